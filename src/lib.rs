@@ -1,0 +1,1 @@
+//! Truewatt: an OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.

@@ -1,0 +1,3 @@
+//! Parse the command line, call `cli`, turn the result into an exit code.
+
+fn main() {}
