@@ -1,1 +1,3 @@
 //! Truewatt: an OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
+
+pub mod metering;
