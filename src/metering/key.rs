@@ -119,7 +119,13 @@ impl PublicKey {
         }
         match der::whole_sequence(bytes) {
             Some(content) => read_der_key(content),
-            None => read_bare_point(bytes, hint),
+            None => read_bare_point(bytes, hint).map_err(|error| {
+                if begins_like_a_private_key(bytes) {
+                    KeyError::PrivateKey
+                } else {
+                    error
+                }
+            }),
         }
     }
 
@@ -374,6 +380,27 @@ fn read_der_key(content: &[u8]) -> Result<PublicKey, KeyError> {
         (der::INTEGER, Some(der::INTEGER)) => Err(KeyError::UnsupportedAlgorithm("RSA".to_owned())),
         _ => Err(BROKEN),
     }
+}
+
+/// A private key that was cut or has bytes behind it is disclosed all the same: a SEQUENCE of whatever length that begins with
+/// version 0 or 1 and goes on with the octets of the key (SEC 1) or its algorithm (PKCS #8).
+fn begins_like_a_private_key(bytes: &[u8]) -> bool {
+    let content = match bytes {
+        [der::SEQUENCE, 0x81, _, content @ ..]
+        | [der::SEQUENCE, 0x82, _, _, content @ ..]
+        | [der::SEQUENCE, _, content @ ..] => content,
+        _ => return false,
+    };
+    matches!(
+        content,
+        [
+            der::INTEGER,
+            1,
+            0 | 1,
+            der::OCTET_STRING | der::SEQUENCE,
+            ..
+        ]
+    )
 }
 
 /// SubjectPublicKeyInfo (RFC 5480, 2): the algorithm decides the curve, the bit string is the point.
@@ -650,6 +677,8 @@ mod tests {
             &pkcs8,
             &encrypted,
             pem,
+            &sec1[..sec1.len() - 8],
+            &format!("{sec1}00"),
             &BASE64_STANDARD.encode(pem),
             &format!("{{\"UK\":\"{sec1}\"}}"),
         ] {
