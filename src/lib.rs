@@ -2,4 +2,6 @@
 
 pub mod clock;
 pub mod ocpi;
+pub mod metering;
 pub mod store;
+pub mod evidence;
