@@ -1,4 +1,5 @@
 //! Truewatt: an OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
 
 pub mod clock;
+pub mod config;
 pub mod ocpi;
