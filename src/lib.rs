@@ -3,4 +3,14 @@
 pub mod clock;
 pub mod config;
 pub mod ocpi;
+
+pub mod routing;
+
+pub mod client;
 pub mod store;
+
+pub mod parties;
+
+pub mod web;
+
+pub mod cli;
