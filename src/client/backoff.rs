@@ -50,21 +50,32 @@ mod tests {
 
     #[test]
     fn the_delay_doubles_until_it_reaches_the_longest() {
-        let delays: Vec<u64> = (1..=12).map(|n| next_delay(n, None, FIRST, MAX, 1.0).as_secs()).collect();
+        let delays: Vec<u64> = (1..=12)
+            .map(|n| next_delay(n, None, FIRST, MAX, 1.0).as_secs())
+            .collect();
         assert_eq!(delays, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
     }
 
     #[test]
     fn retry_after_is_the_least_that_is_waited() {
-        assert_eq!(next_delay(1, Some(Duration::from_secs(60)), FIRST, MAX, 0.3), Duration::from_secs(60));
-        assert_eq!(next_delay(9, Some(Duration::from_secs(60)), FIRST, MAX, 1.0), Duration::from_secs(1280));
+        assert_eq!(
+            next_delay(1, Some(Duration::from_secs(60)), FIRST, MAX, 0.3),
+            Duration::from_secs(60)
+        );
+        assert_eq!(
+            next_delay(9, Some(Duration::from_secs(60)), FIRST, MAX, 1.0),
+            Duration::from_secs(1280)
+        );
     }
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Tue, 14 Nov 2023 22:14:20 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(
+            retry_after("Tue, 14 Nov 2023 22:14:20 GMT", now),
+            Some(Duration::from_secs(60))
+        );
         assert_eq!(retry_after("Tue, 14 Nov 2000 22:14:20 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("99999999999999999999999", now), Some(MAX_RETRY_AFTER));
         for nonsense in ["", "soon", "-1", "1.5"] {

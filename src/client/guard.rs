@@ -130,41 +130,125 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const STRICT: Guard = Guard { allow_http: false, allow_private_networks: false };
+    const STRICT: Guard = Guard {
+        allow_http: false,
+        allow_private_networks: false,
+    };
 
     /// N-04: every spelling of an address that is not public.
     #[test]
     fn no_spelling_of_an_inner_address_passes() {
         let spellings = [
-            "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "0177.1", "017700000001",
-            "127.000.000.001", "127.0.0.1.", "0", "0.0.0.0", "0x0", "10.0.0.1", "10.1", "167772161", "0xa.1", "172.16.0.1",
-            "172.31.255.255", "192.168.0.1", "0xc0.0xa8.0.1", "3232235521", "192.168.257", "169.254.169.254", "2852039166",
-            "0xa9fea9fe", "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.7", "203.0.113.7", "224.0.0.1",
-            "240.0.0.1", "255.255.255.255", "①②⑦.⓪.⓪.①", "１２７.0.0.1", "127。0。0。1", "%31%32%37.0.0.1", "[::1]", "[::]",
-            "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:0:127.0.0.1]", "[::127.0.0.1]",
-            "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:c0a8:1::1]", "[fe80::1]", "[fc00::1]",
-            "[fd12:3456::1]", "[fec0::1]", "[ff02::1]", "[2001:db8::1]", "[2001::1]", "[100::1]", "[3fff::1]",
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+            "0177.0.0.1",
+            "0177.1",
+            "017700000001",
+            "127.000.000.001",
+            "127.0.0.1.",
+            "0",
+            "0.0.0.0",
+            "0x0",
+            "10.0.0.1",
+            "10.1",
+            "167772161",
+            "0xa.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "0xc0.0xa8.0.1",
+            "3232235521",
+            "192.168.257",
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "100.64.0.1",
+            "192.0.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.7",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "①②⑦.⓪.⓪.①",
+            "１２７.0.0.1",
+            "127。0。0。1",
+            "%31%32%37.0.0.1",
+            "[::1]",
+            "[::]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:0:127.0.0.1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::127.0.0.1]",
+            "[64:ff9b:1::7f00:1]",
+            "[2002:7f00:1::]",
+            "[2002:c0a8:1::1]",
+            "[fe80::1]",
+            "[fc00::1]",
+            "[fd12:3456::1]",
+            "[fec0::1]",
+            "[ff02::1]",
+            "[2001:db8::1]",
+            "[2001::1]",
+            "[100::1]",
+            "[3fff::1]",
         ];
         assert!(spellings.len() >= 40);
         for host in spellings {
             let url = format!("https://{host}/ocpi/versions");
-            assert!(STRICT.url(&url).is_err(), "{url} passed as {:?}", Url::parse(&url).map(|u| u.host_str().map(str::to_owned)));
+            assert!(
+                STRICT.url(&url).is_err(),
+                "{url} passed as {:?}",
+                Url::parse(&url).map(|u| u.host_str().map(str::to_owned))
+            );
         }
     }
 
     #[test]
     fn public_addresses_and_names_pass() {
-        for host in ["1.1.1.1", "hub.example.com", "[2606:4700::1111]", "[::ffff:1.1.1.1]", "198.51.99.1", "example.com:8443"] {
+        for host in [
+            "1.1.1.1",
+            "hub.example.com",
+            "[2606:4700::1111]",
+            "[::ffff:1.1.1.1]",
+            "198.51.99.1",
+            "example.com:8443",
+        ] {
             assert!(STRICT.url(&format!("https://{host}/")).is_ok(), "{host}");
         }
     }
 
     #[test]
     fn only_https_without_credentials_is_called_unless_permitted() {
-        assert_eq!(STRICT.url("http://example.com/"), Err(Forbidden::Scheme("http".to_owned())));
-        assert!(Guard { allow_http: true, ..STRICT }.url("http://example.com/").is_ok());
-        for url in ["ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "data:text/plain,x"] {
-            let lax = Guard { allow_http: true, allow_private_networks: true };
+        assert_eq!(
+            STRICT.url("http://example.com/"),
+            Err(Forbidden::Scheme("http".to_owned()))
+        );
+        assert!(
+            Guard {
+                allow_http: true,
+                ..STRICT
+            }
+            .url("http://example.com/")
+            .is_ok()
+        );
+        for url in [
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "gopher://example.com/",
+            "data:text/plain,x",
+        ] {
+            let lax = Guard {
+                allow_http: true,
+                allow_private_networks: true,
+            };
             assert!(lax.url(url).is_err(), "{url}");
         }
         assert_eq!(STRICT.url("https://hub:secret@example.com/"), Err(Forbidden::Userinfo));
@@ -173,7 +257,10 @@ mod tests {
 
     #[test]
     fn inner_addresses_pass_where_the_operator_says_so() {
-        let lax = Guard { allow_http: true, allow_private_networks: true };
+        let lax = Guard {
+            allow_http: true,
+            allow_private_networks: true,
+        };
         assert!(lax.url("http://127.0.0.1:8080/").is_ok());
         assert!(lax.allows("::1".parse().unwrap()));
     }

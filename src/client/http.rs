@@ -83,7 +83,11 @@ impl Http {
             .pool_idle_timeout(Duration::from_secs(60))
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { client, guard: settings.guard, max_body: settings.max_body })
+        Ok(Self {
+            client,
+            guard: settings.guard,
+            max_body: settings.max_body,
+        })
     }
 
     /// Carries one request to its receiver, once. A kept-alive connection that the peer closed before it took a byte of the
@@ -99,7 +103,10 @@ impl Http {
                 return Outcome::NotAllowed(format!("{host} is not a host of this platform"));
             }
         }
-        let mut request = self.client.request(outgoing.method.into(), url).timeout(outgoing.timeout);
+        let mut request = self
+            .client
+            .request(outgoing.method.into(), url)
+            .timeout(outgoing.timeout);
         for (name, value) in &outgoing.headers {
             request = match header(request, name, value) {
                 Ok(request) => request,
@@ -129,7 +136,13 @@ impl Http {
                     return Outcome::Nonsense(format!("the answer is larger than {} bytes", self.max_body));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Outcome::Answered(Answer { status, headers, body: body.freeze() }),
+                Ok(None) => {
+                    return Outcome::Answered(Answer {
+                        status,
+                        headers,
+                        body: body.freeze(),
+                    });
+                }
                 Err(error) if error.is_timeout() => return Outcome::TimedOut,
                 Err(error) => return Outcome::Nonsense(format!("the answer broke off: {}", root(&error))),
             }

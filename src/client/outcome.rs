@@ -59,13 +59,21 @@ impl Answer {
     /// The first header of that name, compared without case (T-08).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
 // A body may hold driver data and a header a token: neither belongs into a log.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Answer {{ status: {}, body: {} bytes }}", self.status, self.body.len())
+        write!(
+            f,
+            "Answer {{ status: {}, body: {} bytes }}",
+            self.status,
+            self.body.len()
+        )
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::config::InvalidCdrs;
 use crate::config::Secret;
 use crate::ocpi::headers::TokenForm;
 use crate::ocpi::ids::{PartyId, PlatformId};
@@ -126,17 +127,6 @@ pub enum MarkerWhen {
     Never,
 }
 
-/// What a CDR whose metering data does not hold means for a receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvalidCdrs {
-    /// Carried, with the marker.
-    Mark,
-    /// Kept until an operator releases it or a re-check verifies it.
-    Hold,
-    /// Refused.
-    Reject,
-}
-
 impl Directory {
     /// A snapshot of `platforms` as seen by the hub that is `hub`.
     ///
@@ -154,10 +144,7 @@ impl Directory {
                 hosts
                     .entry((role.party.clone(), role.role))
                     .or_insert_with(|| platform.id.clone());
-                parties
-                    .entry(role.party.clone())
-                    .or_default()
-                    .push(role.role);
+                parties.entry(role.party.clone()).or_default().push(role.role);
             }
         }
         Directory {
@@ -227,16 +214,13 @@ impl Platform {
     /// Whether the party is registered here in that role.
     #[must_use]
     pub fn has_role(&self, party: &PartyId, role: Role) -> bool {
-        self.party_role(party, role)
-            .is_some_and(|p| p.status.is_registered())
+        self.party_role(party, role).is_some_and(|p| p.status.is_registered())
     }
 
     /// The entry of a party and role, whatever its state.
     #[must_use]
     pub fn party_role(&self, party: &PartyId, role: Role) -> Option<&PartyRole> {
-        self.parties
-            .iter()
-            .find(|p| p.party == *party && p.role == role)
+        self.parties.iter().find(|p| p.party == *party && p.role == role)
     }
 
     /// The registered parties with that role (R-07: infer `from` when there is exactly one).
@@ -263,9 +247,7 @@ impl Platform {
     /// A platform suspended by the operator keeps its token, one that never registered has no version.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.status == PlatformStatus::Suspended
-            && self.token_out.is_none()
-            && self.version.is_some()
+        self.status == PlatformStatus::Suspended && self.token_out.is_none() && self.version.is_some()
     }
 
     /// Moves the platform and its registered parties between CONNECTED and OFFLINE.
@@ -337,11 +319,7 @@ mod tests {
         PartyId::from_slash(text).unwrap()
     }
 
-    fn platform(
-        id: &str,
-        status: PlatformStatus,
-        parties: &[(&str, Role, PlatformStatus)],
-    ) -> Platform {
+    fn platform(id: &str, status: PlatformStatus, parties: &[(&str, Role, PlatformStatus)]) -> Platform {
         Platform {
             id: PlatformId::from(id),
             name: id.to_owned(),
@@ -371,11 +349,7 @@ mod tests {
         // T-42, D-04
         let directory = Directory::new(
             party("DE/TWH"),
-            [platform(
-                "p1",
-                Connected,
-                &[("DE/AbC", Role::Cpo, Connected)],
-            )],
+            [platform("p1", Connected, &[("DE/AbC", Role::Cpo, Connected)])],
         );
         let (host, role) = directory.host(&party("de/aBc"), Role::Cpo).unwrap();
         assert_eq!(host.id.to_string(), "p1");
@@ -430,10 +404,7 @@ mod tests {
             .collect();
         assert_eq!(states, [Offline, Offline, Planned]);
         let back = away.with_liveness(&PlatformId::from("p1"), false);
-        assert_eq!(
-            back.platform(&PlatformId::from("p1")).unwrap().status,
-            Connected
-        );
+        assert_eq!(back.platform(&PlatformId::from("p1")).unwrap().status, Connected);
         assert_eq!(
             directory.platform(&PlatformId::from("p1")).unwrap().status,
             Connected,
@@ -451,10 +422,7 @@ mod tests {
             );
             for offline in [true, false] {
                 let after = directory.with_liveness(&PlatformId::from("p1"), offline);
-                assert_eq!(
-                    after.platform(&PlatformId::from("p1")).unwrap().status,
-                    status
-                );
+                assert_eq!(after.platform(&PlatformId::from("p1")).unwrap().status, status);
             }
         }
     }
