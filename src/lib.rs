@@ -2,16 +2,24 @@
 
 pub mod clock;
 pub mod config;
-pub mod ocpi;
 pub mod metering;
+pub mod ocpi;
+
 pub mod routing;
-pub mod store;
+
 pub mod client;
+pub mod store;
+
 pub mod parties;
+
 pub mod delivery;
-pub mod registry;
+
 pub mod evidence;
 pub mod links;
+pub mod registry;
+
 pub mod exchange;
+
 pub mod web;
+
 pub mod cli;
