@@ -12,5 +12,7 @@
 
 pub mod assess;
 pub mod claim;
+mod knowledge;
 pub mod marker;
 pub mod report;
+mod verdict;
