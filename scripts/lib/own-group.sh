@@ -21,7 +21,7 @@ run_in_own_group() {
   # A child that was just killed takes a moment to be gone.
   if ! own_group_is_gone 2; then
     printf '%s: something it started was still running and has been ended:\n' "$1" >&2
-    ps -A -o pgid=,pid=,args= | awk -v group="$own_group" '$1 == group' >&2
+    ps -A -o pgid=,pid=,args= | awk -v group="$own_group" '$1 == group' >&2 || true
     stop_own_group
     [ "$status" -ne 0 ] || status=70
   fi
