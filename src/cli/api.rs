@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{NotDone, with_causes};
-use crate::client::guard::Guard;
-use crate::client::http::{Http, HttpSettings, Method, Outgoing};
-use crate::client::outcome::Outcome;
+use crate::client::Outcome;
+use crate::client::http::DEFAULT_MAX_BODY;
+use crate::client::{Http, HttpSettings, Method, Outgoing};
 use crate::config::Secret;
 
 /// Where a hub answers that was started without configuration.
@@ -41,7 +41,9 @@ impl Access {
     /// When no token is given.
     pub fn open(self) -> Result<Api, NotDone> {
         let token = self.token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN"))?;
+        let token = token.ok_or_else(|| {
+            NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN")
+        })?;
         Ok(Api {
             token: Some(Secret::new(token)),
             ..Api::public(&self.url)?
@@ -58,11 +60,9 @@ impl Api {
         let http = Http::new(HttpSettings {
             connect: Duration::from_secs(3),
             // The operator names the address: it may be this very machine.
-            guard: Guard {
-                allow_http: true,
-                allow_private_networks: true,
-            },
-            max_body: 50 * 1024 * 1024,
+            allow_http: true,
+            allow_private_networks: true,
+            max_body: DEFAULT_MAX_BODY,
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let http = http.map_err(|error| NotDone::failed(with_causes(&error)))?;
@@ -78,7 +78,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn get(&self, path: &str) -> Result<Value, NotDone> {
-        self.ask(Method::Get, path, None).await
+        self.ask(Method::GET, path, None).await
     }
 
     /// POST to a path.
@@ -86,7 +86,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn post(&self, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
-        self.ask(Method::Post, path, body).await
+        self.ask(Method::POST, path, body).await
     }
 
     /// DELETE of a path.
@@ -94,7 +94,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn delete(&self, path: &str) -> Result<Value, NotDone> {
-        self.ask(Method::Delete, path, None).await
+        self.ask(Method::DELETE, path, None).await
     }
 
     /// All items of a list, page by page. `path` may have a query.
@@ -107,7 +107,12 @@ impl Api {
         let mut next = format!("{path}{separator}limit=1000");
         loop {
             let page = self.get(&next).await?;
-            items.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
+            items.extend(
+                page.get("items")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
             match page.get("next_cursor").and_then(Value::as_str) {
                 Some(cursor) => next = format!("{path}{separator}limit=1000&cursor={cursor}"),
                 None => return Ok(items),
@@ -119,10 +124,18 @@ impl Api {
     ///
     /// # Errors
     /// With the sentence to print: what the problem document says, or why there is none.
-    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, NotDone> {
         let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
         if let Some(token) = &self.token {
-            headers.push(("Authorization".to_owned(), format!("Bearer {}", token.expose())));
+            headers.push((
+                "Authorization".to_owned(),
+                format!("Bearer {}", token.expose()),
+            ));
         }
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
@@ -137,7 +150,7 @@ impl Api {
         };
         let answer = match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
-            other => return Err(NotDone::failed(format!("{}: {}", self.url, other.describe()))),
+            other => return Err(NotDone::failed(format!("{}: {}", self.url, other))),
         };
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if (200..300).contains(&answer.status) {
@@ -150,9 +163,18 @@ impl Api {
                 ))),
             };
         }
-        let said = |member: &str| json.as_ref().and_then(|json| json.get(member)).and_then(Value::as_str);
-        let sentence = said("detail").or_else(|| said("status")).unwrap_or("no explanation");
-        Err(NotDone::failed(format!("HTTP {}: {sentence}", answer.status)))
+        let said = |member: &str| {
+            json.as_ref()
+                .and_then(|json| json.get(member))
+                .and_then(Value::as_str)
+        };
+        let sentence = said("detail")
+            .or_else(|| said("status"))
+            .unwrap_or("no explanation");
+        Err(NotDone::failed(format!(
+            "HTTP {}: {sentence}",
+            answer.status
+        )))
     }
 }
 
@@ -182,7 +204,9 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
             .map(|(at, cell)| format!("{cell:<wide$}", wide = width(at)));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let rows = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+    let rows = rows
+        .iter()
+        .map(|row| line(row.iter().map(String::as_str).collect()));
     std::iter::once(line(heading.to_vec()))
         .chain(rows)
         .collect::<Vec<_>>()
