@@ -66,7 +66,10 @@ impl Lanes {
 
 impl Lane {
     fn new() -> Lane {
-        Lane { free: Arc::new(Semaphore::new(PER_PLATFORM)), rests_until: None }
+        Lane {
+            free: Arc::new(Semaphore::new(PER_PLATFORM)),
+            rests_until: None,
+        }
     }
 }
 

@@ -92,7 +92,9 @@ impl Delivery {
             .map_err(|error| Fault::new("leasing duties", error))?;
         let more = leased.len() >= free;
         for duty in leased {
-            let Ok(place) = room.clone().try_acquire_owned() else { break };
+            let Ok(place) = room.clone().try_acquire_owned() else {
+                break;
+            };
             let delivery = self.clone();
             tokio::spawn(async move {
                 let _place = place;
@@ -112,15 +114,20 @@ impl Delivery {
             Entry::Rests(until) => return self.give_back(duty, until).await,
             Entry::Full => return self.give_back(duty, now + span(TICK)).await,
         };
-        let Some(cdr) =
-            self.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR that is owed", error))?
+        let Some(cdr) = self
+            .store
+            .cdr_by_row(&duty.object_id)
+            .await
+            .map_err(|error| Fault::new("reading a CDR that is owed", error))?
         else {
             return Err(Fault::found("a duty names a CDR that is not there"));
         };
         let carried = self.carry(&cdr, &owed).await?;
         match carried {
             super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => self.lanes.wake(&owed.platform),
-            _ => self.lanes.rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
+            _ => self
+                .lanes
+                .rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
         }
         Ok(())
     }
@@ -141,7 +148,10 @@ impl Delivery {
             // Too many changes to keep: ask the directory who is there.
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 let snapshot = self.parties.snapshot();
-                let connected = snapshot.directory().platforms().filter(|one| one.status == PlatformStatus::Connected);
+                let connected = snapshot
+                    .directory()
+                    .platforms()
+                    .filter(|one| one.status == PlatformStatus::Connected);
                 connected.map(|one| one.id.clone()).collect()
             }
             Err(broadcast::error::RecvError::Closed) => {

@@ -53,7 +53,9 @@ pub fn attempt(row: &AttemptRow) -> Value {
 #[must_use]
 pub fn remark_of(report: &str) -> Option<String> {
     let report: Value = serde_json::from_str(report).ok()?;
-    let status = Status::ALL.into_iter().find(|status| report["status"] == status.as_str())?;
+    let status = Status::ALL
+        .into_iter()
+        .find(|status| report["status"] == status.as_str())?;
     let of = |severity: &str| {
         let mut codes: Vec<&str> = Vec::new();
         for finding in report["findings"].as_array().into_iter().flatten() {
@@ -66,7 +68,10 @@ pub fn remark_of(report: &str) -> Option<String> {
     };
     let mut reasons = of("ERROR");
     if reasons.is_empty() {
-        reasons = of("WARNING").into_iter().filter(|code| *code == Code::KeyNotRegistered.as_str()).collect();
+        reasons = of("WARNING")
+            .into_iter()
+            .filter(|code| *code == Code::KeyNotRegistered.as_str())
+            .collect();
     }
     written_remark(status, &reasons)
 }
@@ -91,7 +96,13 @@ mod tests {
             remark_of(&report("INTEGRITY_ONLY", unregistered)).as_deref(),
             Some("metering INTEGRITY_ONLY: KEY_NOT_REGISTERED")
         );
-        assert_eq!(remark_of(&report("VERIFIED", json!([{"code": "PAGINATION_GAP", "severity": "WARNING"}]))), None);
+        assert_eq!(
+            remark_of(&report(
+                "VERIFIED",
+                json!([{"code": "PAGINATION_GAP", "severity": "WARNING"}])
+            )),
+            None
+        );
         assert_eq!(remark_of(&report("NOT_APPLICABLE", json!([]))), None);
         assert_eq!(remark_of("no verdict"), None);
     }

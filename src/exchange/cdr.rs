@@ -80,7 +80,15 @@ impl CdrExchange {
         clock: SharedClock,
         settings: CdrSettings,
     ) -> Arc<CdrExchange> {
-        Arc::new(CdrExchange { store, parties, intake, delivery, clock, settings, running: Running::default() })
+        Arc::new(CdrExchange {
+            store,
+            parties,
+            intake,
+            delivery,
+            clock,
+            settings,
+            running: Running::default(),
+        })
     }
 
     /// Takes a CDR, or refuses it.
@@ -115,8 +123,17 @@ impl CdrExchange {
         if !caller.platform.is_hub_peer() {
             cdr::check_top_level(&post.body)?;
         }
-        let parties = CdrParties { owner: &head.party, payer: head.cdr_token.party.as_ref() };
-        let route = scenario::cdr_receiver(caller.directory(), &caller.platform, &post.routing, post.version, parties)?;
+        let parties = CdrParties {
+            owner: &head.party,
+            payer: head.cdr_token.party.as_ref(),
+        };
+        let route = scenario::cdr_receiver(
+            caller.directory(),
+            &caller.platform,
+            &post.routing,
+            post.version,
+            parties,
+        )?;
         Ok(Posted {
             row_id: Uuid::now_v7().to_string(),
             digest: hex::encode(json::digest(&post.body)?),
@@ -125,7 +142,11 @@ impl CdrExchange {
             route,
             cpo_platform: caller.platform.id.to_string(),
             version: post.version,
-            correlation_id: post.ids.correlation_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
+            correlation_id: post
+                .ids
+                .correlation_id
+                .clone()
+                .unwrap_or_else(|| Uuid::new_v4().to_string()),
             request_id: post.ids.request_id.clone(),
             received_at: self.clock.now(),
         })
@@ -195,7 +216,11 @@ impl CdrExchange {
                         return Ok(answer);
                     }
                     if self.clock.now() >= patience {
-                        return if row.visible_at.is_some() { Ok(them.hub_says(Words::InCustody, false)) } else { Err(timed_out()) };
+                        return if row.visible_at.is_some() {
+                            Ok(them.hub_says(Words::InCustody, false))
+                        } else {
+                            Err(timed_out())
+                        };
                     }
                     row = self.again(row).await?;
                     continue;
@@ -211,7 +236,12 @@ impl CdrExchange {
     }
 
     /// A CDR whose outcome is open: wait for whoever carries it, or, when nobody does and nobody will, carry it.
-    async fn wait_or_carry(&self, row: &CdrRow, posted: &Posted, them: &Correspondents) -> Result<Option<CdrAnswer>, Failure> {
+    async fn wait_or_carry(
+        &self,
+        row: &CdrRow,
+        posted: &Posted,
+        them: &Correspondents,
+    ) -> Result<Option<CdrAnswer>, Failure> {
         if self.running.wait(&row.id).await {
             return Ok(None);
         }
@@ -221,9 +251,16 @@ impl CdrExchange {
                 return Err(not_connected(posted));
             }
             let _under_way = self.running.begin(&row.id);
-            let duty = self.delivery.new_duty(&row.id, &posted.route.platform, self.clock.now());
+            let duty = self
+                .delivery
+                .new_duty(&row.id, &posted.route.platform, self.clock.now());
             let owed = Owed::of_new(&duty);
-            if self.store.cdr_owe(&row.id, duty).await.map_err(|error| Fault::new("owing a CDR again", error))? {
+            if self
+                .store
+                .cdr_owe(&row.id, duty)
+                .await
+                .map_err(|error| Fault::new("owing a CDR again", error))?
+            {
                 return self.carry(row, &owed, them.clone(), false).await.map(Some);
             }
         }
@@ -238,18 +275,30 @@ impl CdrExchange {
     }
 
     async fn again(&self, row: CdrRow) -> Result<CdrRow, Failure> {
-        let found = self.store.cdr_by_row(&row.id).await.map_err(|error| Fault::new("reading a CDR again", error))?;
+        let found = self
+            .store
+            .cdr_by_row(&row.id)
+            .await
+            .map_err(|error| Fault::new("reading a CDR again", error))?;
         Ok(found.unwrap_or(row))
     }
 
     async fn remark(&self, row: &CdrRow) -> Result<Option<String>, Failure> {
-        let reports = self.store.verdicts(&row.id).await.map_err(|error| Fault::new("reading a verdict", error))?;
+        let reports = self
+            .store
+            .verdicts(&row.id)
+            .await
+            .map_err(|error| Fault::new("reading a verdict", error))?;
         Ok(reports.last().and_then(|report| receipts::remark_of(report)))
     }
 
     /// The platform may have come back between the decision to wait and the commit; its nudge then found no duty.
     async fn nudge_if_back(&self, row: &CdrRow) {
-        let platform = self.parties.snapshot().directory().platform(&row.emsp_platform.as_str().into());
+        let platform = self
+            .parties
+            .snapshot()
+            .directory()
+            .platform(&row.emsp_platform.as_str().into());
         if platform.is_some_and(|platform| platform.status == PlatformStatus::Connected) {
             match self.store.duties_nudge(&row.emsp_platform, self.clock.now()).await {
                 Ok(_) => self.delivery.nudge(),
@@ -319,9 +368,21 @@ fn timed_out() -> Failure {
 /// The receiver's words as kept. The HTTP status of a repeat is 200 where the CDR existed (S-06).
 fn said(row: &CdrRow) -> Said {
     let Some(first) = &row.first_answer else {
-        return Said { http_status: 200, code: StatusCode::SUCCESS, message: None };
+        return Said {
+            http_status: 200,
+            code: StatusCode::SUCCESS,
+            message: None,
+        };
     };
     let code = StatusCode(u16::try_from(first.status_code).unwrap_or(StatusCode::SUCCESS.0));
-    let http_status = if code.is_success() { 200 } else { u16::try_from(first.http_status).unwrap_or(200) };
-    Said { http_status, code, message: first.message.clone() }
+    let http_status = if code.is_success() {
+        200
+    } else {
+        u16::try_from(first.http_status).unwrap_or(200)
+    };
+    Said {
+        http_status,
+        code,
+        message: first.message.clone(),
+    }
 }

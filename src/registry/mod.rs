@@ -55,7 +55,12 @@ impl Registry {
     pub async fn open(store: Store, clock: SharedClock) -> Result<Arc<Registry>, StoreError> {
         let revision = store.keys_revision().await?;
         let index = Index::new(store.keys_all().await?);
-        Ok(Arc::new(Registry { store, clock, index: RwLock::new(index), revision: Mutex::new(revision) }))
+        Ok(Arc::new(Registry {
+            store,
+            clock,
+            index: RwLock::new(index),
+            revision: Mutex::new(revision),
+        }))
     }
 
     /// What is registered now. Hold it for a lookup only, never across an await.

@@ -80,7 +80,12 @@ impl World {
             max_body: 50_000_000,
             user_agent: "test".into(),
         });
-        Some(World { hub, clock, http: http.unwrap(), _files: files })
+        Some(World {
+            hub,
+            clock,
+            http: http.unwrap(),
+            _files: files,
+        })
     }
 
     /// A platform with these parties ("DE/ABC:CPO"), reachable at `peer` where it has a CDR RECEIVER interface.
@@ -88,7 +93,13 @@ impl World {
         self.platform_with(parties, peer, json!({}), "2.2.1").await
     }
 
-    pub async fn platform_with(&self, parties: &[&str], peer: Option<&Peer>, options: Value, version: &str) -> Platform {
+    pub async fn platform_with(
+        &self,
+        parties: &[&str],
+        peer: Option<&Peer>,
+        options: Value,
+        version: &str,
+    ) -> Platform {
         let (id, token) = (Uuid::now_v7().to_string(), format!("tw-{}", Uuid::new_v4()));
         let now = self.clock.now();
         let row = |spec: &&str, status: &str| {
@@ -158,7 +169,11 @@ impl World {
 
     /// GET of a path or of an absolute URL.
     pub async fn get(&self, by: &Platform, place: &str, headers: &[(&str, &str)]) -> Heard {
-        let url = if place.starts_with('/') { format!("{}{place}", self.hub.url) } else { place.to_owned() };
+        let url = if place.starts_with('/') {
+            format!("{}{place}", self.hub.url)
+        } else {
+            place.to_owned()
+        };
         self.ask(by, Method::GET, &url, headers, None).await
     }
 
@@ -166,12 +181,23 @@ impl World {
         self.get(by, &format!("/ocpi/2.2.1/sender/cdrs{query}"), &[]).await
     }
 
-    pub async fn ask(&self, by: &Platform, method: Method, url: &str, headers: &[(&str, &str)], body: Option<String>) -> Heard {
+    pub async fn ask(
+        &self,
+        by: &Platform,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Heard {
         let mut all = vec![("Authorization".to_owned(), authorization(&by.token, TokenForm::Base64))];
         if body.is_some() {
             all.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.extend(
+            headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         Heard::of(self.send(method, url, all, body).await)
     }
 
@@ -182,13 +208,20 @@ impl World {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
         let url = format!("{}{path}", self.hub.url);
-        let answer = self.send(method, &url, headers, body.map(|body| body.to_string())).await;
-        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+        let answer = self
+            .send(method, &url, headers, body.map(|body| body.to_string()))
+            .await;
+        (
+            answer.status,
+            serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
+        )
     }
 
     /// How the operator sees a CDR of DE/ABC.
     pub async fn cdr(&self, id: &str) -> Value {
-        let (status, cdr) = self.operator(Method::GET, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None).await;
+        let (status, cdr) = self
+            .operator(Method::GET, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None)
+            .await;
         if status == 200 { cdr } else { Value::Null }
     }
 
@@ -278,7 +311,12 @@ impl Heard {
     /// The ids of the CDRs on a page.
     pub fn ids(&self) -> Vec<String> {
         let json = self.json();
-        json["data"].as_array().unwrap().iter().map(|cdr| cdr["id"].as_str().unwrap().to_owned()).collect()
+        json["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|cdr| cdr["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -339,7 +377,10 @@ pub fn cdr(id: &str, emsp: &str, signed_data: &str, more: &str) -> String {
 
 /// A database of its own on the server of `TRUEWATT_TEST_POSTGRES`.
 async fn fresh_postgres() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "where the test server is, only the environment knows")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the test server is, only the environment knows"
+    )]
     let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {
         println!("skipped on PostgreSQL: TRUEWATT_TEST_POSTGRES is not set");
         return None;

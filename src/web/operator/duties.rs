@@ -46,7 +46,12 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
     }
     doors.delivery.wake(&PlatformId::from(duty.platform_id.as_str()));
     // It may be done by now: then it is told as it was.
-    let duty = doors.store.duty_get(&id).await.map_err(|error| Fault::new("reading a duty", error))?.unwrap_or(duty);
+    let duty = doors
+        .store
+        .duty_get(&id)
+        .await
+        .map_err(|error| Fault::new("reading a duty", error))?
+        .unwrap_or(duty);
     Ok(HttpResponse::Ok().json(view(&duty, &doors).await?))
 }
 
@@ -63,7 +68,11 @@ async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<
 }
 
 async fn get(id: &str, doors: &Doors) -> Result<DutyRow, Problem> {
-    let found = doors.store.duty_get(id).await.map_err(|error| Fault::new("reading a duty", error))?;
+    let found = doors
+        .store
+        .duty_get(id)
+        .await
+        .map_err(|error| Fault::new("reading a duty", error))?;
     found.ok_or_else(nothing)
 }
 
@@ -72,7 +81,11 @@ fn nothing() -> Problem {
 }
 
 async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
-    let cdr = doors.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR", error))?;
+    let cdr = doors
+        .store
+        .cdr_by_row(&duty.object_id)
+        .await
+        .map_err(|error| Fault::new("reading a CDR", error))?;
     let object = cdr.map(|cdr| format!("{}/{}", cdr.cpo_key, cdr.cdr_id));
     Ok(json!({
         "id": duty.id,

@@ -44,7 +44,9 @@ impl FromRequest for Partner {
             let refused = |refusal| Problem::from(crate::parties::Failure::Refused(refusal));
             let cpo_keys = keys(Role::Cpo).map_err(refused)?;
             let emsp_keys = keys(Role::Emsp).map_err(refused)?;
-            Ok(Partner { asking: Asking { cpo_keys, emsp_keys } })
+            Ok(Partner {
+                asking: Asking { cpo_keys, emsp_keys },
+            })
         })
     }
 }
