@@ -23,3 +23,5 @@ pub mod exchange;
 pub mod web;
 
 pub mod cli;
+
+pub mod sandbox;
