@@ -15,6 +15,7 @@ pub mod key;
 pub mod migrate;
 pub mod party;
 pub mod serve;
+pub mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ enum Command {
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
+    /// Check a signed record or an OCPI CDR, no hub needed. Exit code 0 valid, 1 invalid, 2 cannot be decided.
+    Verify(verify::VerifyArgs),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -98,6 +101,10 @@ pub fn run() -> ExitCode {
             };
         }
     };
+    if let Command::Verify(arguments) = &arguments.command {
+        // Its exit code is a verdict, not a success.
+        return ExitCode::from(verify::main(arguments));
+    }
     match obey(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(NotDone { code, message }) => {
@@ -115,6 +122,7 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
         Command::Key(command) => wait(key::run(command)),
         Command::Cdr(command) => wait(cdr::run(command)),
         Command::Duty(command) => wait(duty::run(command)),
+        Command::Verify(_) => Ok(()),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),

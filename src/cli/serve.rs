@@ -220,14 +220,7 @@ impl CdrRooms {
             public_url: public_url.to_owned(),
             max_limit: config.paging.max_limit,
         };
-        let exchange = CdrExchange::new(
-            store.clone(),
-            parties.clone(),
-            intake.clone(),
-            delivery.clone(),
-            clock.clone(),
-            settings,
-        );
+        let exchange = CdrExchange::new(store.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
         Ok(CdrRooms {
             registry,
             delivery,

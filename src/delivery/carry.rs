@@ -138,9 +138,11 @@ impl Delivery {
         if platform.status != PlatformStatus::Connected {
             // OFFLINE, PLANNED and SUSPENDED platforms get no request.
             let why = format!("the platform is {}", platform.status.as_str());
-            return self
+            let carried = self
                 .settle(cdr, owed, Some(&platform), nobody(&why), Duration::ZERO)
                 .await;
+            self.nudge_if_back(&platform.id).await;
+            return carried;
         }
         let begun = self.clock.now();
         let reception = self.send(cdr, &platform, begun).await;
@@ -329,7 +331,7 @@ fn location(platform: &Platform, reception: &Reception) -> Option<String> {
         return None;
     };
     let endpoint = platform.endpoint("cdrs", InterfaceRole::Receiver)?;
-    url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION)
+    url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION && !url.chars().any(char::is_control))
 }
 
 /// A URL longer than this is not kept; OCPI allows 255 (T-46), the field is not always so strict.

@@ -126,8 +126,10 @@ on_both! {
         let body = cdr("C-1", "DE/MSP", &signed_data(&meter, 1, None), "");
         world.post(&cpo, &body).await;
         let recheck = "/operator/v1/cdrs/DE/ABC/C-1/recheck";
+        world.clock.advance(TimeDelta::hours(1));
         assert_eq!(world.operator(Method::POST, recheck, None).await.1["delivery"], "held", "nothing new is known");
         world.register(&meter).await;
+        world.clock.advance(TimeDelta::hours(1));
         let (status, cdr) = world.operator(Method::POST, recheck, None).await;
         assert_eq!((status, &cdr["metering_status"]), (200, &json!("VERIFIED")), "{cdr}");
         let statuses: Vec<_> = cdr["reports"].as_array().unwrap().iter().map(|report| report["status"].clone()).collect();
