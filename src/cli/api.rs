@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{NotDone, with_causes};
-use crate::client::guard::Guard;
-use crate::client::http::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outgoing};
 use crate::client::outcome::Outcome;
 use crate::config::Secret;
 
@@ -58,10 +57,8 @@ impl Api {
         let http = Http::new(HttpSettings {
             connect: Duration::from_secs(3),
             // The operator names the address: it may be this very machine.
-            guard: Guard {
-                allow_http: true,
-                allow_private_networks: true,
-            },
+            allow_http: true,
+            allow_private_networks: true,
             max_body: 50 * 1024 * 1024,
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
@@ -78,7 +75,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn get(&self, path: &str) -> Result<Value, NotDone> {
-        self.ask(Method::Get, path, None).await
+        self.ask(Method::GET, path, None).await
     }
 
     /// POST to a path.
@@ -86,7 +83,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn post(&self, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
-        self.ask(Method::Post, path, body).await
+        self.ask(Method::POST, path, body).await
     }
 
     /// DELETE of a path.
@@ -94,7 +91,7 @@ impl Api {
     /// # Errors
     /// With the sentence to print.
     pub async fn delete(&self, path: &str) -> Result<Value, NotDone> {
-        self.ask(Method::Delete, path, None).await
+        self.ask(Method::DELETE, path, None).await
     }
 
     /// All items of a list, page by page. `path` may have a query.
@@ -137,7 +134,7 @@ impl Api {
         };
         let answer = match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
-            other => return Err(NotDone::failed(format!("{}: {}", self.url, other.describe()))),
+            other => return Err(NotDone::failed(format!("{}: {}", self.url, other.to_string()))),
         };
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if (200..300).contains(&answer.status) {

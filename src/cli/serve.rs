@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::{NotDone, with_causes};
-use crate::client::guard::Guard;
 use crate::client::http::{Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Secret};
@@ -87,10 +86,8 @@ impl Hub {
 
         let http = Http::new(HttpSettings {
             connect: config.timeouts.connect,
-            guard: Guard {
-                allow_http: config.outbound.allow_http,
-                allow_private_networks: config.outbound.allow_private_networks,
-            },
+            allow_http: config.outbound.allow_http,
+            allow_private_networks: config.outbound.allow_private_networks,
             max_body: MAX_ANSWER,
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });

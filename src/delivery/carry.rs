@@ -15,7 +15,7 @@ use super::Delivery;
 use super::kinds::{self, Horizons};
 use super::reception::{self, NotTaken, Reception, Said};
 use crate::client::backoff;
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::refusal::Situation;
@@ -137,7 +137,7 @@ impl Delivery {
 
     async fn send(&self, cdr: &CdrRow, platform: &Platform, now: DateTime<Utc>) -> Reception {
         let call = Call {
-            method: Method::Post,
+            method: Method::POST,
             to: Target::Module("cdrs", InterfaceRole::Receiver, Vec::new()),
             query: None,
             routing: routing(cdr),

@@ -62,7 +62,7 @@ pub struct NotTaken {
 pub fn read(outcome: &Outcome, now: DateTime<Utc>) -> Reception {
     let answer = match outcome {
         Outcome::Answered(answer) => answer,
-        _ => return not_taken(outcome.situation().unwrap_or(Situation::HubError), None, outcome.describe()),
+        _ => return not_taken(outcome.situation().unwrap_or(Situation::HubError), None, outcome.to_string()),
     };
     let envelope = envelope::read(&answer.body).ok();
     let said = envelope.as_ref().map(|envelope| Said {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::client::outcome::{Answer, Outcome};
 use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
@@ -89,7 +89,7 @@ impl Links {
             return None;
         }
         let call = Call {
-            method: Method::Get,
+            method: Method::GET,
             to: Target::Url(url.clone()),
             query: None,
             routing: Some(Routing { to: Some(emsp.clone()), from: Some(cpo.clone()) }),
@@ -101,7 +101,7 @@ impl Links {
         match self.parties.line().send(&platform, call).await.ok()? {
             Outcome::Answered(answer) if is_an_answer(&answer) => Some(answer),
             outcome => {
-                log::info!("the Location of a CDR reads the hub's copy: {}", outcome.describe());
+                log::info!("the Location of a CDR reads the hub's copy: {}", outcome.to_string());
                 None
             }
         }

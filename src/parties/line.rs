@@ -7,7 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::presence::Presence;
-use crate::client::http::{Http, Method, Outgoing};
+use crate::client::{Http, Method, Outgoing};
 use crate::client::outcome::{Answer, Outcome};
 use crate::config::Secret;
 use crate::ocpi::headers::{self, MessageIds, Routing, TokenForm};
@@ -129,7 +129,7 @@ impl Line {
         };
         let outcome = self
             .exchange(Exchange {
-                method: Method::Get,
+                method: Method::GET,
                 url: url.clone(),
                 token,
                 form: platform.token_form,

@@ -9,7 +9,7 @@ use super::answered::{Handover, connected};
 use super::claim::{claim, only_listed};
 use super::discover::{Peer, Wanted, credentials_endpoint, data_of, discover};
 use super::{HandshakeFailure, Step};
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::client::outcome::Outcome;
 use crate::config::Secret;
 use crate::ocpi::envelope;
@@ -151,7 +151,7 @@ impl Parties {
                 correlation_id: &correlation_id,
             };
             if let Some(url) = credentials_endpoint(&platform.endpoints) {
-                peer.call_at(Method::Delete, url, platform.token_form, None, &platform.endpoints)
+                peer.call_at(Method::DELETE, url, platform.token_form, None, &platform.endpoints)
                     .await;
             }
         });
@@ -200,9 +200,9 @@ impl Begun<'_> {
             )));
         };
         let method = if self.handover == Handover::Register {
-            Method::Post
+            Method::POST
         } else {
-            Method::Put
+            Method::PUT
         };
         let body = self.parties.own_credentials(self.ours);
         let outcome = peer
@@ -225,7 +225,7 @@ impl Begun<'_> {
             // The peer believes in a registration that does not exist here: undo it with the token it just gave.
             let token = Secret::new(theirs.token.clone());
             let undo = Peer { token: &token, ..*peer };
-            undo.call_at(Method::Delete, url, found.form, None, &found.endpoints)
+            undo.call_at(Method::DELETE, url, found.form, None, &found.endpoints)
                 .await;
         }
         committed.map_err(Ended::Unclear)

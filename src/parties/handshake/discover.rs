@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{HandshakeFailure, PeerSaid, Step};
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::client::outcome::{Answer, Outcome};
 use crate::config::Secret;
 use crate::ocpi::envelope;
@@ -124,11 +124,11 @@ impl Peer<'_> {
         may_be_raw: bool,
     ) -> Result<(Box<RawValue>, TokenForm), HandshakeFailure> {
         let mut form = form;
-        let mut outcome = self.call(Method::Get, url, form, None).await;
+        let mut outcome = self.call(Method::GET, url, form, None).await;
         let refused = matches!(&outcome, Outcome::Answered(answer) if answer.status == 401);
         if refused && may_be_raw && form == TokenForm::Base64 && self.options.token_encoding == TokenEncoding::Auto {
             form = TokenForm::Raw;
-            outcome = self.call(Method::Get, url, form, None).await;
+            outcome = self.call(Method::GET, url, form, None).await;
         }
         Ok((data_of(step, outcome)?, form))
     }
