@@ -7,8 +7,11 @@
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
 pub mod api;
+pub mod cdr;
 pub mod config;
+pub mod duty;
 pub mod health;
+pub mod key;
 pub mod migrate;
 pub mod party;
 pub mod serve;
@@ -38,6 +41,12 @@ enum Command {
     Serve,
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
+    /// Meter keys: register, list, show, deactivate.
+    Key(key::Arguments),
+    /// CDRs: list, show, release, re-check.
+    Cdr(cdr::Arguments),
+    /// What the hub owes: list, retry, forgive.
+    Duty(duty::Arguments),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -103,6 +112,9 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
     match arguments.command {
         Command::Serve => wait(serve::run(load()?)),
         Command::Party(command) => wait(party::run(command)),
+        Command::Key(command) => wait(key::run(command)),
+        Command::Cdr(command) => wait(cdr::run(command)),
+        Command::Duty(command) => wait(duty::run(command)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
