@@ -1,28 +1,36 @@
 //! Truewatt: an OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
 //!
-//! The map, from the ground up. A room uses rooms on lower floors; `ARCHITECTURE.md` draws the floors and the walls.
+//! The map, from the ground up; `ARCHITECTURE.md` draws the floors and the walls, and every room has a sign at its door.
 
-// Ground and thought: no I/O, no clock, no async.
+// Ground: the language, the arithmetic of trust, what the operator decided, what time it is.
 pub mod clock;
 pub mod config;
 pub mod metering;
 pub mod ocpi;
+
+// Thought: where a message goes.
 pub mod routing;
 
 // Outside: the database, and other people's servers.
 pub mod client;
 pub mod store;
 
-// People and post.
-pub mod delivery;
+// People: who is connected, and how to speak to them.
 pub mod parties;
 
-// Work and hall.
+// Post: what is owed and carried.
+pub mod delivery;
+
+// Work: what is done with the proof, which key belongs to which meter, URLs lent out.
 pub mod evidence;
-pub mod exchange;
 pub mod links;
 pub mod registry;
 
-// Doors and roof.
-pub mod cli;
+// Hall: the life of one request.
+pub mod exchange;
+
+// Doors.
 pub mod web;
+
+// Roof.
+pub mod cli;
