@@ -13,10 +13,12 @@
 pub mod assess;
 pub mod claim;
 pub mod intake;
-pub mod knowledge;
+mod knowledge;
+mod known_keys;
 pub mod marker;
 pub mod packing;
 pub mod policy;
 pub mod receipts;
 pub mod recheck;
 pub mod report;
+mod verdict;
