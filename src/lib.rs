@@ -3,5 +3,6 @@
 pub mod ocpi;
 pub mod metering;
 pub mod clock;
+pub mod store;
 pub mod client;
 pub mod evidence;

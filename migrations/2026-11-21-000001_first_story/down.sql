@@ -1,0 +1,12 @@
+DROP TABLE journal;
+DROP TABLE outbox;
+DROP TABLE attempts;
+DROP TABLE used_blocks;
+DROP TABLE verdicts;
+DROP TABLE octets;
+DROP TABLE cdrs;
+DROP TABLE keys;
+DROP TABLE revisions;
+DROP TABLE tokens;
+DROP TABLE parties;
+DROP TABLE platforms;

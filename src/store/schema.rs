@@ -1,0 +1,181 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    attempts (id) {
+        id -> Text,
+        cdr -> Text,
+        at -> BigInt,
+        http_status -> Nullable<BigInt>,
+        status_code -> Nullable<BigInt>,
+        outcome -> Text,
+    }
+}
+
+diesel::table! {
+    cdrs (id) {
+        id -> Text,
+        country_code -> Text,
+        party_id -> Text,
+        cpo_key -> Text,
+        cdr_id -> Text,
+        cdr_key -> Text,
+        revision -> BigInt,
+        emsp_country_code -> Text,
+        emsp_party_id -> Text,
+        emsp_key -> Text,
+        cpo_platform -> Text,
+        emsp_platform -> Text,
+        version -> Text,
+        content_digest -> Text,
+        received_at -> BigInt,
+        last_updated -> BigInt,
+        visible_at -> Nullable<BigInt>,
+        listed_at -> Nullable<BigInt>,
+        metering_status -> Text,
+        billable -> BigInt,
+        delivery -> Text,
+        location_id -> Text,
+        receiver_location -> Nullable<Text>,
+        correlation_id -> Text,
+        credit_reference -> Nullable<Text>,
+        marker -> Nullable<Text>,
+        first_answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    journal (id) {
+        id -> Text,
+        at -> BigInt,
+        correlation_id -> Text,
+        request_id -> Nullable<Text>,
+        from_party -> Nullable<Text>,
+        to_party -> Nullable<Text>,
+        platform -> Nullable<Text>,
+        module -> Text,
+        method -> Text,
+        object -> Nullable<Text>,
+        http_status -> Nullable<BigInt>,
+        status_code -> Nullable<BigInt>,
+        outcome -> Text,
+        duration_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    keys (id) {
+        id -> Text,
+        claim -> Text,
+        fingerprint -> Text,
+        curve -> Text,
+        spki_hex -> Text,
+        meter_serial -> Text,
+        gateway_serial -> Nullable<Text>,
+        evse_id -> Text,
+        evse_uid -> Nullable<Text>,
+        cpo_key -> Text,
+        valid_from -> BigInt,
+        valid_to -> Nullable<BigInt>,
+        calibrated -> BigInt,
+        state -> Text,
+        created_at -> BigInt,
+        deactivated_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    octets (cdr) {
+        cdr -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Text,
+        platform_id -> Text,
+        kind -> Text,
+        object_id -> Text,
+        revision -> BigInt,
+        state -> Text,
+        attempts -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+        next_attempt_at -> BigInt,
+        give_up_at -> BigInt,
+        created_at -> BigInt,
+        last_outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    parties (party_key, role) {
+        party_key -> Text,
+        role -> Text,
+        platform_id -> Text,
+        country_code -> Text,
+        party_id -> Text,
+        name -> Text,
+        business_details -> Nullable<Text>,
+        status -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    platforms (id) {
+        id -> Text,
+        name -> Text,
+        status -> Text,
+        options -> Text,
+        version -> Nullable<Text>,
+        versions_url -> Nullable<Text>,
+        token_out -> Nullable<Text>,
+        token_form -> Text,
+        endpoints -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
+    revisions (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (hash) {
+        hash -> Text,
+        platform_id -> Text,
+        kind -> Text,
+        expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    used_blocks (digest, fingerprint) {
+        digest -> Text,
+        fingerprint -> Text,
+        cdr -> Text,
+        cpo_key -> Text,
+        cdr_key -> Text,
+    }
+}
+
+diesel::table! {
+    verdicts (id) {
+        id -> Text,
+        cdr -> Text,
+        report -> Text,
+        checked_at -> BigInt,
+    }
+}
+
+diesel::joinable!(octets -> cdrs (cdr));
+diesel::joinable!(verdicts -> cdrs (cdr));
+
+diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, verdicts);
