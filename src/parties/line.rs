@@ -1,0 +1,256 @@
+//! Speaking to one platform: its token in its form, fresh message ids, routing headers, and only to its own hosts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::presence::Presence;
+use crate::client::http::{Http, Method, Outgoing};
+use crate::client::outcome::{Answer, Outcome};
+use crate::config::Secret;
+use crate::ocpi::headers::{self, MessageIds, Routing, TokenForm};
+use crate::ocpi::ids::PlatformId;
+use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::{envelope, url};
+use crate::routing::directory::Platform;
+
+/// The way to every platform.
+pub struct Line {
+    http: Http,
+    relay: Duration,
+    presence: Arc<Presence>,
+}
+
+/// One request to a platform.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The HTTP method.
+    pub method: Method,
+    /// Where to.
+    pub to: Target,
+    /// The request's own query, without `?`; it follows a query the endpoint URL already has (U-04).
+    pub query: Option<String>,
+    /// The parties to name, on functional modules; `None` on configuration modules.
+    pub routing: Option<Routing>,
+    /// Only the correlation id travels on: every hop has a new request id (M-03, M-04).
+    pub ids: MessageIds,
+    /// The octets to send, as JSON.
+    pub body: Option<Bytes>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// A deadline other than the platform's.
+    pub timeout: Option<Duration>,
+}
+
+/// What a call is aimed at.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A module's interface at the URL the peer listed, with segments to append (each one path segment, U-06).
+    Module(&'static str, InterfaceRole, Vec<String>),
+    /// An absolute URL the peer gave, such as a `Location`.
+    Url(String),
+}
+
+/// The platform is connected and does not offer that interface.
+#[derive(Debug, thiserror::Error)]
+#[error("platform {platform} has no {interface} interface of {module}")]
+pub struct NoEndpoint {
+    /// Which platform.
+    pub platform: PlatformId,
+    /// The module asked for.
+    pub module: &'static str,
+    /// Which side of it.
+    pub interface: &'static str,
+}
+
+impl Line {
+    pub(super) fn new(http: Http, relay: Duration, presence: Arc<Presence>) -> Line {
+        Line {
+            http,
+            relay,
+            presence,
+        }
+    }
+
+    /// Sends one request to a platform, once, and reports to [`Presence`] whether anybody was there.
+    ///
+    /// A platform that is PLANNED or SUSPENDED is not called: the outcome is `Unreachable`, which an OCPI answer calls
+    /// 4003. Whether an OFFLINE one is called is the caller's decision.
+    ///
+    /// # Errors
+    /// [`NoEndpoint`] when the platform never listed that interface.
+    pub async fn send(&self, platform: &Platform, call: Call) -> Result<Outcome, NoEndpoint> {
+        let Some(token) = platform
+            .token_out
+            .as_ref()
+            .filter(|_| platform.status.is_registered())
+        else {
+            return Ok(Outcome::Unreachable(format!(
+                "platform {} is {}",
+                platform.id,
+                platform.status.as_str()
+            )));
+        };
+        let url = match &call.to {
+            Target::Url(url) => url.clone(),
+            Target::Module(module, interface, segments) => {
+                let base = platform
+                    .endpoint(module, *interface)
+                    .ok_or_else(|| NoEndpoint {
+                        platform: platform.id.clone(),
+                        module,
+                        interface: interface.as_str(),
+                    })?;
+                url::join(
+                    base,
+                    &segments.iter().map(String::as_str).collect::<Vec<_>>(),
+                )
+            }
+        };
+        let outcome = self
+            .exchange(Exchange {
+                method: call.method,
+                url: call
+                    .query
+                    .as_deref()
+                    .map_or(url.clone(), |query| url::with_query(&url, query)),
+                token,
+                form: platform.token_form,
+                hosts: hosts_of(platform),
+                correlation_id: call
+                    .ids
+                    .correlation_id
+                    .unwrap_or_else(|| Uuid::new_v4().to_string()),
+                routing: call.routing,
+                headers: call.headers,
+                body: call.body,
+                timeout: call
+                    .timeout
+                    .or(platform.options.timeouts.relay)
+                    .unwrap_or(self.relay),
+            })
+            .await;
+        match &outcome {
+            // A server that only says it is broken is no evidence that deliveries will succeed.
+            Outcome::Answered(answer) if answer.status < 500 => self.presence.heard(&platform.id),
+            Outcome::Unreachable(_) => self.presence.unreachable(&platform.id),
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Whether the platform answers GET on its versions URL (HCI-08): free of side effects there (V-11).
+    pub(super) async fn is_alive(&self, platform: &Platform) -> bool {
+        let (Some(token), Some(url)) = (&platform.token_out, &platform.versions_url) else {
+            return false;
+        };
+        let outcome = self
+            .exchange(Exchange {
+                method: Method::Get,
+                url: url.clone(),
+                token,
+                form: platform.token_form,
+                hosts: hosts_of(platform),
+                correlation_id: Uuid::new_v4().to_string(),
+                routing: None,
+                headers: Vec::new(),
+                body: None,
+                timeout: platform.options.timeouts.relay.unwrap_or(self.relay),
+            })
+            .await;
+        matches!(&outcome, Outcome::Answered(answer) if says_success(answer))
+    }
+
+    /// One request with everything OCPI wants on it (T-01, M-01, M-02, T-20, R-01).
+    pub(super) async fn exchange(&self, exchange: Exchange<'_>) -> Outcome {
+        let mut headers = vec![
+            (
+                headers::AUTHORIZATION.to_owned(),
+                headers::authorization(exchange.token.expose(), exchange.form),
+            ),
+            (headers::X_REQUEST_ID.to_owned(), Uuid::new_v4().to_string()),
+            (
+                headers::X_CORRELATION_ID.to_owned(),
+                exchange.correlation_id,
+            ),
+        ];
+        if exchange.body.is_some() {
+            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        if let Some(routing) = exchange.routing {
+            headers.extend(
+                routing
+                    .headers()
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+        headers.extend(exchange.headers);
+        self.http
+            .send(Outgoing {
+                method: exchange.method,
+                url: exchange.url,
+                headers,
+                body: exchange.body,
+                timeout: exchange.timeout,
+                allowed_hosts: Some(exchange.hosts),
+            })
+            .await
+    }
+
+    /// The deadline for a platform without one of its own.
+    pub(super) fn relay(&self) -> Duration {
+        self.relay
+    }
+}
+
+/// Everything about one request, before any platform is known to have it.
+pub(super) struct Exchange<'a> {
+    pub method: Method,
+    pub url: String,
+    pub token: &'a Secret,
+    pub form: TokenForm,
+    /// Who may see the token (N-05).
+    pub hosts: Vec<String>,
+    pub correlation_id: String,
+    pub routing: Option<Routing>,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Bytes>,
+    pub timeout: Duration,
+}
+
+/// The hosts that may see a platform's token: of its versions URL, its endpoints, and what the operator added (N-05).
+fn hosts_of(platform: &Platform) -> Vec<String> {
+    let own = platform
+        .versions_url
+        .iter()
+        .chain(platform.endpoints.iter().map(|e| &e.url));
+    let mut hosts = own
+        .filter_map(|url| url::host_and_port(url))
+        .collect::<Vec<_>>();
+    hosts.extend(spelled_out(&platform.options.allowed_hosts));
+    hosts
+}
+
+/// `name:port` for every host an operator allowed; a bare name means its HTTPS port, and HTTP's (D-25: a host is name and port).
+pub(super) fn spelled_out(allowed: &[String]) -> impl Iterator<Item = String> {
+    allowed.iter().flat_map(|host| {
+        let has_port = host.rsplit_once(':').is_some_and(|(name, port)| {
+            port.parse::<u16>().is_ok() && (!name.contains(':') || name.ends_with(']'))
+        });
+        let host = host.to_ascii_lowercase();
+        if has_port {
+            vec![host]
+        } else {
+            vec![format!("{host}:443"), format!("{host}:80")]
+        }
+    })
+}
+
+/// A success in HTTP and in the envelope (D-07: any 2xx with 1xxx).
+pub(super) fn says_success(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status)
+        && envelope::read(&answer.body).is_ok_and(|envelope| envelope.status_code.is_success())
+}

@@ -1,0 +1,196 @@
+//! People: which platforms are connected, which parties they speak for, and how to speak to them.
+//!
+//! A *platform* is one OCPI connection with one pair of tokens; a *party* is a country code and a party id hosted there in
+//! one or more roles. The operator lists who may register ([`operate`]), the credentials handshake turns the list into a
+//! connection in either direction ([`handshake`]), every request is recognised by its token ([`caller`]) and every call
+//! to a peer leaves through [`line::Line`]. Whether a peer is awake is [`presence`]'s question.
+//!
+//! No message is routed here and no HTTP status is chosen here. Tokens come in, are hashed, and never appear in a log or
+//! in `Debug`.
+//!
+//! The rule everything follows from: **all or nothing**. A handshake changes the directory in one commit guarded by the
+//! platform's revision, and no lock is held while a peer is called, because the peer calls back before it answers (CR-07).
+//! Start with [`handshake`].
+
+pub mod caller;
+mod change;
+pub mod directory;
+pub mod failure;
+pub mod handshake;
+pub mod line;
+pub mod operate;
+pub mod options;
+pub mod presence;
+pub mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub use caller::{Caller, TokenKind};
+pub use directory::Snapshot;
+pub use failure::{Failure, Fault};
+
+use crate::client::http::Http;
+use crate::clock::SharedClock;
+use crate::ocpi::ids::{PartyId, PlatformId};
+use crate::store::Store;
+use directory::{Current, PlatformFile};
+use line::Line;
+use presence::{Presence, PresenceSettings};
+
+/// The directory with everything that keeps it true.
+pub struct Parties {
+    store: Store,
+    clock: SharedClock,
+    settings: PartiesSettings,
+    current: Current,
+    presence: Arc<Presence>,
+    line: Arc<Line>,
+}
+
+/// What this room needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct PartiesSettings {
+    /// The hub's own party.
+    pub hub: PartyId,
+    /// The hub's business name, shown in its credentials.
+    pub hub_name: String,
+    /// Where peers reach this hub, without a trailing slash; all URLs handed out start with it.
+    pub public_url: String,
+    /// How long the previous token lives on after a rotation (CR-35).
+    pub grace: Duration,
+    /// The deadline of one request to a peer, unless its platform says otherwise (D-15).
+    pub relay: Duration,
+    /// When a silent platform is looked after, and when it counts as OFFLINE (D-21).
+    pub presence: PresenceSettings,
+}
+
+impl Parties {
+    /// Reads the directory and stands ready. Nothing is called before [`Parties::follow`] runs.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn open(
+        store: Store,
+        http: Http,
+        clock: SharedClock,
+        settings: PartiesSettings,
+    ) -> Result<Arc<Parties>, Fault> {
+        let rows = store
+            .directory_load()
+            .await
+            .map_err(|e| Fault::new("reading the directory", e))?;
+        let current = Current::new(Snapshot::new(settings.hub.clone(), rows));
+        let presence = Arc::new(Presence::new(
+            current.clone(),
+            clock.clone(),
+            settings.presence.clone(),
+        ));
+        let line = Arc::new(Line::new(http, settings.relay, presence.clone()));
+        Ok(Arc::new(Parties {
+            store,
+            clock,
+            settings,
+            current,
+            presence,
+            line,
+        }))
+    }
+
+    /// The latest snapshot: no database read, no lock.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.get()
+    }
+
+    /// How to speak to a platform.
+    #[must_use]
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// Who is awake.
+    #[must_use]
+    pub fn presence(&self) -> &Arc<Presence> {
+        &self.presence
+    }
+
+    /// What this room was told at the start.
+    #[must_use]
+    pub fn settings(&self) -> &PartiesSettings {
+        &self.settings
+    }
+
+    /// The URL to hand to a peer together with a TOKEN_A, and the `url` of the hub's own credentials.
+    #[must_use]
+    pub fn versions_url(&self) -> String {
+        format!("{}/ocpi/versions", self.settings.public_url)
+    }
+
+    /// Reads the directory again and replaces the snapshot.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; the old snapshot then stays.
+    pub async fn reload(&self) -> Result<(), Fault> {
+        let rows = self
+            .store
+            .directory_load()
+            .await
+            .map_err(|e| Fault::new("reading the directory", e))?;
+        self.current.replace(
+            Snapshot::new(self.settings.hub.clone(), rows),
+            &self.presence,
+        );
+        Ok(())
+    }
+
+    /// Keeps the snapshot equal to the database, forgets tokens whose grace is over, and looks after silent platforms.
+    /// Runs until the process ends or the task is aborted; safe to abort at any point.
+    ///
+    /// Other processes change the directory too, so its revision is looked at every second.
+    pub async fn follow(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(fault) = self.catch_up().await {
+                log::error!("{}", fault.chain());
+            }
+            self.presence.look_around(&self.line);
+        }
+    }
+
+    async fn catch_up(&self) -> Result<(), Fault> {
+        if self.snapshot().has_expired_tokens(self.now()) {
+            self.store
+                .tokens_forget_expired(self.now())
+                .await
+                .map_err(|e| Fault::new("forgetting expired tokens", e))?;
+        }
+        let revision = self
+            .store
+            .directory_revision()
+            .await
+            .map_err(|e| Fault::new("reading the directory revision", e))?;
+        if revision != self.snapshot().revision() {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Everything stored about one platform, straight from the database: what a change is decided on.
+    async fn file(&self, id: &PlatformId) -> Result<Option<PlatformFile>, Fault> {
+        let rows = self
+            .store
+            .directory_load()
+            .await
+            .map_err(|e| Fault::new("reading the directory", e))?;
+        Ok(PlatformFile::pick(rows, id))
+    }
+}

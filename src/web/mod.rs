@@ -1,0 +1,135 @@
+//! The front door: from HTTP to the rooms and back. actix ends here.
+//!
+//! `ocpi/` is for parties, `partner/` for what OCPI does not offer them, `operator/` for the people who run the hub. Every
+//! handler reads a request, asks one room, and writes the answer; what a failure becomes in HTTP is decided in [`error`] and
+//! nowhere else.
+//!
+//! The rule everything follows from: **what is served is described**. [`routes`] is the one table of what exists; actix
+//! registers from it, and `tests/openapi.rs` compares it with `openapi/*.yaml` in both directions. Start with [`routes`].
+//!
+//! Never here: a decision about a message, a database query, a redirect (D-02: clients drop bodies or Authorization).
+
+pub mod error;
+pub mod health;
+pub mod ocpi;
+pub mod openapi;
+pub mod operator;
+pub mod reply;
+pub mod route;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpServer, Scope};
+
+use crate::clock::SharedClock;
+use crate::config::Secret;
+use crate::parties::Parties;
+use crate::store::Store;
+pub use route::{Document, Route};
+
+/// The rooms the handlers ask.
+pub struct Doors {
+    /// Who is connected.
+    pub parties: Arc<Parties>,
+    /// For the questions of health and of the operator's lists.
+    pub store: Store,
+    /// For the timestamps of answers.
+    pub clock: SharedClock,
+    /// The bearer token of the operator API.
+    pub operator_token: Secret,
+}
+
+/// Everything that is served, in the order in which paths are tried.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let rooms = [
+        ocpi::versions::routes(),
+        ocpi::credentials::routes(),
+        operator::platforms::routes(),
+        operator::parties::routes(),
+        health::routes(),
+        openapi::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
+/// Starts answering on a bound socket. The returned server runs when awaited and stops by its handle.
+///
+/// # Errors
+/// When the socket cannot be used.
+pub fn listen(doors: Doors, listener: TcpListener) -> io::Result<Server> {
+    let doors = Data::new(doors);
+    let server = HttpServer::new(move || {
+        // U-05: with and without trailing slash, doubled slashes, and never a redirect.
+        App::new()
+            .app_data(doors.clone())
+            .configure(configure)
+            .wrap(NormalizePath::trim())
+    })
+    .shutdown_timeout(SHUTDOWN.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+/// How long requests in flight may take to finish when the hub stops: as long as the longest relay.
+const SHUTDOWN: Duration = Duration::from_secs(30);
+
+/// Registers every route with the frame of its part of the house.
+pub fn configure(app: &mut ServiceConfig) {
+    app.service(
+        served(Scope::new("/ocpi"), "/ocpi")
+            .default_service(actix_web::web::to(ocpi::nothing_here))
+            .wrap(from_fn(ocpi::frame)),
+    );
+    app.service(
+        served(Scope::new("/operator"), "/operator")
+            .default_service(actix_web::web::to(operator::nothing_here))
+            .wrap(from_fn(operator::auth::operators_only)),
+    );
+    served_at_the_root(app);
+    app.default_service(actix_web::web::to(operator::nothing_here));
+}
+
+/// Parts of the house with a frame of their own; the rest is registered at the root.
+const FRAMED: [&str; 2] = ["/ocpi", "/operator"];
+
+fn served(mut scope: Scope, prefix: &str) -> Scope {
+    for (path, routes) in route::by_path(routes()) {
+        if let Some(rest) = route::below(path, prefix) {
+            let wrong_method = if prefix == "/ocpi" {
+                ocpi::wrong_method
+            } else {
+                operator::wrong_method
+            };
+            scope = scope.service(route::resource(
+                rest,
+                &routes,
+                wrong_method(route::allow(&routes)),
+            ));
+        }
+    }
+    scope
+}
+
+fn served_at_the_root(app: &mut ServiceConfig) {
+    for (path, routes) in route::by_path(routes()) {
+        if FRAMED
+            .iter()
+            .all(|prefix| route::below(path, prefix).is_none())
+        {
+            app.service(route::resource(
+                path,
+                &routes,
+                operator::wrong_method(route::allow(&routes)),
+            ));
+        }
+    }
+}

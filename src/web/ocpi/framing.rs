@@ -1,0 +1,102 @@
+//! What is around every answer below `/ocpi`: message ids, envelopes for errors, the parties on functional modules.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+
+use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::web::error::{self, OcpiError};
+use crate::web::{Doors, reply};
+use uuid::Uuid;
+
+/// Wraps one request.
+///
+/// # Errors
+/// Never: whatever fails inside becomes an answer.
+pub async fn frame(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // M-08, D-09: what is missing is made here, so that log lines and answer agree on it.
+    let said = MessageIds::read(|name| text(request.headers(), name));
+    let request_id = said
+        .request_id
+        .unwrap_or_else(|| Uuid::new_v4().to_string());
+    let correlation_id = said
+        .correlation_id
+        .unwrap_or_else(|| Uuid::new_v4().to_string());
+    let ids = MessageIds {
+        request_id: Some(request_id.clone()),
+        correlation_id: Some(correlation_id.clone()),
+    };
+    request.extensions_mut().insert(ids);
+    let asked = request.request().clone();
+    let mut response = match next.call(request).await {
+        Ok(response) => {
+            let failed = response
+                .response()
+                .error()
+                .map(|failure| in_envelope(&asked, failure));
+            match failed {
+                Some(answer) => response.into_response(answer),
+                None => response.map_into_boxed_body(),
+            }
+        }
+        Err(failure) => ServiceResponse::new(asked.clone(), in_envelope(&asked, &failure)),
+    };
+    let requester = is_functional(asked.path()).then(|| requester_of(&asked));
+    let headers = response.headers_mut();
+    put(headers, headers::X_REQUEST_ID, &request_id);
+    put(headers, headers::X_CORRELATION_ID, &correlation_id);
+    if let Some(routing) = requester.filter(|_| {
+        reply::ROUTING
+            .iter()
+            .all(|name| !headers.contains_key(*name))
+    }) {
+        // to the requester; in the hub's own name unless the handler knew better.
+        for (name, value) in routing.headers() {
+            put(headers, name, &value);
+        }
+    }
+    Ok(response)
+}
+
+/// Whether a path belongs to a functional module: the two prefixes of D-03.
+pub(super) fn is_functional(path: &str) -> bool {
+    matches!(path.split('/').nth(3), Some("sender" | "receiver"))
+}
+
+fn in_envelope(request: &HttpRequest, failure: &Error) -> HttpResponse {
+    let now = match request.app_data::<Data<Doors>>() {
+        Some(doors) => doors.clock.now(),
+        None => chrono::DateTime::UNIX_EPOCH,
+    };
+    match failure.as_error::<OcpiError>() {
+        Some(OcpiError(failure)) => error::answer(failure, now),
+        None => error::bare(failure.as_response_error().status_code(), now),
+    }
+}
+
+fn requester_of(request: &HttpRequest) -> Routing {
+    let said = Routing::read(|name| text(request.headers(), name)).ok();
+    let hub = request
+        .app_data::<Data<Doors>>()
+        .map(|doors| doors.parties.settings().hub.clone());
+    Routing {
+        to: said.and_then(|routing| routing.from),
+        from: hub,
+    }
+}
+
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,32 @@
+//! Parties: one item per party and role, over all platforms.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+
+use super::view::PartyView;
+use super::{Page, Problem, Query, page};
+use crate::web::{Document, Doors, Route};
+
+/// What this file serves.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![Route::get("/operator/v1/parties", Document::Operator, list)]
+}
+
+async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    query.only(&[])?;
+    let page = Page::read(&query)?;
+    let snapshot = doors.parties.snapshot();
+    let all = snapshot
+        .directory()
+        .platforms()
+        .flat_map(|platform| {
+            platform
+                .parties
+                .iter()
+                .map(|entry| PartyView::new(platform, entry))
+        })
+        .collect::<Vec<_>>();
+    let (items, next) = page.cut(all, PartyView::key);
+    Ok(page::list(&items, next.as_deref()))
+}

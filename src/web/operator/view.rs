@@ -1,0 +1,111 @@
+//! Platforms and parties as the operator API shows them.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::parties::options;
+use crate::routing::directory::{PartyRole, Platform};
+
+/// A platform.
+#[derive(Serialize)]
+pub(super) struct PlatformView {
+    id: String,
+    name: String,
+    status: &'static str,
+    /// The hub's own versions URL: what to hand out with a `token_a`.
+    versions_url: String,
+    parties: Vec<ListedView>,
+    options: Value,
+    peer: Option<PeerView>,
+}
+
+/// A party with the roles it is listed for, in the shape in which it is listed; roles in different states stand apart.
+#[derive(Serialize)]
+struct ListedView {
+    country_code: String,
+    party_id: String,
+    roles: Vec<&'static str>,
+    name: String,
+    status: &'static str,
+}
+
+/// What a registered peer said about itself. Never its token.
+#[derive(Serialize)]
+struct PeerView {
+    version: Option<&'static str>,
+    versions_url: String,
+    token_encoding: &'static str,
+    endpoints: Vec<crate::ocpi::versions::Endpoint>,
+}
+
+/// One party in one role.
+#[derive(Serialize)]
+pub(super) struct PartyView {
+    country_code: String,
+    party_id: String,
+    role: &'static str,
+    name: String,
+    platform: String,
+    status: &'static str,
+}
+
+impl PlatformView {
+    pub fn new(platform: &Platform, versions_url: String) -> PlatformView {
+        PlatformView {
+            id: platform.id.to_string(),
+            name: platform.name.clone(),
+            status: platform.status.as_str(),
+            versions_url,
+            parties: listed(&platform.parties),
+            options: options::write(&platform.options),
+            peer: platform.versions_url.clone().map(|versions_url| PeerView {
+                version: platform.version.map(crate::ocpi::versions::Version::as_str),
+                versions_url,
+                token_encoding: platform.token_form.as_str(),
+                endpoints: platform.endpoints.clone(),
+            }),
+        }
+    }
+}
+
+impl PartyView {
+    pub fn new(platform: &Platform, entry: &PartyRole) -> PartyView {
+        PartyView {
+            country_code: entry.party.country_code().to_owned(),
+            party_id: entry.party.party_id().to_owned(),
+            role: entry.role.as_str(),
+            name: entry.name.clone(),
+            platform: platform.id.to_string(),
+            status: entry.status.as_str(),
+        }
+    }
+
+    /// What the list is ordered by, and what a cursor carries.
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}", self.country_code, self.party_id, self.role).to_ascii_uppercase()
+    }
+}
+
+fn listed(parties: &[PartyRole]) -> Vec<ListedView> {
+    let mut views: Vec<ListedView> = Vec::new();
+    for entry in parties {
+        let (country_code, party_id) = (entry.party.country_code(), entry.party.party_id());
+        let same = |view: &&mut ListedView| {
+            view.country_code == country_code
+                && view.party_id == party_id
+                && view.name == entry.name
+                && view.status == entry.status.as_str()
+        };
+        match views.iter_mut().find(same) {
+            Some(view) => view.roles.push(entry.role.as_str()),
+            None => views.push(ListedView {
+                country_code: country_code.to_owned(),
+                party_id: party_id.to_owned(),
+                roles: vec![entry.role.as_str()],
+                name: entry.name.clone(),
+                status: entry.status.as_str(),
+            }),
+        }
+    }
+    views
+}
