@@ -2,6 +2,7 @@
 
 pub mod ocpi;
 pub mod metering;
+pub mod config;
 pub mod clock;
 pub mod store;
 pub mod client;

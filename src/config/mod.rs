@@ -1,0 +1,872 @@
+//! What the operator decided: read once, checked at once, and from then on just values.
+//!
+//! Defaults are compiled in (`default.toml`, a sentence for each), a file is laid over them, the environment over both. What
+//! was typed ([`raw`]) and what it means ([`Config`]) are two things; nonsense ends here, with a sentence naming the key.
+//! Nothing here knows OCPI or opens a connection, and no other room reads the environment. Secrets never print.
+//!
+//! Start with [`Config::load`]; rooms are handed the values they use, never the whole.
+
+mod raw;
+mod secret;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use thiserror::Error;
+use toml::{Table, Value};
+use url::Url;
+
+pub use secret::Secret;
+
+use raw::Raw;
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "truewatt.toml";
+
+/// The effective configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where we listen and how we are reached.
+    pub server: Server,
+    /// Our own party.
+    pub hub: Hub,
+    /// Where everything is kept.
+    pub database: Database,
+    /// The operator API.
+    pub operator: Operator,
+    /// What may be called.
+    pub outbound: Outbound,
+    /// How long others may take.
+    pub timeouts: Timeouts,
+    /// Lists.
+    pub paging: Paging,
+    /// Handshakes.
+    pub credentials: Credentials,
+    /// Who is there.
+    pub presence: Presence,
+    /// What is owed.
+    pub duties: Duties,
+    /// What is demanded of meter data.
+    pub metering: Metering,
+    /// What happens to CDRs.
+    pub cdrs: Cdrs,
+    /// Keys that were given but change nothing in this version; worth a warning at start.
+    pub without_effect: Vec<String>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub bind: SocketAddr,
+    /// The beginning of every URL given to partners; without a slash at its end.
+    pub public_url: String,
+}
+
+/// `[hub]`
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// Two letters.
+    pub country_code: String,
+    /// Three letters or digits.
+    pub party_id: String,
+    /// 1 to 100 characters.
+    pub name: String,
+}
+
+/// `[database]`
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// `sqlite://…`, `postgres://…` or `postgresql://…`; may hold a password.
+    pub url: Secret,
+}
+
+impl Database {
+    /// The URL with its password, if it has one, as `***`: for people to see.
+    #[must_use]
+    pub fn masked_url(&self) -> String {
+        let Ok(mut url) = Url::parse(self.url.expose()) else {
+            return self.url.to_string();
+        };
+        // SQLite paths have no password, and would be respelled by the setters of a URL.
+        if url.scheme() == "sqlite" {
+            return self.url.expose().to_owned();
+        }
+        if url.password().is_some() && url.set_password(Some("***")).is_err() {
+            return self.url.to_string();
+        }
+        if url.query().is_some() {
+            // PostgreSQL takes a password there as well.
+            url.set_query(Some("***"));
+        }
+        url.to_string()
+    }
+}
+
+/// `[operator]`
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Bearer token of the operator API; `None` when one has to be made.
+    pub token: Option<Secret>,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone, Copy)]
+pub struct Outbound {
+    /// Without TLS too.
+    pub allow_http: bool,
+    /// Non-public addresses too.
+    pub allow_private_networks: bool,
+}
+
+/// `[timeouts]`
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// To make a connection.
+    pub connect: Duration,
+    /// To have the answer to a carried request; longer than `connect`.
+    pub relay: Duration,
+    /// To have a page of a list; longer than `connect`.
+    pub list: Duration,
+}
+
+/// `[paging]`
+#[derive(Debug, Clone, Copy)]
+pub struct Paging {
+    /// Objects per page at most.
+    pub max_limit: u32,
+}
+
+/// `[credentials]`
+#[derive(Debug, Clone, Copy)]
+pub struct Credentials {
+    /// How long an old token works after a rotation.
+    pub grace: Duration,
+}
+
+/// `[presence]`
+#[derive(Debug, Clone, Copy)]
+pub struct Presence {
+    /// Silence after which a partner is asked.
+    pub idle_check: Duration,
+    /// Between two checks of a partner that did not answer.
+    pub check_interval: Duration,
+    /// Failed checks in a row until a partner is offline.
+    pub failures_until_offline: u32,
+}
+
+/// `[duties]`
+#[derive(Debug, Clone, Copy)]
+pub struct Duties {
+    /// How long an attempt belongs to one process; longer than `timeouts.relay`.
+    pub lease: Duration,
+    /// Between the first and the second attempt.
+    pub first_retry: Duration,
+    /// Between two attempts at most.
+    pub max_retry: Duration,
+}
+
+/// `[metering]`
+#[derive(Debug, Clone)]
+pub struct Metering {
+    /// Whose word a key must rest on.
+    pub key_policy: KeyPolicy,
+    /// What happens to a CDR whose metering data does not hold.
+    pub invalid_cdrs: InvalidCdrs,
+    /// How far times may be apart.
+    pub time_tolerance: Duration,
+    /// How far energies may be apart, in kWh, exact and not negative.
+    pub energy_tolerance_kwh: Decimal,
+    /// By finding code in capitals. Codes nobody knows are for the composer of the program to complain about.
+    pub severity: BTreeMap<String, Severity>,
+}
+
+/// `[cdrs]`
+#[derive(Debug, Clone, Copy)]
+pub struct Cdrs {
+    /// Kept for receivers that do not answer.
+    pub custody: bool,
+    /// For how many days.
+    pub custody_days: u32,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$word_doc])* $word,)* }
+
+        impl $name {
+            /// As it is written in the configuration.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$word => $text,)* }
+            }
+
+            /// Reads the exact spelling.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$word),)* _ => None }
+            }
+
+            const WORDS: &'static [&'static str] = &[$($text,)*];
+        }
+    };
+}
+
+words! {
+    /// Whose word a key must rest on for a CDR to be billable.
+    KeyPolicy {
+        /// The registry's.
+        Registered = "registered",
+        /// Also that of the CDR which brought the key.
+        Delivered = "delivered",
+    }
+}
+
+words! {
+    /// What happens to a CDR whose metering data does not hold.
+    InvalidCdrs {
+        /// It travels on, with a marker.
+        Mark = "mark",
+        /// It stays until an operator releases it or a new check verifies it.
+        Hold = "hold",
+        /// It is refused.
+        Reject = "reject",
+    }
+}
+
+words! {
+    /// How grave a finding is.
+    Severity {
+        /// The CDR does not hold.
+        Error = "error",
+        /// Worth a look.
+        Warning = "warning",
+        /// Good to know.
+        Info = "info",
+    }
+}
+
+/// A configuration nobody can work with. The sentence names the key, and never repeats a value: it may be a secret.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the configuration file is not valid TOML in line {line}")]
+    Syntax {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A value that makes no sense, or a key that does not exist.
+    #[error("{key} {reason}")]
+    Key {
+        /// `section.key`, or the variable's name.
+        key: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// File and environment cannot be laid over one another.
+    #[error("the configuration cannot be put together")]
+    Merge(#[source] config::ConfigError),
+}
+
+impl ConfigError {
+    fn key(key: &str, reason: impl Into<String>) -> Self {
+        Self::Key {
+            key: key.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads defaults, `path` (or `truewatt.toml` where there is one), and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; a named file must exist.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this room reads the environment so that no other has to"
+    )]
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut environment = HashMap::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            if name.starts_with("TRUEWATT__") {
+                let value = value
+                    .into_string()
+                    .map_err(|_| ConfigError::key(&name, "must be UTF-8"))?;
+                environment.insert(name, value);
+            }
+        }
+        let file = match std::fs::read_to_string(path.unwrap_or(Path::new(DEFAULT_FILE))) {
+            Ok(text) => Some(text),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => {
+                let path = path.unwrap_or(Path::new(DEFAULT_FILE)).to_owned();
+                return Err(ConfigError::Unreadable { path, source });
+            }
+        };
+        Self::from_parts(file.as_deref(), &environment)
+    }
+
+    /// The same from values: the text of a file, and variables by their full names.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_parts(file: Option<&str>, environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        Self::checked(Raw::merge(file, environment)?)
+    }
+
+    fn checked(raw: Raw) -> Result<Self, ConfigError> {
+        let config = Self {
+            server: Server {
+                bind: bind(&raw)?,
+                public_url: public_url(&raw)?,
+            },
+            hub: Hub {
+                country_code: matching(&raw, "hub.country_code", "two letters", |text| {
+                    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+                })?,
+                party_id: matching(&raw, "hub.party_id", "three letters or digits", |text| {
+                    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                })?,
+                name: matching(&raw, "hub.name", "1 to 100 printable characters", |text| {
+                    (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+                })?,
+            },
+            database: Database {
+                url: database_url(&raw)?,
+            },
+            operator: Operator {
+                token: operator_token(&raw)?,
+            },
+            outbound: Outbound {
+                allow_http: raw.truth("outbound.allow_http")?,
+                allow_private_networks: raw.truth("outbound.allow_private_networks")?,
+            },
+            timeouts: Timeouts {
+                connect: seconds(&raw, "timeouts.connect_s", 1)?,
+                relay: seconds(&raw, "timeouts.relay_s", 1)?,
+                list: seconds(&raw, "timeouts.list_s", 1)?,
+            },
+            paging: Paging {
+                max_limit: small(&raw, "paging.max_limit", 10_000)?,
+            },
+            credentials: Credentials {
+                grace: seconds(&raw, "credentials.grace_s", 0)?,
+            },
+            presence: Presence {
+                idle_check: seconds(&raw, "presence.idle_check_s", 1)?,
+                check_interval: seconds(&raw, "presence.check_interval_s", 1)?,
+                failures_until_offline: small(&raw, "presence.failures_until_offline", 1000)?,
+            },
+            duties: Duties {
+                lease: seconds(&raw, "duties.lease_s", 1)?,
+                first_retry: seconds(&raw, "duties.first_retry_s", 1)?,
+                max_retry: seconds(&raw, "duties.max_retry_s", 1)?,
+            },
+            metering: Metering {
+                key_policy: word(&raw, "metering.key_policy", KeyPolicy::parse, KeyPolicy::WORDS)?,
+                invalid_cdrs: word(&raw, "metering.invalid_cdrs", InvalidCdrs::parse, InvalidCdrs::WORDS)?,
+                time_tolerance: seconds(&raw, "metering.time_tolerance_s", 0)?,
+                energy_tolerance_kwh: energy_tolerance(&raw)?,
+                severity: severities(&raw)?,
+            },
+            cdrs: Cdrs {
+                custody: raw.truth("cdrs.custody")?,
+                custody_days: small(&raw, "cdrs.custody_days", 36_500)?,
+            },
+            without_effect: raw.without_effect,
+        };
+        config.agree()?;
+        Ok(config)
+    }
+
+    /// Checks values against one another.
+    fn agree(&self) -> Result<(), ConfigError> {
+        // A deadline within the time a connection may take could not say which of the two ran out (4002 or 4003, D-15).
+        for (key, deadline) in [
+            ("timeouts.relay_s", self.timeouts.relay),
+            ("timeouts.list_s", self.timeouts.list),
+        ] {
+            if deadline <= self.timeouts.connect {
+                return Err(ConfigError::key(key, "must be longer than timeouts.connect_s"));
+            }
+        }
+        // A lease that ends during an attempt would let a second process make the same one.
+        if self.duties.lease <= self.timeouts.relay {
+            return Err(ConfigError::key(
+                "duties.lease_s",
+                "must be longer than timeouts.relay_s",
+            ));
+        }
+        if self.duties.max_retry < self.duties.first_retry {
+            return Err(ConfigError::key(
+                "duties.max_retry_s",
+                "must not be shorter than duties.first_retry_s",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The effective configuration as TOML, secrets masked.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = self.table().to_string();
+        for key in &self.without_effect {
+            text.push_str(&format!("\n# {key} has no effect in this version"));
+        }
+        text.trim_end().to_owned() + "\n"
+    }
+
+    /// The effective configuration as JSON, secrets masked.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut table = self.table();
+        if !self.without_effect.is_empty() {
+            let keys = self.without_effect.iter().cloned().map(Value::String).collect();
+            table.insert("without_effect".to_owned(), Value::Array(keys));
+        }
+        // Texts, whole numbers and truths only: nothing in it can fail to be JSON.
+        serde_json::to_string_pretty(&table).unwrap_or_default() + "\n"
+    }
+
+    fn table(&self) -> Table {
+        let text = |text: &str| Value::String(text.to_owned());
+        let truth = Value::Boolean;
+        let whole = |number: u32| Value::Integer(i64::from(number));
+        let seconds = |duration: Duration| Value::Integer(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX));
+        let severity = self
+            .metering
+            .severity
+            .iter()
+            .map(|(code, grave)| (code.clone(), text(grave.as_str())))
+            .collect();
+        let token = if self.operator.token.is_some() { "***" } else { "" };
+        let sections: [(&str, Vec<(&str, Value)>); 12] = [
+            (
+                "server",
+                vec![
+                    ("bind", text(&self.server.bind.to_string())),
+                    ("public_url", text(&self.server.public_url)),
+                ],
+            ),
+            (
+                "hub",
+                vec![
+                    ("country_code", text(&self.hub.country_code)),
+                    ("party_id", text(&self.hub.party_id)),
+                    ("name", text(&self.hub.name)),
+                ],
+            ),
+            ("database", vec![("url", text(&self.database.masked_url()))]),
+            ("operator", vec![("token", text(token))]),
+            (
+                "outbound",
+                vec![
+                    ("allow_http", truth(self.outbound.allow_http)),
+                    ("allow_private_networks", truth(self.outbound.allow_private_networks)),
+                ],
+            ),
+            (
+                "timeouts",
+                vec![
+                    ("connect_s", seconds(self.timeouts.connect)),
+                    ("relay_s", seconds(self.timeouts.relay)),
+                    ("list_s", seconds(self.timeouts.list)),
+                ],
+            ),
+            ("paging", vec![("max_limit", whole(self.paging.max_limit))]),
+            ("credentials", vec![("grace_s", seconds(self.credentials.grace))]),
+            (
+                "presence",
+                vec![
+                    ("idle_check_s", seconds(self.presence.idle_check)),
+                    ("check_interval_s", seconds(self.presence.check_interval)),
+                    ("failures_until_offline", whole(self.presence.failures_until_offline)),
+                ],
+            ),
+            (
+                "duties",
+                vec![
+                    ("lease_s", seconds(self.duties.lease)),
+                    ("first_retry_s", seconds(self.duties.first_retry)),
+                    ("max_retry_s", seconds(self.duties.max_retry)),
+                ],
+            ),
+            (
+                "metering",
+                vec![
+                    ("key_policy", text(self.metering.key_policy.as_str())),
+                    ("invalid_cdrs", text(self.metering.invalid_cdrs.as_str())),
+                    ("time_tolerance_s", seconds(self.metering.time_tolerance)),
+                    // As text: a float might not be the decimal that is compared with.
+                    (
+                        "energy_tolerance_kwh",
+                        text(&self.metering.energy_tolerance_kwh.to_string()),
+                    ),
+                    ("severity", Value::Table(severity)),
+                ],
+            ),
+            (
+                "cdrs",
+                vec![
+                    ("custody", truth(self.cdrs.custody)),
+                    ("custody_days", whole(self.cdrs.custody_days)),
+                ],
+            ),
+        ];
+        let table = |keys: Vec<(&str, Value)>| keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        sections
+            .into_iter()
+            .map(|(name, keys)| (name.to_owned(), Value::Table(table(keys))))
+            .collect()
+    }
+}
+
+fn matching(raw: &Raw, key: &str, what: &str, fits: impl Fn(&str) -> bool) -> Result<String, ConfigError> {
+    let text = raw.text(key)?;
+    if fits(&text) {
+        Ok(text)
+    } else {
+        Err(ConfigError::key(key, format!("must be {what}")))
+    }
+}
+
+fn word<T>(raw: &Raw, key: &str, parse: impl Fn(&str) -> Option<T>, words: &[&str]) -> Result<T, ConfigError> {
+    parse(&raw.text(key)?).ok_or_else(|| ConfigError::key(key, format!("must be one of {}", words.join(", "))))
+}
+
+/// Seconds from `least` to a year.
+fn seconds(raw: &Raw, key: &str, least: u64) -> Result<Duration, ConfigError> {
+    raw.whole(key, least, 31_536_000).map(Duration::from_secs)
+}
+
+/// A whole number from 1 to `most`.
+fn small(raw: &Raw, key: &str, most: u32) -> Result<u32, ConfigError> {
+    let number = raw.whole(key, 1, u64::from(most))?;
+    Ok(u32::try_from(number).unwrap_or(most))
+}
+
+fn bind(raw: &Raw) -> Result<SocketAddr, ConfigError> {
+    let text = raw.text("server.bind")?;
+    text.parse()
+        .map_err(|_| ConfigError::key("server.bind", "must be an address and a port such as 127.0.0.1:8080"))
+}
+
+fn public_url(raw: &Raw) -> Result<String, ConfigError> {
+    let key = "server.public_url";
+    let text = raw.text(key)?;
+    let plain = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    // 100 characters leave room for every path behind it within the 255 of an OCPI URL (T-46).
+    if text.len() > 100 || text.contains(char::is_whitespace) || !Url::parse(&text).is_ok_and(|url| plain(&url)) {
+        let reason = "must be an http or https URL of at most 100 characters without user, query and fragment";
+        return Err(ConfigError::key(key, reason));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn database_url(raw: &Raw) -> Result<Secret, ConfigError> {
+    let key = "database.url";
+    let text = raw.text(key)?;
+    let sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
+    let postgres = (text.starts_with("postgres://") || text.starts_with("postgresql://")) && Url::parse(&text).is_ok();
+    if sqlite || postgres {
+        Ok(Secret::new(text))
+    } else {
+        Err(ConfigError::key(
+            key,
+            "must be sqlite://path or postgres://user:password@host:port/name",
+        ))
+    }
+}
+
+fn operator_token(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
+    let key = "operator.token";
+    let text = raw.text(key)?;
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok((!text.is_empty()).then(|| Secret::new(text)))
+    } else {
+        Err(ConfigError::key(
+            key,
+            "must be printable ASCII characters without blanks, or empty",
+        ))
+    }
+}
+
+fn energy_tolerance(raw: &Raw) -> Result<Decimal, ConfigError> {
+    let key = "metering.energy_tolerance_kwh";
+    let exact: Option<Decimal> = Decimal::from_str_exact(&raw.decimal(key)?).ok();
+    exact
+        .filter(|kwh| !kwh.is_sign_negative() && *kwh <= Decimal::ONE_THOUSAND)
+        .ok_or_else(|| ConfigError::key(key, "must be a decimal number from 0 to 1000"))
+}
+
+fn severities(raw: &Raw) -> Result<BTreeMap<String, Severity>, ConfigError> {
+    let mut found = BTreeMap::new();
+    for key in raw.keys_of(raw::SEVERITY) {
+        let code = key.strip_prefix(raw::SEVERITY).unwrap_or_default();
+        if code.is_empty()
+            || !code
+                .bytes()
+                .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+        {
+            return Err(ConfigError::key(&key, "must be named like a finding code, in capitals"));
+        }
+        found.insert(code.to_owned(), word(raw, &key, Severity::parse, Severity::WORDS)?);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> HashMap<String, String> {
+        variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn from(file: &str) -> Result<Config, ConfigError> {
+        Config::from_parts(Some(file), &HashMap::new())
+    }
+
+    // design.md 3.2
+    #[test]
+    fn without_file_and_environment_the_documented_defaults_hold() {
+        let config = Config::from_parts(None, &HashMap::new()).unwrap();
+        assert_eq!(config.server.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.server.public_url, "http://127.0.0.1:8080");
+        assert_eq!(
+            (
+                config.hub.country_code.as_str(),
+                config.hub.party_id.as_str(),
+                config.hub.name.as_str()
+            ),
+            ("DE", "TWH", "Truewatt")
+        );
+        assert_eq!(config.database.url.expose(), "sqlite://truewatt.db");
+        assert!(config.operator.token.is_none());
+        assert!(!config.outbound.allow_http && !config.outbound.allow_private_networks);
+        let timeouts = config.timeouts;
+        assert_eq!(
+            [timeouts.connect, timeouts.relay, timeouts.list].map(|time| time.as_secs()),
+            [3, 15, 30]
+        );
+        assert_eq!(
+            (config.paging.max_limit, config.credentials.grace.as_secs()),
+            (100, 300)
+        );
+        assert_eq!(
+            (
+                config.presence.idle_check.as_secs(),
+                config.presence.check_interval.as_secs()
+            ),
+            (300, 30)
+        );
+        assert_eq!(config.presence.failures_until_offline, 2);
+        let duties = config.duties;
+        assert_eq!(
+            [duties.lease, duties.first_retry, duties.max_retry].map(|time| time.as_secs()),
+            [30, 5, 3600]
+        );
+        assert_eq!(
+            (config.metering.key_policy, config.metering.invalid_cdrs),
+            (KeyPolicy::Registered, InvalidCdrs::Mark)
+        );
+        assert_eq!(config.metering.time_tolerance.as_secs(), 60);
+        assert_eq!(config.metering.energy_tolerance_kwh, Decimal::new(1, 2));
+        let severity: Vec<_> = config
+            .metering
+            .severity
+            .iter()
+            .map(|(code, grave)| (code.as_str(), *grave))
+            .collect();
+        assert_eq!(
+            severity,
+            [
+                ("CONTRACT_MISMATCH", Severity::Warning),
+                ("METER_ID_MISMATCH", Severity::Warning)
+            ]
+        );
+        assert_eq!((config.cdrs.custody, config.cdrs.custody_days), (true, 30));
+        assert!(config.without_effect.is_empty());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+        let file =
+            "[paging]\nmax_limit = 50\n[hub]\nname = \"From file\"\n[metering.severity]\nPHASE_FAILURE = \"error\"";
+        let variables = environment(&[
+            ("TRUEWATT__PAGING__MAX_LIMIT", "7"),
+            ("TRUEWATT__CDRS__CUSTODY", "false"),
+            ("TRUEWATT__METERING__ENERGY_TOLERANCE_KWH", "0.10000000000000000001"),
+            ("TRUEWATT__METERING__SEVERITY__CONTRACT_MISMATCH", "info"),
+            ("TRUEWATT__OPERATOR__TOKEN", "007e1"),
+            ("TRUEWATT_TOKEN", "of another command"),
+            ("PATH", "/bin"),
+        ]);
+        let config = Config::from_parts(Some(file), &variables).unwrap();
+        assert_eq!(
+            (config.paging.max_limit, config.hub.name.as_str(), config.cdrs.custody),
+            (7, "From file", false)
+        );
+        assert_eq!(
+            config.metering.energy_tolerance_kwh.to_string(),
+            "0.10000000000000000001"
+        );
+        assert_eq!(config.metering.severity["CONTRACT_MISMATCH"], Severity::Info);
+        assert_eq!(config.metering.severity["PHASE_FAILURE"], Severity::Error);
+        assert_eq!(config.metering.severity["METER_ID_MISMATCH"], Severity::Warning);
+        // A token that looks like a number stays the text it is.
+        assert_eq!(config.operator.token.unwrap().expose(), "007e1");
+    }
+
+    #[test]
+    fn nonsense_is_answered_by_a_sentence_that_names_the_key() {
+        for (file, key) in [
+            ("[server]\nbind = \"8080\"", "server.bind"),
+            ("[server]\nbind = 8080", "server.bind"),
+            ("[server]\npublic_url = \"hub.example\"", "server.public_url"),
+            ("[server]\npublic_url = \"https://hub.example/?x\"", "server.public_url"),
+            ("[server]\npublic_url = \"ftp://hub.example\"", "server.public_url"),
+            ("[server]\nport = 1", "server.port"),
+            ("serve = 1", "serve"),
+            ("server = 1", "server"),
+            ("[hub]\ncountry_code = \"DEU\"", "hub.country_code"),
+            ("[hub]\nparty_id = \"T/H\"", "hub.party_id"),
+            ("[hub]\nname = \"\"", "hub.name"),
+            ("[database]\nurl = \"mysql://x\"", "database.url"),
+            ("[database]\nurl = \"sqlite://\"", "database.url"),
+            ("[operator]\ntoken = \"a b\"", "operator.token"),
+            ("[outbound]\nallow_http = \"yes\"", "outbound.allow_http"),
+            ("[timeouts]\nconnect_s = 0", "timeouts.connect_s"),
+            ("[timeouts]\nconnect_s = 2.5", "timeouts.connect_s"),
+            ("[timeouts]\nconnect_s = -1", "timeouts.connect_s"),
+            ("[timeouts]\nconnect_s = 15", "timeouts.relay_s"),
+            ("[timeouts]\nlist_s = 3", "timeouts.list_s"),
+            ("[timeouts]\nrelay_s = 30", "duties.lease_s"),
+            ("[duties]\nfirst_retry_s = 9\nmax_retry_s = 8", "duties.max_retry_s"),
+            ("[duties]\nmax_retry_s = 99999999999", "duties.max_retry_s"),
+            ("[paging]\nmax_limit = 0", "paging.max_limit"),
+            ("[paging]\nmax_limit = [1]", "paging.max_limit"),
+            ("[metering]\nkey_policy = \"any\"", "metering.key_policy"),
+            ("[metering]\ninvalid_cdrs = \"Mark\"", "metering.invalid_cdrs"),
+            (
+                "[metering]\nenergy_tolerance_kwh = -0.01",
+                "metering.energy_tolerance_kwh",
+            ),
+            (
+                "[metering]\nenergy_tolerance_kwh = \"some\"",
+                "metering.energy_tolerance_kwh",
+            ),
+            (
+                "[metering]\nenergy_tolerance_kwh = nan",
+                "metering.energy_tolerance_kwh",
+            ),
+            (
+                "[metering.severity]\nPHASE_FAILURE = \"fatal\"",
+                "metering.severity.PHASE_FAILURE",
+            ),
+            (
+                "[metering.severity]\nphase_failure = \"info\"",
+                "metering.severity.phase_failure",
+            ),
+            ("[cdrs]\ncustody_days = 0", "cdrs.custody_days"),
+        ] {
+            let error = from(file).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{key} ")), "{file}: {error}");
+        }
+        for name in [
+            "TRUEWATT__SERVER__PORT",
+            "TRUEWATT__X",
+            "TRUEWATT__",
+            "TRUEWATT__SERVER__",
+            "TRUEWATT__A[B",
+        ] {
+            assert!(
+                Config::from_parts(None, &environment(&[(name, "1")])).is_err(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_taken_and_reported() {
+        let config =
+            from("[timeouts]\nauthorize_s = 10\ncommand_s = 10\n[smart_charging]\ncontrol = \"ledger\"").unwrap();
+        assert_eq!(
+            config.without_effect,
+            ["smart_charging.control", "timeouts.authorize_s", "timeouts.command_s"]
+        );
+        assert!(
+            config
+                .to_toml()
+                .contains("# timeouts.command_s has no effect in this version")
+        );
+        assert!(config.to_json().contains("without_effect"));
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_a_configuration_is_printed() {
+        let file = "[operator]\ntoken = \"tell-nobody\"\n[database]\nurl = \"postgres://hub:tell-nobody@db:5432/x?password=tell-nobody\"";
+        let config = from(file).unwrap();
+        for printed in [config.to_toml(), config.to_json(), format!("{config:?}")] {
+            assert!(!printed.contains("tell-nobody"), "{printed}");
+            assert!(printed.contains("***"), "{printed}");
+        }
+        assert!(config.to_toml().contains("postgres://hub:***@db:5432/x"));
+        for broken in [
+            "[operator]\ntoken = \"tell-nobody",
+            "[operator]\ntoken = \"tell-nobody\" x",
+        ] {
+            let error = from(broken).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("line 2") && !shown.contains("tell-nobody"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_what_holds() {
+        let config =
+            from("[paging]\nmax_limit = 7\n[metering]\nenergy_tolerance_kwh = 0.05\n[hub]\nname = \"a \\\"b\\\"\"")
+                .unwrap();
+        let again = from(&config.to_toml()).unwrap();
+        assert_eq!(again.to_toml(), config.to_toml());
+        assert_eq!(again.metering.energy_tolerance_kwh, Decimal::new(5, 2));
+        let json: serde_json::Value = serde_json::from_str(&config.to_json()).unwrap();
+        assert_eq!(json["paging"]["max_limit"], 7);
+        assert_eq!(json["hub"]["name"], "a \"b\"");
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_exist() {
+        let error = Config::load(Some(Path::new("/nonexistent/truewatt.toml"))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the configuration file /nonexistent/truewatt.toml cannot be read"
+        );
+    }
+}
