@@ -1,3 +1,7 @@
 //! Parse the command line, call `cli`, turn the result into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    truewatt::cli::run()
+}

@@ -43,6 +43,7 @@ impl Parties {
             let change = PlatformChange {
                 id: id.to_string(),
                 expected_revision: Some(revision),
+                at: Some(self.now()),
                 ..change
             };
             match self.store.platform_change(change).await {

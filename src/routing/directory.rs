@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::config::InvalidCdrs;
 use crate::config::Secret;
 use crate::ocpi::headers::TokenForm;
 use crate::ocpi::ids::{PartyId, PlatformId};
@@ -124,17 +125,6 @@ pub enum MarkerWhen {
     Always,
     /// Never: the header and the report must do.
     Never,
-}
-
-/// What a CDR whose metering data does not hold means for a receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvalidCdrs {
-    /// Carried, with the marker.
-    Mark,
-    /// Kept until an operator releases it or a re-check verifies it.
-    Hold,
-    /// Refused.
-    Reject,
 }
 
 impl Directory {
