@@ -22,12 +22,8 @@ pub async fn frame(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // M-08, D-09: what is missing is made here, so that log lines and answer agree on it.
     let said = MessageIds::read(|name| text(request.headers(), name));
-    let request_id = said
-        .request_id
-        .unwrap_or_else(|| Uuid::new_v4().to_string());
-    let correlation_id = said
-        .correlation_id
-        .unwrap_or_else(|| Uuid::new_v4().to_string());
+    let request_id = said.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let correlation_id = said.correlation_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let ids = MessageIds {
         request_id: Some(request_id.clone()),
         correlation_id: Some(correlation_id.clone()),
@@ -36,10 +32,7 @@ pub async fn frame(
     let asked = request.request().clone();
     let mut response = match next.call(request).await {
         Ok(response) => {
-            let failed = response
-                .response()
-                .error()
-                .map(|failure| in_envelope(&asked, failure));
+            let failed = response.response().error().map(|failure| in_envelope(&asked, failure));
             match failed {
                 Some(answer) => response.into_response(answer),
                 None => response.map_into_boxed_body(),
@@ -51,11 +44,7 @@ pub async fn frame(
     let headers = response.headers_mut();
     put(headers, headers::X_REQUEST_ID, &request_id);
     put(headers, headers::X_CORRELATION_ID, &correlation_id);
-    if let Some(routing) = requester.filter(|_| {
-        reply::ROUTING
-            .iter()
-            .all(|name| !headers.contains_key(*name))
-    }) {
+    if let Some(routing) = requester.filter(|_| reply::ROUTING.iter().all(|name| !headers.contains_key(*name))) {
         // to the requester; in the hub's own name unless the handler knew better.
         for (name, value) in routing.headers() {
             put(headers, name, &value);

@@ -1,0 +1,130 @@
+//! The hands of the operator: what `truewatt` does when it is called from a shell.
+//!
+//! `serve` composes the hub; `party` and its siblings speak the operator API over HTTP ([`api`]), so that whatever a script can
+//! do, a remote script can do as well. Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 64 the
+//! command line or the configuration makes no sense.
+//!
+//! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
+
+pub mod api;
+pub mod config;
+pub mod health;
+pub mod migrate;
+pub mod party;
+pub mod serve;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// An OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
+#[derive(Debug, Parser)]
+#[command(name = "truewatt", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file; without it `truewatt.toml` where there is one. The environment (`TRUEWATT__SECTION__KEY`) wins over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub.
+    Serve,
+    /// Platforms and parties: list, create, register, suspend, resume, token, delete.
+    Party(party::Arguments),
+    /// Bring the database to this version's schema, or show where it stands.
+    Migrate(migrate::Arguments),
+    /// Print the effective configuration, secrets masked.
+    Config(config::Arguments),
+    /// Ask a running hub whether it is ready; exit code 0 if so.
+    Health(health::Arguments),
+}
+
+/// A command that was not done.
+#[derive(Debug)]
+pub struct NotDone {
+    code: u8,
+    message: String,
+}
+
+impl NotDone {
+    /// The world did not play along: exit code 1.
+    pub fn failed(message: impl Into<String>) -> NotDone {
+        NotDone {
+            code: 1,
+            message: message.into(),
+        }
+    }
+
+    /// The command line or the configuration makes no sense: exit code 64 (EX_USAGE).
+    pub fn usage(message: impl Into<String>) -> NotDone {
+        NotDone {
+            code: USAGE,
+            message: message.into(),
+        }
+    }
+}
+
+/// EX_USAGE of sysexits.h.
+const USAGE: u8 = 64;
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Printing may fail when nobody listens; there is nobody left to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match obey(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(NotDone { code, message }) => {
+            eprintln!("truewatt: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn obey(arguments: Arguments) -> Result<(), NotDone> {
+    let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
+    match arguments.command {
+        Command::Serve => wait(serve::run(load()?)),
+        Command::Party(command) => wait(party::run(command)),
+        Command::Migrate(command) => wait(migrate::run(command, load()?)),
+        Command::Config(command) => config::run(&command, &load()?),
+        Command::Health(command) => wait(health::run(command)),
+    }
+}
+
+/// Runs one future on a runtime of its own.
+fn wait<T>(future: impl Future<Output = Result<T, NotDone>>) -> Result<T, NotDone> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime
+        .map_err(|error| NotDone::failed(format!("the threads cannot be started: {error}")))?
+        .block_on(future)
+}
+
+/// An error with everything that caused it, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

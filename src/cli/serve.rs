@@ -1,0 +1,189 @@
+//! `truewatt serve`: the wiring diagram. Config → store → rooms → doors → workers, and the way back.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::{NotDone, with_causes};
+use crate::client::guard::Guard;
+use crate::client::http::{Http, HttpSettings};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, Secret};
+use crate::ocpi::ids::PartyId;
+use crate::parties::presence::PresenceSettings;
+use crate::parties::{Parties, PartiesSettings, tokens};
+use crate::store::Store;
+use crate::web::{self, Doors};
+
+/// Starts hubs.
+pub struct Hub;
+
+/// A hub that runs in this process, until it is stopped.
+pub struct Running {
+    /// Where partners reach it.
+    pub url: String,
+    /// The operator token: the configured one, or the one made for this run.
+    pub operator_token: Secret,
+    /// The rooms, for those who run a hub inside their own program.
+    pub parties: Arc<Parties>,
+    /// Its memory.
+    pub store: Store,
+    made_token: bool,
+    database: String,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Why a hub could not start, as one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct StartError {
+    doing: &'static str,
+    why: String,
+}
+
+pub(super) async fn run(config: Config) -> Result<(), NotDone> {
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Info)
+        .parse_default_env()
+        .init();
+    for key in &config.without_effect {
+        log::warn!("{key} has no effect in this version");
+    }
+    let hub = Hub::start(config, SystemClock::shared())
+        .await
+        .map_err(|error| NotDone::failed(error.to_string()))?;
+    println!("listening: {}", hub.url);
+    println!("database: {}", hub.database);
+    if hub.made_token {
+        println!("operator token: {}", hub.operator_token.expose());
+    }
+    until_told_to_stop().await?;
+    log::info!("stopping: no new requests, those under way are finished");
+    hub.stop().await;
+    Ok(())
+}
+
+impl Hub {
+    /// Starts a hub: migrates the database, reads the directory, opens the doors, sets the workers to work.
+    ///
+    /// A port 0 in `server.bind` is chosen by the system, and one in `server.public_url` follows it.
+    ///
+    /// # Errors
+    /// [`StartError`] with the step that failed; nothing is left running.
+    pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
+        let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
+        let port = listener.local_addr().map_err(at("listening"))?.port();
+        let url = with_port(&config.server.public_url, port);
+
+        let store = Store::open(config.database.url.expose())
+            .await
+            .map_err(at("opening the database"))?;
+        store.migrate().await.map_err(at("migrating the database"))?;
+
+        let http = Http::new(HttpSettings {
+            connect: config.timeouts.connect,
+            guard: Guard {
+                allow_http: config.outbound.allow_http,
+                allow_private_networks: config.outbound.allow_private_networks,
+            },
+            max_body: MAX_ANSWER,
+            user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
+        });
+        let http = http.map_err(at("preparing to call partners"))?;
+        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
+        let settings = PartiesSettings {
+            hub,
+            hub_name: config.hub.name.clone(),
+            public_url: url.clone(),
+            grace: config.credentials.grace,
+            relay: config.timeouts.relay,
+            presence: PresenceSettings {
+                idle_check: config.presence.idle_check,
+                check_interval: config.presence.check_interval,
+                failures_until_offline: config.presence.failures_until_offline,
+            },
+        };
+        let parties = Parties::open(store.clone(), http, clock.clone(), settings)
+            .await
+            .map_err(at("reading the directory"))?;
+
+        let made_token = config.operator.token.is_none();
+        let operator_token = match config.operator.token.clone() {
+            Some(token) => token,
+            None => tokens::mint().map_err(at("making an operator token"))?,
+        };
+        let doors = Doors {
+            parties: parties.clone(),
+            store: store.clone(),
+            clock,
+            operator_token: operator_token.clone(),
+        };
+        let server = web::listen(doors, listener).map_err(at("listening"))?;
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        let workers = vec![tokio::spawn(parties.clone().follow())];
+        let database = format!("{} {}", store.kind(), config.database.masked_url());
+        Ok(Running {
+            url,
+            operator_token,
+            parties,
+            store,
+            made_token,
+            database,
+            server: handle,
+            serving,
+            workers,
+        })
+    }
+}
+
+impl Running {
+    /// Stops: doors first, so that nothing new comes in, then the workers, then the database. What a worker was doing is
+    /// continued after the next start.
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        if let Ok(Err(error)) = self.serving.await {
+            log::error!("the server ended badly: {error}");
+        }
+        for worker in &self.workers {
+            worker.abort();
+        }
+        for worker in self.workers {
+            // Aborted on purpose: the error says just that.
+            let _ = worker.await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// Answers of partners may have 50 MB (D-19).
+const MAX_ANSWER: usize = 50 * 1024 * 1024;
+
+async fn until_told_to_stop() -> Result<(), NotDone> {
+    let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn with_port(public_url: &str, port: u16) -> String {
+    match public_url.strip_suffix(":0") {
+        Some(base) => format!("{base}:{port}"),
+        None => public_url.to_owned(),
+    }
+}
+
+fn at<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> StartError {
+    move |error| StartError {
+        doing,
+        why: with_causes(&error),
+    }
+}
