@@ -125,6 +125,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every outcome.
+    pub const ALL: [Status; 6] = [
+        Status::Verified,
+        Status::IntegrityOnly,
+        Status::Invalid,
+        Status::Unverifiable,
+        Status::Missing,
+        Status::NotApplicable,
+    ];
+
     /// The word of design.md 3.5.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +147,7 @@ impl Status {
         }
     }
 
-    /// Whether the CPO hears about it in the answer to its POST: whenever something is left to be desired.
+    /// Whether nothing is left to be desired; of everything else the CPO hears in the answer to its POST.
     pub fn is_settled(self) -> bool {
         matches!(self, Status::Verified | Status::NotApplicable)
     }

@@ -12,5 +12,11 @@
 
 pub mod assess;
 pub mod claim;
+pub mod intake;
+pub mod knowledge;
 pub mod marker;
+pub mod packing;
+pub mod policy;
+pub mod receipts;
+pub mod recheck;
 pub mod report;

@@ -138,6 +138,7 @@ codes! {
     EvseMismatch "EVSE_MISMATCH" Implausible "The record names another EVSE.";
     MeterIdMismatch "METER_ID_MISMATCH" Remark "The record names another meter.";
     ContractMismatch "CONTRACT_MISMATCH" Remark "The record names another identification.";
+    CreditReferenceUnknown "CREDIT_REFERENCE_UNKNOWN" Remark "The bill takes back another one that is not known.";
     SignedDataMissing "SIGNED_DATA_MISSING" Wrong "The EVSE is registered as calibrated, but nothing signed came.";
     // Remarks.
     TimeNotSynchronised "TIME_NOT_SYNCHRONISED" Remark "The meter does not vouch for its clock.";

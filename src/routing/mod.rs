@@ -4,6 +4,7 @@
 //! a request is its headers and a few members of its body. Nothing in this room performs I/O, reads a clock or awaits.
 //!
 //! The rule all follows from: the token names a platform, and whatever a message claims about *parties* must fit that
-//! platform (T-05, R-06). Start with [`directory`].
+//! platform (T-05, R-06). Start with [`directory`], then [`scenario`].
 
 pub mod directory;
+pub mod scenario;

@@ -1,0 +1,27 @@
+//! What leaves the house, of which kind, and why.
+//!
+//! | Message | Kind | Reason | Until |
+//! | --- | --- | --- | --- |
+//! | a CDR the hub took | duty | its sender was told 1000: it is the hub's word now (design.md promise 2) | `cdrs.custody_days`, then dead, never deleted |
+//! | the same with `custody = false` | one attempt | the operator of the receiver wants a relay: the sender is told 4002 or 4003 and repeats | the attempt |
+//! | GET on a CDR's `Location` | relay | the requester waits for it; the hub's copy answers when nobody else does | the request |
+//!
+//! Nothing else is sent for a CDR. A re-check that changes its verdict is shown in pulls, never pushed (design.md 3.5).
+
+use std::time::Duration;
+
+/// The kinds of duties, as the outbox names them.
+pub const CDR: &str = "cdr";
+
+/// When duties are retried, and when a lease may be taken over (`[duties]`, `[cdrs]`).
+#[derive(Clone, Debug)]
+pub struct Horizons {
+    /// How long an attempt may take before somebody else may make it again.
+    pub lease: Duration,
+    /// The delay after the first failed attempt; doubles from there.
+    pub first_retry: Duration,
+    /// The longest delay between two attempts, unless the receiver asks for more.
+    pub max_retry: Duration,
+    /// How long a CDR is owed before the duty is dead.
+    pub custody: Duration,
+}

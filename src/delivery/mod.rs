@@ -1,0 +1,108 @@
+//! The post: what the hub owes to a platform is carried there, again and again if need be, and never twice by intention.
+//!
+//! A *relay* is somebody's request and fails together with it. A *duty* is the hub's own word: it was committed together with
+//! the CDR it is about, already leased to the process that took the CDR, so the first attempt is made while the sender waits
+//! ("insert leased"). If that process dies, the lease ends and a [`worker`] of any process goes on with the same function,
+//! [`Delivery::carry`]. Good day and bad day share one path.
+//!
+//! At least once is the guarantee. The lease saves work, correctness does not depend on it: a receiver that answers after
+//! the lease has ended may be asked again, and recognises the CDR by its id.
+//!
+//! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
+//! Start with [`kinds`]; [`reception`] reads a receiver's answer, [`carry`] makes one attempt, [`worker`] repeats.
+//!
+//! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
+//! change to CONNECTED. One that fails attempt after attempt is left alone for a while as a whole ([`lanes`]), and only
+//! a few of its duties are in the air at once.
+
+pub mod carry;
+pub mod kinds;
+pub mod lanes;
+pub mod reception;
+pub mod worker;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::clock::SharedClock;
+use crate::parties::{Parties, Snapshot};
+use crate::routing::directory::PlatformOptions;
+use crate::store::Store;
+use crate::store::evidence::CdrRow;
+use kinds::Horizons;
+use lanes::Lanes;
+
+/// The octets a receiver gets for a stored CDR: as posted, or with the marker behind (the `evidence` room knows which).
+pub type Pack = fn(&CdrRow, &PlatformOptions) -> Bytes;
+
+/// Everything needed to carry what is owed.
+pub struct Delivery {
+    store: Store,
+    parties: Arc<Parties>,
+    clock: SharedClock,
+    horizons: Horizons,
+    custody: bool,
+    pack: Pack,
+    /// Who leases: this process, as long as it lives.
+    owner: String,
+    lanes: Lanes,
+    nudge: Notify,
+}
+
+impl Delivery {
+    /// The post of one process. `custody` is the hub's own setting, used where a receiver's options say nothing.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        parties: Arc<Parties>,
+        clock: SharedClock,
+        horizons: Horizons,
+        custody: bool,
+        pack: Pack,
+    ) -> Arc<Delivery> {
+        let owner = Uuid::new_v4().to_string();
+        Arc::new(Delivery {
+            store,
+            parties,
+            clock,
+            horizons,
+            custody,
+            pack,
+            owner,
+            lanes: Lanes::default(),
+            nudge: Notify::new(),
+        })
+    }
+
+    /// Whether the hub keeps CDRs for this receiver while it does not answer.
+    #[must_use]
+    pub fn keeps_for(&self, options: &PlatformOptions) -> bool {
+        options.custody.unwrap_or(self.custody)
+    }
+
+    /// When duties are retried and leases end.
+    #[must_use]
+    pub fn horizons(&self) -> &Horizons {
+        &self.horizons
+    }
+
+    /// Who is connected right now.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Snapshot> {
+        self.parties.snapshot()
+    }
+
+    /// The name under which this process leases.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Something became due: look now instead of at the next tick.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+}

@@ -1,0 +1,158 @@
+//! Look, lease, carry, settle; then wait to be nudged, or for the clock. Takes no input: what is due is in the database.
+//!
+//! Any number of processes may run a worker on one database. A lease is one conditional update, so no two make the same
+//! attempt unless one of them fell asleep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::task::JoinHandle;
+
+use super::Delivery;
+use super::carry::{Owed, span};
+use super::lanes::{Entry, IN_THE_AIR};
+use crate::parties::Fault;
+use crate::parties::presence::PresenceChange;
+use crate::routing::directory::PlatformStatus;
+use crate::store::outbox::DutyRow;
+
+/// A running worker. Dropping it leaves it running; [`Worker::stop`] ends it.
+pub struct Worker {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Starts the worker of this process.
+#[must_use]
+pub fn start(delivery: Arc<Delivery>) -> Worker {
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(run(delivery, stopped));
+    Worker { stop, task }
+}
+
+impl Worker {
+    /// Leases nothing more and waits until the attempts under way have ended, each within its own deadline.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.task.await
+            && error.is_panic()
+        {
+            log::error!("the delivery worker had died: {error}");
+        }
+    }
+}
+
+/// Between two looks when nobody nudges: duties left behind by another process are found this late at the latest.
+const TICK: Duration = Duration::from_secs(1);
+
+async fn run(delivery: Arc<Delivery>, mut stopped: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(IN_THE_AIR));
+    let mut changes = delivery.parties.presence().changes();
+    loop {
+        let more = match delivery.lease_and_start(&room).await {
+            Ok(more) => more,
+            Err(fault) => {
+                log::error!("{}", fault.chain());
+                false
+            }
+        };
+        if *stopped.borrow() {
+            break;
+        }
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = delivery.nudge.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            change = changes.recv() => delivery.hear(change).await,
+            _ = stopped.changed() => break,
+        }
+    }
+    // Every attempt holds a place of the room: when all are free, all have ended.
+    let _ = room.acquire_many(u32::try_from(IN_THE_AIR).unwrap_or(u32::MAX)).await;
+}
+
+impl Delivery {
+    /// Leases what is due and starts it. True when there may be more.
+    async fn lease_and_start(self: &Arc<Self>, room: &Arc<Semaphore>) -> Result<bool, Fault> {
+        let free = room.available_permits();
+        if free == 0 {
+            // Wait for one to end rather than spin; a nudge can wait that long.
+            drop(room.acquire().await);
+            return Ok(true);
+        }
+        let now = self.clock.now();
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let leased = self
+            .store
+            .duty_lease(&self.owner, now, now + span(self.horizons.lease), limit)
+            .await
+            .map_err(|error| Fault::new("leasing duties", error))?;
+        let more = leased.len() >= free;
+        for duty in leased {
+            let Ok(place) = room.clone().try_acquire_owned() else { break };
+            let delivery = self.clone();
+            tokio::spawn(async move {
+                let _place = place;
+                if let Err(fault) = delivery.attempt(&duty).await {
+                    log::error!(duty = duty.id.as_str(); "{}", fault.chain());
+                }
+            });
+        }
+        Ok(more)
+    }
+
+    async fn attempt(&self, duty: &DutyRow) -> Result<(), Fault> {
+        let owed = Owed::of_row(duty);
+        let now = self.clock.now();
+        let _lane = match self.lanes.enter(&owed.platform, now) {
+            Entry::Enter(lane) => lane,
+            Entry::Rests(until) => return self.give_back(duty, until).await,
+            Entry::Full => return self.give_back(duty, now + span(TICK)).await,
+        };
+        let Some(cdr) =
+            self.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR that is owed", error))?
+        else {
+            return Err(Fault::found("a duty names a CDR that is not there"));
+        };
+        let carried = self.carry(&cdr, &owed).await?;
+        match carried {
+            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => self.lanes.wake(&owed.platform),
+            _ => self.lanes.rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
+        self.store
+            .duty_give_back(&duty.id, duty.revision, &self.owner, until)
+            .await
+            .map_err(|error| Fault::new("giving back a lease", error))
+    }
+
+    /// A platform that is back gets what it is owed at once (design.md 3.6.5).
+    async fn hear(&self, change: Result<PresenceChange, broadcast::error::RecvError>) {
+        let back = match change {
+            Ok(change) if change.status == PlatformStatus::Connected => vec![change.platform],
+            Ok(_) => Vec::new(),
+            // Too many changes to keep: ask the directory who is there.
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                let snapshot = self.parties.snapshot();
+                let connected = snapshot.directory().platforms().filter(|one| one.status == PlatformStatus::Connected);
+                connected.map(|one| one.id.clone()).collect()
+            }
+            Err(broadcast::error::RecvError::Closed) => {
+                tokio::time::sleep(TICK).await;
+                Vec::new()
+            }
+        };
+        for platform in back {
+            self.lanes.wake(&platform);
+            if let Err(error) = self.store.duties_nudge(platform.as_str(), self.clock.now()).await {
+                log::error!("nudging the duties of platform {platform}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A second look at a CDR that was taken, and the release of one that was held.
+//!
+//! A re-check adds a verdict and never changes one. Pulls show the newest; nothing is pushed for it (design.md 3.5). Only what
+//! was held is carried by it: when the new verdict is one the receiver's policy lets pass.
+
+use chrono::{DateTime, Utc};
+
+use super::assess::UsedBlock;
+use super::intake::{Intake, Start, claims, word};
+use super::{policy, report};
+use crate::ocpi::ids::{PlatformId, fold};
+use crate::ocpi::v2_2_1::cdr::CdrHead;
+use crate::parties::{Failure, Fault};
+use crate::routing::directory::{InvalidCdrs, Platform};
+use crate::store::evidence::{BlockUse, CdrRow, NewVerdict};
+
+/// Why a CDR could not be released or checked again.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    /// It is not held, or no longer.
+    #[error("the CDR is not held")]
+    NotHeld,
+    /// Its receiver left the hub.
+    #[error("the receiver's platform is no longer connected to this hub")]
+    NoReceiver,
+    /// The body or the hub failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<Fault> for NotNow {
+    fn from(fault: Fault) -> NotNow {
+        NotNow::Failed(fault.into())
+    }
+}
+
+impl Intake {
+    /// Lets a held CDR go: visible to its eMSP from now on, and owed to it.
+    ///
+    /// # Errors
+    /// See [`NotNow`].
+    pub async fn release(&self, cdr: &CdrRow, now: DateTime<Utc>) -> Result<(), NotNow> {
+        let receiver = self.receiver(cdr)?;
+        // It was accepted long ago: the hub's word holds, whatever the receiver's custody option.
+        let start = Start::of(false, &receiver, true);
+        let (delivery, duty) = match start {
+            Start::Pull => (word::AVAILABLE, None),
+            _ => (word::IN_CUSTODY, Some(self.delivery().new_waiting_duty(&cdr.id, &receiver, now))),
+        };
+        let frees = cdr.credit_reference.clone().map(|reference| (cdr.cpo_key.clone(), reference));
+        let frees = self.credit_of_the_same_payer(cdr, frees).await?;
+        let released = self.store().cdr_release(&cdr.id, now, duty, delivery, frees).await;
+        if !released.map_err(|error| Fault::new("releasing a CDR", error))? {
+            return Err(NotNow::NotHeld);
+        }
+        self.delivery().nudge();
+        Ok(())
+    }
+
+    /// Judges a CDR again with what is known now, and releases it if it was held and need not be any longer.
+    ///
+    /// # Errors
+    /// See [`NotNow`]; never `NotHeld`.
+    pub async fn recheck(&self, cdr: &CdrRow, now: DateTime<Utc>) -> Result<(), NotNow> {
+        let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
+        let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone())).await?;
+        let blocks = super::intake::as_claims(&assessment.blocks());
+        let mut used = self.store().blocks_used(&blocks).await.map_err(|error| Fault::new("reading used blocks", error))?;
+        let credited = head.credit.then(|| head.credit_reference_id.as_deref().map(fold)).flatten();
+        for _ in 0..4 {
+            let verdict = assessment.verdict(&replayed(&used, cdr, credited.as_deref()));
+            let receiver = self.receiver(cdr).ok();
+            let status = verdict.status;
+            let again = self
+                .store()
+                .verdict_add(NewVerdict {
+                    row_id: cdr.id.clone(),
+                    report: report::document(&verdict, now),
+                    status: status.as_str().to_owned(),
+                    billable: verdict.billable,
+                    marker: self.marker(&verdict, cdr.body.as_bytes(), receiver.as_deref(), now),
+                    checked_at: now,
+                    blocks: if head.credit || cdr.delivery == word::REJECTED { Vec::new() } else { claims(&verdict) },
+                })
+                .await
+                .map_err(|error| Fault::new("adding a verdict", error))?;
+            if !again.is_empty() {
+                // Another CDR was quicker to use a block: judge once more, knowing it.
+                used = again;
+                continue;
+            }
+            let option = receiver.and_then(|receiver| receiver.options.invalid_cdrs);
+            let passes = policy::consequence(status, option, self.settings().invalid_cdrs) == InvalidCdrs::Mark;
+            if cdr.delivery == word::HELD && passes {
+                return match self.release(cdr, now).await {
+                    Err(NotNow::NotHeld) => Ok(()),
+                    other => other,
+                };
+            }
+            return Ok(());
+        }
+        Err(Fault::found("checking a CDR again: its blocks kept changing hands").into())
+    }
+
+    fn receiver(&self, cdr: &CdrRow) -> Result<std::sync::Arc<Platform>, NotNow> {
+        let id = PlatformId::from(cdr.emsp_platform.as_str());
+        self.delivery().directory().directory().platform(&id).ok_or(NotNow::NoReceiver)
+    }
+
+    /// The CDR a held credit CDR takes back, if the same eMSP pays both.
+    async fn credit_of_the_same_payer(
+        &self,
+        cdr: &CdrRow,
+        original: Option<(String, String)>,
+    ) -> Result<Option<(String, String)>, Fault> {
+        let Some((cpo_key, cdr_key)) = original else { return Ok(None) };
+        let found = self.store().cdr_find(&cpo_key, &cdr_key).await.map_err(|error| Fault::new("reading a credited CDR", error))?;
+        Ok(found.filter(|one| one.emsp_key == cdr.emsp_key).map(|_| (cpo_key, cdr_key)))
+    }
+}
+
+/// The blocks that serve another CDR: neither this one nor the one it credits.
+fn replayed(used: &[BlockUse], cdr: &CdrRow, credited: Option<&str>) -> Vec<UsedBlock> {
+    used.iter()
+        .filter(|use_| use_.cpo_key != cdr.cpo_key || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited))
+        .map(|use_| UsedBlock { digest: use_.digest.clone(), fingerprint: use_.fingerprint.clone() })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! The hall where a message changes hands: the life of one request, from understood to answered.
+//!
+//! The front door has recognised the caller and read headers and body; here the request is routed, judged, kept, carried and
+//! answered, each by the room that knows how. Nothing here knows HTTP, SQL or a JSON field.
+//!
+//! The rule all follows from: **from the commit on, nobody's patience matters.** A CDR that was taken is carried and settled
+//! even if its sender hangs up (design.md 3.6.4), which is why that part runs in a task of its own.
+//!
+//! Start with [`cdr::CdrExchange::post`]; [`own`] answers lists from what the hub keeps; [`running`] lets repeats wait for
+//! the first attempt.
+
+pub mod answer;
+pub mod cdr;
+pub mod own;
+pub mod running;
