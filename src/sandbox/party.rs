@@ -39,6 +39,8 @@ pub struct Plan {
     pub versions: Vec<Version>,
     /// Whether it has a RECEIVER interface for CDRs.
     pub receives_cdrs: bool,
+    /// Where that interface is, when it is not served by the party itself but by somebody who counts faster.
+    pub receives_at: Option<String>,
     /// Whether it has a SENDER interface for CDRs.
     pub sends_cdrs: bool,
     /// The form of its endpoint URLs.
@@ -85,6 +87,7 @@ impl Plan {
             parties,
             versions: vec![Version::V2_2_1],
             receives_cdrs: false,
+            receives_at: None,
             sends_cdrs: false,
             shape: EndpointShape::WithQuery,
             token_form: TokenForm::Base64,
@@ -529,7 +532,9 @@ impl Inner {
             self.url(&format!("{}/credentials", version.as_str())),
         )];
         if self.plan.receives_cdrs {
-            endpoints.push(("cdrs", InterfaceRole::Receiver, self.endpoint_url("cdrs-in")));
+            let own = || self.endpoint_url("cdrs-in");
+            let url = self.plan.receives_at.clone().unwrap_or_else(own);
+            endpoints.push(("cdrs", InterfaceRole::Receiver, url));
         }
         if self.plan.sends_cdrs {
             endpoints.push(("cdrs", InterfaceRole::Sender, self.endpoint_url("cdrs-out")));

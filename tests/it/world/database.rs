@@ -27,7 +27,10 @@ impl Database {
     }
 
     /// A PostgreSQL database of its own on the server in `TRUEWATT_TEST_POSTGRES`; `None`, said aloud, without one.
-    #[allow(clippy::disallowed_methods, reason = "where the test server is, the tester knows, not config")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "where the test server is, the tester knows, not config"
+    )]
     pub async fn postgres() -> Option<Database> {
         static SAID: Once = Once::new();
         let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {

@@ -92,7 +92,10 @@ pub fn key_registration(meter: &SandboxMeter, cpo: &PartyId, valid_from: DateTim
 }
 
 /// Whether the long loops are wanted.
-#[allow(clippy::disallowed_methods, reason = "how long the tests may take, the tester knows, not config")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long the tests may take, the tester knows, not config"
+)]
 pub fn long() -> bool {
     std::env::var("TRUEWATT_LONG").is_ok_and(|value| value == "1")
 }
