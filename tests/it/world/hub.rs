@@ -55,11 +55,12 @@ impl Hub {
             ("operator.token", OPERATOR_TOKEN),
             ("outbound.allow_http", "true"),
             ("outbound.allow_private_networks", "true"),
-            ("duties.lease_s", "2"),
+            ("timeouts.connect_s", "1"),
+            ("timeouts.relay_s", "2"),
+            ("duties.lease_s", "3"),
             ("duties.first_retry_s", "1"),
             ("duties.max_retry_s", "2"),
             ("presence.check_interval_s", "1"),
-            ("timeouts.relay_s", "3"),
         ];
         let environment = standard
             .iter()
