@@ -71,8 +71,8 @@ impl Parties {
     /// Lists a new platform with the parties and roles it may register, and makes its TOKEN_A (CR-01, CR-09).
     ///
     /// # Errors
-    /// [`Declined::Field`] for the hub's own party, a role listed twice or an option out of range; [`Declined::Conflict`]
-    /// when another platform has the party in that role.
+    /// [`Declined::Field`] for an option out of range; [`Declined::Conflict`] for the hub's own party, a role listed twice, or
+    /// one that another platform has.
     pub async fn plan(
         &self,
         name: String,
@@ -228,10 +228,10 @@ impl Parties {
                 .take(at)
                 .any(|other| other.party == entry.party && other.role == entry.role)
             {
-                return Err(Declined::field(
-                    &entry.pointer,
-                    format!("{} {} is listed twice", entry.role, entry.party),
-                ));
+                return Err(Declined::Conflict(format!(
+                    "{}: {} {} is listed twice",
+                    entry.pointer, entry.role, entry.party
+                )));
             }
         }
         Ok(())

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::ocpi::url;
 use crate::routing::directory::{InvalidCdrs, MarkerWhen, PlatformOptions, PlatformTimeouts, TokenEncoding};
 
 /// A member that cannot be accepted, by JSON pointer relative to the options object.
@@ -134,11 +133,26 @@ fn hosts(value: &Value) -> Result<Vec<String>, WrongOption> {
     list.iter().enumerate().map(host).collect()
 }
 
+/// A name of labels, or an IPv6 address in brackets; then perhaps a port. A name nobody has harms nobody.
 fn is_host(text: &str) -> bool {
-    let plain = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    plain && (1..=255).contains(&text.len()) && url::host_and_port(&format!("https://{text}")).is_some()
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let is_address = |inside: &str| {
+        (2..=45).contains(&inside.len()) && inside.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+    };
+    let named = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => is_address(inside),
+        None => host.split('.').all(is_label),
+    };
+    let ported = port.is_none_or(|port| {
+        port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0') && port.parse::<u16>().is_ok()
+    });
+    text.len() <= 255 && named && ported
 }
 
 fn timeouts(mut timeouts: PlatformTimeouts, value: &Value) -> Result<PlatformTimeouts, WrongOption> {
@@ -163,7 +177,9 @@ fn seconds(pointer: &str, value: &Value) -> Result<Option<Duration>, WrongOption
     if value.is_null() {
         return Ok(None);
     }
-    match value.as_u64() {
+    // JSON knows one kind of number: 5 and 5.0 are the same.
+    let whole = |number: f64| (number.fract() == 0.0 && (1.0..=120.0).contains(&number)).then_some(number as u64);
+    match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds @ 1..=MAX_RELAY_S) => Ok(Some(Duration::from_secs(seconds))),
         _ => Err(wrong(
             pointer,
@@ -230,6 +246,11 @@ mod tests {
             ),
             (json!({"allowed_hosts": [""]}), "/allowed_hosts/0"),
             (json!({"allowed_hosts": ["a@b"]}), "/allowed_hosts/0"),
+            (json!({"allowed_hosts": ["a..b"]}), "/allowed_hosts/0"),
+            (json!({"allowed_hosts": ["a:0"]}), "/allowed_hosts/0"),
+            (json!({"allowed_hosts": ["a:65536"]}), "/allowed_hosts/0"),
+            (json!({"allowed_hosts": ["::1"]}), "/allowed_hosts/0"),
+            (json!({"allowed_hosts": ["[::1"]}), "/allowed_hosts/0"),
             (json!({"timeouts": 3}), "/timeouts"),
             (json!({"timeouts": {"relay_s": 0}}), "/timeouts/relay_s"),
             (json!({"timeouts": {"relay_s": 1.5}}), "/timeouts/relay_s"),

@@ -56,10 +56,10 @@ impl Parties {
         };
         let token = token_a
             .or_else(|| platform.token_out.clone().filter(|_| platform.status.is_registered()))
-            .ok_or_else(|| Declined::field("/token_a", "is required as long as the platform is not registered"))?;
-        let versions_url = versions_url
-            .or_else(|| platform.versions_url.clone())
-            .ok_or_else(|| Declined::field("/versions_url", "is required as long as none is known"))?;
+            .ok_or_else(|| Declined::Conflict("the platform is not registered, so token_a is required".to_owned()))?;
+        let versions_url = versions_url.or_else(|| platform.versions_url.clone()).ok_or_else(|| {
+            Declined::Conflict("no versions URL is known yet, so versions_url is required".to_owned())
+        })?;
 
         let ours = tokens::mint()?;
         self.lend(id, &ours).await?;
@@ -190,7 +190,16 @@ impl From<Ended> for Declined {
 
 impl Begun<'_> {
     async fn run(&self, peer: &Peer<'_>) -> Result<(), Ended> {
-        let found = discover(peer, Wanted::Highest).await.map_err(before)?;
+        let found = discover(peer, Wanted::Highest).await.map_err(|failure| match failure {
+            // The operator's own URL, not something a peer said.
+            HandshakeFailure {
+                step: Step::Versions,
+                not_called: true,
+                message,
+                ..
+            } => Ended::Before(Declined::field("/versions_url", message)),
+            failure => before(failure),
+        })?;
         let Some(url) = credentials_endpoint(&found.endpoints) else {
             let missing = "the credentials endpoint is not listed";
             return Err(before(HandshakeFailure::new(

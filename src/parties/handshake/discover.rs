@@ -191,7 +191,12 @@ pub(super) fn data_of(step: Step, outcome: Outcome) -> Result<Box<RawValue>, Han
         Outcome::Answered(answer) => answer,
         Outcome::TimedOut => return Err(unusable("no answer in time".to_owned())),
         Outcome::Unreachable(why) => return Err(unusable(format!("not reachable: {why}"))),
-        Outcome::NotAllowed(why) => return Err(unusable(format!("not called: {why}"))),
+        Outcome::NotAllowed(why) => {
+            return Err(HandshakeFailure {
+                not_called: true,
+                ..unusable(format!("not called: {why}"))
+            });
+        }
         Outcome::Nonsense(why) => return Err(unusable(format!("the answer is unusable: {why}"))),
     };
     let (said, data) = read(&answer);

@@ -55,6 +55,8 @@ pub struct HandshakeFailure {
     pub situation: Situation,
     /// What went wrong, as a sentence.
     pub message: String,
+    /// Whether the address guard forbade the call, so that nobody was asked (N-04, N-05).
+    pub not_called: bool,
     /// What the peer said, if it said anything.
     pub said: Option<PeerSaid>,
 }
@@ -89,6 +91,7 @@ impl HandshakeFailure {
             step,
             situation,
             message: message.into(),
+            not_called: false,
             said: None,
         }
     }

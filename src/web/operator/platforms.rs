@@ -11,7 +11,7 @@ use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::role::Role;
 use crate::ocpi::url;
 use crate::parties::operate::Listed;
-use crate::routing::directory::Platform;
+use crate::routing::directory::{Platform, PlatformStatus};
 use crate::web::{Document, Doors, Route};
 
 const ALL: &str = "/operator/v1/platforms";
@@ -165,6 +165,15 @@ fn listed(wish: &Members, fallback: &str) -> Result<Option<Vec<Listed>>, Problem
         let entry = Members::of(value, &pointer)?;
         // `status` is in every answer of ours: what was read may be sent back.
         entry.only(&["country_code", "party_id", "roles", "name", "status"])?;
+        if entry
+            .text("status", 9)?
+            .is_some_and(|word| PlatformStatus::parse(&word).is_none())
+        {
+            return Err(Problem::invalid(
+                &entry.at("status"),
+                "must be one of PLANNED, CONNECTED, OFFLINE, SUSPENDED",
+            ));
+        }
         let country_code = entry.required_text("country_code", 2)?;
         let party_id = entry.required_text("party_id", 3)?;
         let party = PartyId::new(&country_code, &party_id)
