@@ -8,9 +8,12 @@
 
 pub mod api;
 pub mod bench;
+pub mod cdr;
 pub mod config;
 pub mod demo;
+pub mod duty;
 pub mod health;
+pub mod key;
 pub mod migrate;
 pub mod party;
 pub mod serve;
@@ -47,6 +50,12 @@ enum Command {
     BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
+    /// Meter keys: register, list, show, deactivate.
+    Key(key::Arguments),
+    /// CDRs: list, show, release, re-check.
+    Cdr(cdr::Arguments),
+    /// What the hub owes: list, retry, forgive.
+    Duty(duty::Arguments),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -115,6 +124,9 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
         Command::Bench(command) => wait(bench::run(command)),
         Command::BenchFloor(command) => wait(bench::floor::run(command)),
         Command::Party(command) => wait(party::run(command)),
+        Command::Key(command) => wait(key::run(command)),
+        Command::Cdr(command) => wait(cdr::run(command)),
+        Command::Duty(command) => wait(duty::run(command)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),

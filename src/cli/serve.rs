@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,10 +12,22 @@ use super::{NotDone, with_causes};
 use crate::client::guard::Guard;
 use crate::client::http::{Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, Secret};
+use crate::config::{self, Config, Secret};
+use crate::delivery::kinds::Horizons;
+use crate::delivery::worker::Worker;
+use crate::delivery::{self, Delivery};
+use crate::evidence::assess::{KeyPolicy, Policy};
+use crate::evidence::intake::{EvidenceSettings, Intake};
+use crate::evidence::packing;
+use crate::exchange::cdr::{CdrExchange, CdrSettings};
+use crate::links::Links;
+use crate::metering::finding::{Code, Severity};
+use crate::metering::plausible::Tolerances;
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
+use crate::registry::Registry;
+use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
 use crate::web::{self, Doors};
 
@@ -29,12 +42,17 @@ pub struct Running {
     pub operator_token: Secret,
     /// The rooms, for those who run a hub inside their own program.
     pub parties: Arc<Parties>,
+    /// Which key belongs to which meter.
+    pub registry: Arc<Registry>,
+    /// What is owed.
+    pub delivery: Arc<Delivery>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
     database: String,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
+    post: Worker,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -117,29 +135,113 @@ impl Hub {
             Some(token) => token,
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
+        let cdrs = CdrRooms::furnish(&config, &url, &store, &parties, &clock).await?;
         let doors = Doors {
             parties: parties.clone(),
             store: store.clone(),
             clock,
             operator_token: operator_token.clone(),
+            registry: cdrs.registry.clone(),
+            intake: cdrs.intake,
+            exchange: cdrs.exchange,
+            links: Links::new(store.clone(), parties.clone()),
+            delivery: cdrs.delivery.clone(),
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
-        let workers = vec![tokio::spawn(parties.clone().follow())];
+        let post = delivery::worker::start(cdrs.delivery.clone());
+        let workers = vec![tokio::spawn(parties.clone().follow()), tokio::spawn(cdrs.registry.clone().follow())];
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
             url,
             operator_token,
             parties,
+            registry: cdrs.registry,
+            delivery: cdrs.delivery,
             store,
             made_token,
             database,
             server: handle,
             serving,
+            post,
             workers,
         })
     }
+}
+
+/// The rooms that a CDR passes through.
+struct CdrRooms {
+    registry: Arc<Registry>,
+    delivery: Arc<Delivery>,
+    intake: Arc<Intake>,
+    exchange: Arc<CdrExchange>,
+}
+
+impl CdrRooms {
+    async fn furnish(
+        config: &Config,
+        public_url: &str,
+        store: &Store,
+        parties: &Arc<Parties>,
+        clock: &SharedClock,
+    ) -> Result<CdrRooms, StartError> {
+        let hub = parties.settings().hub.clone();
+        let registry = Registry::open(store.clone(), clock.clone()).await.map_err(at("reading the key registry"))?;
+        let horizons = Horizons {
+            lease: config.duties.lease,
+            first_retry: config.duties.first_retry,
+            max_retry: config.duties.max_retry,
+            custody: Duration::from_secs(u64::from(config.cdrs.custody_days) * 86_400),
+        };
+        let delivery =
+            Delivery::new(store.clone(), parties.clone(), clock.clone(), horizons, config.cdrs.custody, packing::pushed);
+        let settings = EvidenceSettings {
+            hub: hub.clone(),
+            public_url: public_url.to_owned(),
+            policy: policy(config)?,
+            invalid_cdrs: match config.metering.invalid_cdrs {
+                config::InvalidCdrs::Mark => InvalidCdrs::Mark,
+                config::InvalidCdrs::Hold => InvalidCdrs::Hold,
+                config::InvalidCdrs::Reject => InvalidCdrs::Reject,
+            },
+        };
+        let intake = Arc::new(Intake::new(store.clone(), registry.clone(), delivery.clone(), settings));
+        let settings = CdrSettings { hub, public_url: public_url.to_owned(), max_limit: config.paging.max_limit };
+        let exchange =
+            CdrExchange::new(store.clone(), parties.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
+        Ok(CdrRooms { registry, delivery, intake, exchange })
+    }
+}
+
+/// What is demanded of meter data, in the words of `evidence`.
+fn policy(config: &Config) -> Result<Policy, StartError> {
+    let mut severities = Vec::new();
+    for (name, severity) in &config.metering.severity {
+        let code = Code::from_name(name).filter(|code| code.as_str() == name);
+        let wrong = |why: &str| StartError { doing: "reading [metering.severity]", why: format!("{name} {why}") };
+        let code = code.ok_or_else(|| wrong("is no finding code"))?;
+        if !code.is_adjustable() {
+            return Err(wrong("cannot be given another severity: it decides what was proven"));
+        }
+        let severity = match severity {
+            config::Severity::Error => Severity::Error,
+            config::Severity::Warning => Severity::Warning,
+            config::Severity::Info => Severity::Info,
+        };
+        severities.push((code, severity));
+    }
+    Ok(Policy {
+        key_policy: match config.metering.key_policy {
+            config::KeyPolicy::Registered => KeyPolicy::Registered,
+            config::KeyPolicy::Delivered => KeyPolicy::Delivered,
+        },
+        tolerances: Tolerances {
+            time_s: i64::try_from(config.metering.time_tolerance.as_secs()).unwrap_or(i64::MAX),
+            energy_kwh: config.metering.energy_tolerance_kwh,
+        },
+        severities,
+    })
 }
 
 impl Running {
@@ -150,6 +252,7 @@ impl Running {
         if let Ok(Err(error)) = self.serving.await {
             log::error!("the server ended badly: {error}");
         }
+        self.post.stop().await;
         for worker in &self.workers {
             worker.abort();
         }

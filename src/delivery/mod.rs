@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::SharedClock;
+use crate::ocpi::ids::PlatformId;
 use crate::parties::{Parties, Snapshot};
 use crate::routing::directory::PlatformOptions;
 use crate::store::Store;
@@ -99,6 +100,12 @@ impl Delivery {
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
+    }
+
+    /// What is owed to this platform is tried now, even if it was to be left alone for a while.
+    pub fn wake(&self, platform: &PlatformId) {
+        self.lanes.wake(platform);
+        self.nudge();
     }
 
     /// Something became due: look now instead of at the next tick.

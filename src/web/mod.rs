@@ -14,6 +14,7 @@ pub mod health;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
+pub mod partner;
 pub mod reply;
 pub mod route;
 
@@ -29,7 +30,12 @@ use actix_web::{App, HttpServer, Scope};
 
 use crate::clock::SharedClock;
 use crate::config::Secret;
+use crate::delivery::Delivery;
+use crate::evidence::intake::Intake;
+use crate::exchange::cdr::CdrExchange;
+use crate::links::Links;
 use crate::parties::Parties;
+use crate::registry::Registry;
 use crate::store::Store;
 pub use route::{Document, Route};
 
@@ -43,6 +49,16 @@ pub struct Doors {
     pub clock: SharedClock,
     /// The bearer token of the operator API.
     pub operator_token: Secret,
+    /// Which key belongs to which meter.
+    pub registry: Arc<Registry>,
+    /// Verdicts, release and re-check.
+    pub intake: Arc<Intake>,
+    /// The life of a posted CDR, and lists of them.
+    pub exchange: Arc<CdrExchange>,
+    /// URLs lent out.
+    pub links: Links,
+    /// What is owed.
+    pub delivery: Arc<Delivery>,
 }
 
 /// Everything that is served, in the order in which paths are tried.
@@ -51,8 +67,17 @@ pub fn routes() -> Vec<Route> {
     let rooms = [
         ocpi::versions::routes(),
         ocpi::credentials::routes(),
+        ocpi::cdrs::routes(),
+        ocpi::links::routes(),
+        partner::cdrs::routes(),
+        partner::reports::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),
+        operator::keys::routes(),
+        operator::cdrs::routes(),
+        operator::duties::routes(),
+        operator::journal::routes(),
+        operator::overview::routes(),
         health::routes(),
         openapi::routes(),
     ];

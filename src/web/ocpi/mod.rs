@@ -9,8 +9,10 @@
 
 pub mod body;
 pub mod caller;
+pub mod cdrs;
 pub mod credentials;
 mod framing;
+pub mod links;
 pub mod versions;
 
 use actix_web::{HttpRequest, HttpResponse};

@@ -8,6 +8,11 @@
 
 pub mod auth;
 pub mod body;
+pub mod cdrs;
+pub mod duties;
+pub mod journal;
+pub mod keys;
+pub mod overview;
 pub mod page;
 pub mod parties;
 pub mod platforms;

@@ -116,6 +116,13 @@ impl Problem {
         Problem::new(Http::INTERNAL_SERVER_ERROR, "internal error: the log has the details")
     }
 
+    /// One more member, such as the list of everything that was found.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Problem {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
     fn named(status: Http, field: &str, reason: impl fmt::Display) -> Problem {
         let place = if field.is_empty() { "the body" } else { field };
         Problem {

@@ -1,0 +1,89 @@
+//! What the hub owes: look at it, try it now, or forgive it.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+use serde_json::{Value, json};
+
+use super::{Members, Page, Problem, Query, page};
+use crate::ocpi::ids::PlatformId;
+use crate::ocpi::time;
+use crate::parties::Fault;
+use crate::store::outbox::DutyRow;
+use crate::web::{Document, Doors, Route};
+
+/// What this file serves.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/operator/v1/duties", Document::Operator, list),
+        Route::post("/operator/v1/duties/{id}/retry", Document::Operator, retry),
+        Route::post("/operator/v1/duties/{id}/forgive", Document::Operator, forgive),
+    ]
+}
+
+async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    query.only(&["state"])?;
+    let page = Page::read(&query)?;
+    let state = query.get("state");
+    if state.is_some_and(|state| !["owed", "dead"].contains(&state)) {
+        return Err(Problem::bad_request("state", "must be one of owed, dead"));
+    }
+    let found = doors.store.duty_list(state, page.after.as_deref(), page.limit).await;
+    let (rows, next) = found.map_err(|error| Fault::new("listing duties", error))?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(view(row, &doors).await?);
+    }
+    Ok(page::list(&items, next.as_deref()))
+}
+
+/// Due now, also when it was dead.
+async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    let duty = get(&id, &doors).await?;
+    let again = doors.store.duty_retry(&id, doors.clock.now()).await;
+    if !again.map_err(|error| Fault::new("retrying a duty", error))? {
+        return Err(Problem::conflict("an attempt is under way"));
+    }
+    doors.delivery.wake(&PlatformId::from(duty.platform_id.as_str()));
+    // It may be done by now: then it is told as it was.
+    let duty = doors.store.duty_get(&id).await.map_err(|error| Fault::new("reading a duty", error))?.unwrap_or(duty);
+    Ok(HttpResponse::Ok().json(view(&duty, &doors).await?))
+}
+
+/// No longer owed, because somebody says so and says why. The CDR stays, to be pulled.
+async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    wish.only(&["reason"])?;
+    let reason = wish.required_text("reason", 500)?;
+    get(&id, &doors).await?;
+    let forgiven = doors.store.duty_forgive(&id, &reason, doors.clock.now()).await;
+    if !forgiven.map_err(|error| Fault::new("forgiving a duty", error))? {
+        return Err(nothing());
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn get(id: &str, doors: &Doors) -> Result<DutyRow, Problem> {
+    let found = doors.store.duty_get(id).await.map_err(|error| Fault::new("reading a duty", error))?;
+    found.ok_or_else(nothing)
+}
+
+fn nothing() -> Problem {
+    Problem::not_found("there is no such duty")
+}
+
+async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
+    let cdr = doors.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR", error))?;
+    let object = cdr.map(|cdr| format!("{}/{}", cdr.cpo_key, cdr.cdr_id));
+    Ok(json!({
+        "id": duty.id,
+        "kind": duty.kind,
+        "state": duty.state,
+        "platform": duty.platform_id,
+        "object": object,
+        "attempts": duty.attempts,
+        "next_attempt_at": time::write(duty.next_attempt_at),
+        "give_up_at": time::write(duty.give_up_at),
+        "created_at": time::write(duty.created_at),
+        "last_outcome": duty.last_outcome,
+    }))
+}
