@@ -192,7 +192,7 @@ async fn who_is_away_is_refused_at_the_door_and_comes_back_to_the_same_port() {
     let (cpo, emsp) = neighbours(EndpointShape::Plain).await;
     let draft = cpo.cdr("C-1", &emsp.party, &charge());
     for _ in 0..3 {
-        emsp.platform.go_away().unwrap();
+        emsp.platform.go_away().await.unwrap();
         assert!(matches!(cpo.post_cdr(&draft).await, Err(SandboxError::NoAnswer { .. })));
         emsp.platform.come_back().unwrap();
         assert!(cpo.post_cdr(&draft).await.unwrap().accepted());

@@ -365,23 +365,17 @@ impl SandboxParty {
     ///
     /// # Errors
     /// When the port cannot be kept.
-    pub fn go_away(&self) -> Result<(), SandboxError> {
-        let mut door = self.door();
-        let DoorState::Open(task) = std::mem::replace(&mut *door, DoorState::Closed) else {
+    pub async fn go_away(&self) -> Result<(), SandboxError> {
+        let DoorState::Open(task) = std::mem::replace(&mut *self.door(), DoorState::Closed) else {
             return Ok(());
         };
-        // The task owns listener and connections. It gives them up at its next await point; until then the port may still be taken.
+        // The task owns listener and connections; only when it is over is the port free to be kept by somebody who does not listen.
         task.abort();
-        for _ in 0..500 {
-            if task.is_finished() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let _ = task.await;
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.bind(self.inner.address)?;
-        *door = DoorState::Away(socket);
+        *self.door() = DoorState::Away(socket);
         Ok(())
     }
 

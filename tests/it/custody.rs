@@ -70,7 +70,7 @@ async fn whatever_is_no_answer_leaves_the_cdr_in_custody_until_there_is_one(data
 async fn while_the_receiver_is_down_cdrs_wait_and_arrive_when_it_is_back(database: Database) {
     let hub = Hub::start(&database).await;
     let (cpo, emsp) = (hub.cpo("DE/ABC").await, hub.emsp("DE/EMS").await);
-    emsp.platform.go_away().unwrap();
+    emsp.platform.go_away().await.unwrap();
     let drafts: Vec<_> = (0..5)
         .map(|number| cpo.cdr(&format!("C-{number}"), &emsp.party, &charge(1_000 + number)))
         .collect();
@@ -148,7 +148,7 @@ async fn without_custody_the_caller_hears_4002_or_4003_and_may_try_again(databas
     let cpo = hub.cpo("DE/ABC").await;
     let (emsp, _) = hub.emsp_with("DE/EMS", json!({"custody": false})).await;
     let draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
-    emsp.platform.go_away().unwrap();
+    emsp.platform.go_away().await.unwrap();
     assert_eq!(cpo.post_cdr(&draft).await.unwrap().code, Some(4003));
     emsp.platform.come_back().unwrap();
     emsp.platform.behave_once(Door::CdrReceiver, Behaviour::Stall);

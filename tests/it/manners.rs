@@ -39,7 +39,7 @@ async fn it_stops_when_asked_and_leaves_nothing_behind(database: Database) {
 async fn secrets_and_drivers_are_in_no_log_line(database: Database) {
     let hub = Hub::start_with(&database, &[]).await;
     let (cpo, emsp) = (hub.cpo("DE/ABC").await, hub.emsp("DE/EMS").await);
-    emsp.platform.go_away().unwrap();
+    emsp.platform.go_away().await.unwrap();
     let draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
     cpo.post_cdr(&draft).await.unwrap();
     cpo.post_body(b"{\"id\":\"broken\"", &To::Open).await.unwrap();

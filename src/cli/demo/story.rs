@@ -231,7 +231,7 @@ async fn posted_while_the_provider_is_down(cast: &Cast, stage: &mut Stage) -> Re
         "Posted while the eMSP is down",
         "The hub takes the CDR into custody, answers at once, and delivers when the eMSP is back.",
     );
-    cast.emsp.platform.go_away().map_err(failed)?;
+    cast.emsp.platform.go_away().await.map_err(failed)?;
     let draft = cast.cdr("CUSTODY", 10_600);
     let reply = cast.post(&draft).await?;
     heard(stage, &reply, "201, 1000");
