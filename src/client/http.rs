@@ -1,66 +1,70 @@
-//! The one HTTP client of the program: deadlines, size limits, our name on every call.
+//! The one HTTP client of the house: deadlines, size limits, our name on every call, no redirects, no proxy.
 
 use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response, redirect};
+use thiserror::Error as ThisError;
 
-use super::guard::Guard;
+use super::guard::{Forbidden, Guard, GuardedResolver};
 use super::outcome::{Answer, Outcome};
-use crate::ocpi::url::host_and_port;
 
-/// How this program calls others.
+/// An idle connection is given up after this. Widespread servers close theirs after five seconds without a word; a request
+/// written at that moment is lost, and nobody can say whether it was read (F-20).
+const IDLE: Duration = Duration::from_secs(4);
+
+/// Answers are read up to 50 MB (D-19).
+pub const DEFAULT_MAX_BODY: usize = 50 * 1024 * 1024;
+
+/// How calls are made.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// How long a connection may take to come about, TLS included (D-15).
+    /// To have a connection, name and TLS included.
     pub connect: Duration,
-    /// Which addresses may be called.
-    pub guard: Guard,
-    /// The largest answer that is read, in bytes (D-19: 50 MB).
+    /// Without TLS too.
+    pub allow_http: bool,
+    /// Non-public addresses too.
+    pub allow_private_networks: bool,
+    /// The largest answer that is read, in bytes; see [`DEFAULT_MAX_BODY`].
     pub max_body: usize,
-    /// What we call ourselves.
+    /// The `User-Agent`.
     pub user_agent: String,
 }
 
-/// The methods OCPI knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Read.
-    Get,
-    /// Hand in.
-    Post,
-    /// Put in place.
-    Put,
-    /// Change in part.
-    Patch,
-    /// Remove.
-    Delete,
-}
+/// The client could not be built: TLS or the user agent.
+#[derive(Debug, ThisError)]
+#[error("the HTTP client cannot be built")]
+pub struct HttpError(#[from] reqwest::Error);
 
-/// A request on its way out.
-#[derive(Clone)]
+/// One request.
 pub struct Outgoing {
     /// The method.
     pub method: Method,
-    /// The absolute URL, used exactly as it is.
+    /// Where to.
     pub url: String,
-    /// All headers, the `Authorization` included.
+    /// What goes with it; `Authorization` is never shown anywhere.
     pub headers: Vec<(String, String)>,
-    /// The octets to send.
+    /// The body, sent as it is.
     pub body: Option<Bytes>,
-    /// How long the whole exchange may take.
+    /// Until the answer has been read; longer than [`HttpSettings::connect`], so that it is clear which of the two ran out.
     pub timeout: Duration,
-    /// The `host:port` pairs that may see this request's token (N-05); `None` where it carries none.
+    /// The only hosts, as `host:port`, that may see this; `None` where nothing secret is sent (D-25, N-05).
     pub allowed_hosts: Option<Vec<String>>,
 }
 
-/// The client; clones share its connections.
-#[derive(Clone)]
+// By hand: headers and body hold tokens and driver data, and so may a query.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before_query, _) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        write!(out, "Outgoing({} {before_query})", self.method)
+    }
+}
+
+/// Makes calls. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
     guard: Guard,
@@ -68,142 +72,470 @@ pub struct Http {
 }
 
 impl Http {
-    /// Builds the client.
+    /// A client with these settings.
     ///
     /// # Errors
-    /// When the TLS library cannot be set up.
-    pub fn new(settings: HttpSettings) -> Result<Self, reqwest::Error> {
+    /// [`HttpError`] when TLS cannot be set up, or the user agent is not printable.
+    pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
+        let guard = Guard {
+            allow_http: settings.allow_http,
+            allow_private_networks: settings.allow_private_networks,
+        };
         let client = Client::builder()
             .connect_timeout(settings.connect)
-            .user_agent(settings.user_agent)
-            // A redirect would carry the token to wherever the peer points (D-25).
-            .redirect(redirect::Policy::none())
+            .dns_resolver(GuardedResolver(guard))
+            .https_only(!settings.allow_http)
             .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver { guard: settings.guard }))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true)
+            .pool_idle_timeout(IDLE)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .user_agent(settings.user_agent)
             .build()?;
         Ok(Self {
             client,
-            guard: settings.guard,
+            guard,
             max_body: settings.max_body,
         })
     }
 
-    /// Carries one request to its receiver, once. A kept-alive connection that the peer closed before it took a byte of the
-    /// request is replaced silently (F-20); nothing else is ever repeated.
+    /// Carries one request and tells what happened.
+    ///
+    /// Nothing is sent twice, except a request that was still waiting on a kept connection when that was closed: it did not
+    /// leave, and goes out once on a new one (F-20).
     pub async fn send(&self, outgoing: Outgoing) -> Outcome {
-        let url = match self.guard.url(&outgoing.url) {
-            Ok(url) => url,
+        let request = match self.request(outgoing) {
+            Ok(request) => request,
             Err(forbidden) => return Outcome::NotAllowed(forbidden.to_string()),
         };
-        if let Some(hosts) = &outgoing.allowed_hosts {
-            let host = host_and_port(&outgoing.url).unwrap_or_default();
-            if !hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)) {
-                return Outcome::NotAllowed(format!("{host} is not a host of this platform"));
-            }
-        }
-        let mut request = self
-            .client
-            .request(outgoing.method.into(), url)
-            .timeout(outgoing.timeout);
-        for (name, value) in &outgoing.headers {
-            request = match header(request, name, value) {
-                Ok(request) => request,
-                Err(why) => return Outcome::NotAllowed(why),
-            };
-        }
-        if let Some(body) = outgoing.body {
-            request = request.body(body);
-        }
         match request.send().await {
-            Ok(response) => self.read(response).await,
-            Err(error) => failed(&error),
+            Ok(response) => read(response, self.max_body).await,
+            Err(error) => failure(&error),
         }
     }
 
-    async fn read(&self, mut response: Response) -> Outcome {
-        let status = response.status().as_u16();
-        let headers = response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-            .collect();
-        let mut body = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > self.max_body => {
-                    return Outcome::Nonsense(format!("the answer is larger than {} bytes", self.max_body));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => {
-                    return Outcome::Answered(Answer {
-                        status,
-                        headers,
-                        body: body.freeze(),
-                    });
-                }
-                Err(error) if error.is_timeout() => return Outcome::TimedOut,
-                Err(error) => return Outcome::Nonsense(format!("the answer broke off: {}", root(&error))),
+    fn request(&self, outgoing: Outgoing) -> Result<reqwest::RequestBuilder, Forbidden> {
+        let url = self.guard.check(&outgoing.url, outgoing.allowed_hosts.as_deref())?;
+        let headers = header_map(&outgoing.headers)?;
+        let request = self
+            .client
+            .request(outgoing.method, url)
+            .headers(headers)
+            .timeout(outgoing.timeout);
+        Ok(match outgoing.body {
+            Some(body) => request.body(body),
+            None => request,
+        })
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Forbidden> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let unsendable = || Forbidden(format!("header {name:?} cannot be sent"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| unsendable())?;
+        value.set_sensitive(name == reqwest::header::AUTHORIZATION);
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+/// Reads an answer, and stops where it becomes larger than it may be.
+async fn read(mut response: Response, max_body: usize) -> Outcome {
+    let too_large = || Outcome::Nonsense(format!("the answer is larger than {max_body} bytes"));
+    let announced = response.content_length().unwrap_or(0);
+    if announced > max_body as u64 {
+        return too_large();
+    }
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect();
+    // What is announced is not reserved: an announcement costs the other side nothing.
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > max_body => return too_large(),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => {
+                return Outcome::Answered(Answer {
+                    status,
+                    headers,
+                    body: body.freeze(),
+                });
             }
+            Err(error) if error.is_timeout() => return Outcome::TimedOut,
+            Err(_) => return Outcome::Nonsense("the answer broke off".to_owned()),
         }
     }
 }
 
-fn header(request: RequestBuilder, name: &str, value: &str) -> Result<RequestBuilder, String> {
-    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a header name"))?;
-    let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} has an unsendable value"))?;
-    value.set_sensitive(header == reqwest::header::AUTHORIZATION);
-    Ok(request.header(header, value))
-}
-
-fn failed(error: &reqwest::Error) -> Outcome {
+/// Tells apart the ways in which no answer came.
+fn failure(error: &reqwest::Error) -> Outcome {
+    if let Some(forbidden) = cause::<Forbidden>(error) {
+        return Outcome::NotAllowed(forbidden.to_string());
+    }
+    // Before `is_timeout`: time that ran out while connecting is of both kinds, and the request has not left (D-15).
     if error.is_connect() {
-        // Also the connect deadline: the peer has not seen the request (D-15).
-        return Outcome::Unreachable(root(error));
+        return Outcome::Unreachable(innermost(error));
     }
     if error.is_timeout() {
         return Outcome::TimedOut;
     }
-    Outcome::Nonsense(root(error))
-}
-
-/// The innermost reason. The outer texts repeat the URL, which may hold what no log should.
-fn root(error: &reqwest::Error) -> String {
-    let mut reason: &dyn Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
+    if error.is_builder() {
+        return Outcome::NotAllowed(innermost(error));
     }
-    reason.to_string()
+    match cause::<hyper::Error>(error) {
+        Some(error) if error.is_parse() => Outcome::Nonsense("the answer is no HTTP".to_owned()),
+        // The connection closed, or was reset, before an answer began.
+        _ => Outcome::TimedOut,
+    }
 }
 
-impl From<Method> for reqwest::Method {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Get => Self::GET,
-            Method::Post => Self::POST,
-            Method::Put => Self::PUT,
-            Method::Patch => Self::PATCH,
-            Method::Delete => Self::DELETE,
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| <dyn Error + 'static>::source(*error))
+}
+
+fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    causes(error).find_map(|error| error.downcast_ref::<E>())
+}
+
+/// The last words of a chain of errors. The first ones repeat the URL, and there may be a token in its query.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn settings() -> HttpSettings {
+        HttpSettings {
+            connect: Duration::from_millis(500),
+            allow_http: true,
+            allow_private_networks: true,
+            max_body: 1000,
+            user_agent: "truewatt/test".to_owned(),
         }
     }
-}
 
-/// Resolves names and drops every address that may not be called.
-struct GuardedResolver {
-    guard: Guard,
-}
+    fn http() -> Http {
+        Http::new(settings()).unwrap()
+    }
 
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.guard;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| guard.allows(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err(format!("{} resolves to no public address", name.as_str()).into());
+    fn get(url: String) -> Outgoing {
+        Outgoing {
+            method: Method::GET,
+            url,
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_millis(1500),
+            allowed_hosts: None,
+        }
+    }
+
+    /// A neighbour with manners of one's own: `behave` is given each connection and its number.
+    struct Neighbour {
+        address: SocketAddr,
+        requests: Arc<AtomicUsize>,
+    }
+
+    impl Neighbour {
+        fn new(behave: impl Fn(TcpStream, usize, &AtomicUsize) + Send + Sync + 'static) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let requests = Arc::new(AtomicUsize::new(0));
+            let (behave, seen) = (Arc::new(behave), requests.clone());
+            thread::spawn(move || {
+                for (number, stream) in listener.incoming().enumerate() {
+                    let (behave, seen) = (behave.clone(), seen.clone());
+                    thread::spawn(move || behave(stream.unwrap(), number, &seen));
+                }
+            });
+            Self { address, requests }
+        }
+
+        /// Answers every request with the same bytes and then closes.
+        fn saying(answer: &'static [u8]) -> Self {
+            Self::new(move |mut stream, _, seen| {
+                if read_request(&mut stream).is_some() {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                    let _ = stream.write_all(answer);
+                }
+            })
+        }
+
+        fn url(&self, path: &str) -> String {
+            format!("http://{}{path}", self.address)
+        }
+
+        fn requests(&self) -> usize {
+            self.requests.load(Ordering::SeqCst)
+        }
+    }
+
+    /// Reads up to the end of the body; `None` when the other side closed first.
+    fn read_request(stream: &mut TcpStream) -> Option<String> {
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") {
+            if stream.read(&mut byte).ok()? == 0 {
+                return None;
             }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
+            request.push(byte[0]);
+        }
+        let text = String::from_utf8(request).unwrap();
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+            .unwrap_or(0);
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).ok()?;
+        Some(text + &String::from_utf8(body).unwrap())
+    }
+
+    const FINE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Limit: 5\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn a_request_arrives_as_it_was_given_and_its_answer_comes_back() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let neighbour = Neighbour::new(move |mut stream, _, _| {
+            sender.send(read_request(&mut stream).unwrap()).unwrap();
+            stream.write_all(FINE).unwrap();
+        });
+        let outgoing = Outgoing {
+            method: Method::POST,
+            headers: vec![
+                ("Authorization".into(), "Token abc".into()),
+                ("OCPI-to-party-id".into(), "ABC".into()),
+                ("Content-Type".into(), "application/json".into()),
+            ],
+            body: Some(Bytes::from_static(b"{\"a\":1.0}")),
+            allowed_hosts: Some(vec![neighbour.address.to_string()]),
+            ..get(neighbour.url("/cdrs?x=%2F#fragment"))
+        };
+        let Outcome::Answered(answer) = http().send(outgoing).await else {
+            panic!("no answer")
+        };
+        assert_eq!(
+            (answer.status, answer.header("x-limit"), &answer.body[..]),
+            (200, Some("5"), &b"{}"[..])
+        );
+        let request = receiver.recv().unwrap();
+        assert!(request.starts_with("POST /cdrs?x=%2F HTTP/1.1\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n{\"a\":1.0}"), "{request}");
+        for header in [
+            "authorization: Token abc",
+            "ocpi-to-party-id: ABC",
+            "user-agent: truewatt/test",
+        ] {
+            assert!(request.contains(header), "{request}");
+        }
+    }
+
+    // D-07, D-25
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let elsewhere = Neighbour::saying(FINE);
+        let location = format!(
+            "HTTP/1.1 307 X\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+            elsewhere.url("/")
+        );
+        let neighbour = Neighbour::saying(location.leak().as_bytes());
+        let Outcome::Answered(answer) = http().send(get(neighbour.url("/"))).await else {
+            panic!("no answer")
+        };
+        assert_eq!((answer.status, elsewhere.requests()), (307, 0));
+    }
+
+    // R-42, D-15
+    #[tokio::test]
+    async fn a_request_that_never_left_is_unreachable() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let plain = Neighbour::new(|mut stream, _, _| drop(stream.write_all(b"no TLS here\r\n\r\n")));
+        for url in [
+            format!("http://{closed}/?token=secret"),
+            "http://nobody.invalid/?token=secret".to_owned(),
+            format!("https://{}/?token=secret", plain.address),
+        ] {
+            let outcome = http().send(get(url.clone())).await;
+            assert!(
+                matches!(&outcome, Outcome::Unreachable(reason) if !reason.is_empty()),
+                "{url}: {outcome:?}"
+            );
+            assert!(!format!("{outcome} {outcome:?}").contains("secret"), "{outcome}");
+        }
+    }
+
+    // D-15
+    #[tokio::test]
+    async fn time_that_runs_out_while_connecting_is_unreachable_and_not_a_lost_answer() {
+        // A neighbour that accepts the connection and never speaks TLS.
+        let silent = Neighbour::new(|mut stream, _, _| drop(stream.read_to_end(&mut Vec::new())));
+        let began = Instant::now();
+        let outcome = http().send(get(format!("https://{}/", silent.address))).await;
+        assert!(matches!(outcome, Outcome::Unreachable(_)), "{outcome:?}");
+        assert!(began.elapsed() < Duration::from_millis(1400), "{:?}", began.elapsed());
+    }
+
+    //
+    #[tokio::test]
+    async fn a_request_that_left_and_was_not_answered_has_timed_out() {
+        let silent = Neighbour::new(|mut stream, _, _| drop(stream.read_to_end(&mut Vec::new())));
+        assert_eq!(http().send(get(silent.url("/"))).await, Outcome::TimedOut);
+        let dawdling = Neighbour::new(|mut stream, _, _| {
+            read_request(&mut stream);
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+                .unwrap();
+            drop(stream.read_to_end(&mut Vec::new()));
+        });
+        assert_eq!(http().send(get(dawdling.url("/"))).await, Outcome::TimedOut);
+    }
+
+    // S-15, D-19
+    #[tokio::test]
+    async fn what_is_no_answer_is_nonsense() {
+        let endless = Neighbour::new(|mut stream, _, _| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            while stream
+                .write_all(b"100\r\n")
+                .and_then(|()| stream.write_all(&[b' '; 256]))
+                .and_then(|()| stream.write_all(b"\r\n"))
+                .is_ok()
+            {}
+        });
+        for neighbour in [
+            Neighbour::saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+            Neighbour::saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n"),
+            Neighbour::saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
+            endless,
+        ] {
+            let outcome = http().send(get(neighbour.url("/"))).await;
+            assert!(matches!(outcome, Outcome::Nonsense(_)), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_exactly_the_limit_is_read() {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", "x".repeat(1000));
+        let neighbour = Neighbour::saying(answer.leak().as_bytes());
+        let Outcome::Answered(answer) = http().send(get(neighbour.url("/"))).await else {
+            panic!("no answer")
+        };
+        assert_eq!(answer.body.len(), 1000);
+    }
+
+    // F-20
+    #[tokio::test]
+    async fn a_kept_connection_that_was_closed_in_between_is_replaced_without_a_word() {
+        // Answers one request per connection, promises to keep it, and closes.
+        let neighbour = Neighbour::saying(FINE);
+        let http = http();
+        for count in 1..=5 {
+            let outcome = http.send(get(neighbour.url("/"))).await;
+            assert!(matches!(outcome, Outcome::Answered(_)), "{count}: {outcome:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(neighbour.requests(), 5);
+    }
+
+    // F-20, R-41
+    #[tokio::test]
+    async fn a_request_that_may_have_been_read_is_never_sent_again() {
+        let neighbour = Neighbour::new(|mut stream, _, seen| {
+            // The first request on a connection is answered, the second read and dropped.
+            for answer in [FINE, b""] {
+                if read_request(&mut stream).is_some() {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                    let _ = stream.write_all(answer);
+                }
+            }
+        });
+        let http = http();
+        assert!(matches!(http.send(get(neighbour.url("/"))).await, Outcome::Answered(_)));
+        let post = Outgoing {
+            method: Method::POST,
+            body: Some(Bytes::from_static(b"{}")),
+            ..get(neighbour.url("/"))
+        };
+        assert_eq!(http.send(post).await, Outcome::TimedOut);
+        assert_eq!(neighbour.requests(), 2);
+    }
+
+    // D-25, N-04, N-05
+    #[tokio::test]
+    async fn what_the_guard_forbids_is_not_even_connected_to() {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let seen = connections.clone();
+        let neighbour = Neighbour::new(move |_, _, _| _ = seen.fetch_add(1, Ordering::SeqCst));
+        let port = neighbour.address.port();
+        let strict = Http::new(HttpSettings {
+            allow_private_networks: false,
+            ..settings()
         })
+        .unwrap();
+        let tls_only = Http::new(HttpSettings {
+            allow_http: false,
+            ..settings()
+        })
+        .unwrap();
+        for (http, url) in [
+            (&strict, format!("http://127.0.0.1:{port}/")),
+            (&strict, format!("http://2130706433:{port}/")),
+            (&strict, format!("http://[::ffff:127.0.0.1]:{port}/")),
+            // A name reaches the resolver, which drops what it finds.
+            (&strict, format!("http://localhost:{port}/")),
+            (&tls_only, format!("http://127.0.0.1:{port}/")),
+        ] {
+            let outcome = http.send(get(url.clone())).await;
+            assert!(matches!(outcome, Outcome::NotAllowed(_)), "{url}: {outcome:?}");
+        }
+        let foreign = Outgoing {
+            allowed_hosts: Some(vec!["127.0.0.1:1".into()]),
+            ..get(neighbour.url("/"))
+        };
+        assert!(matches!(http().send(foreign).await, Outcome::NotAllowed(_)));
+        let split = Outgoing {
+            headers: vec![("X-A".into(), "b\r\nX-C: d".into())],
+            ..get(neighbour.url("/"))
+        };
+        assert!(matches!(http().send(split).await, Outcome::NotAllowed(_)));
+        assert_eq!(connections.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_called_at_the_port_of_its_url() {
+        let neighbour = Neighbour::saying(FINE);
+        let outcome = http()
+            .send(get(format!("http://localhost:{}/", neighbour.address.port())))
+            .await;
+        assert!(matches!(outcome, Outcome::Answered(_)), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_request_does_not_show_its_secrets() {
+        let outgoing = Outgoing {
+            headers: vec![("Authorization".into(), "Token secret".into())],
+            body: Some(Bytes::from_static(b"secret")),
+            ..get("https://a/b?token=secret".into())
+        };
+        assert_eq!(format!("{outgoing:?}"), "Outgoing(GET https://a/b)");
     }
 }

@@ -1,13 +1,21 @@
-//! Other people's servers: carry a request there and say plainly what happened.
+//! Other people's servers: carry one request there and tell what happened.
 //!
-//! One client makes every call of the program ([`http`]). It follows no redirect, asks no proxy, waits no longer and reads no
-//! more than it was told, and calls no address that [`guard`] forbids. What came of it is an [`outcome::Outcome`]; an HTTP
-//! error of the peer is an answer, not an error of ours.
+//! Nothing here knows what is in a body, who owns it, or whether it may be sent again; nothing is repeated on our own account
+//! but a request that demonstrably never left. Every call has a deadline, a size limit, and a guard at the door that looks at
+//! where it goes.
 //!
-//! Nothing here knows what a CDR or a token is, and nothing is ever repeated here: whether and when to try again is decided
-//! by whoever owes the message, with the arithmetic of [`backoff`]. Start with [`http::Http::send`].
+//! The rule everything follows from: *a peer's URL is a stranger's suggestion.* [`guard`] judges it before the call and again
+//! when its name has been resolved; redirects are answers and are not followed.
+//!
+//! Start with [`outcome`], the five ways in which a call ends, then [`http`].
 
 pub mod backoff;
 pub mod guard;
 pub mod http;
 pub mod outcome;
+
+pub use bytes::Bytes;
+pub use reqwest::Method;
+
+pub use http::{Http, HttpSettings, Outgoing};
+pub use outcome::{Answer, Outcome};

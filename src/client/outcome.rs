@@ -1,79 +1,113 @@
-//! What came of a call, in five words, and the hub's own answer that each of them becomes.
+//! The five ways in which a call to another server ends, and the 4xxx they become.
+
+use std::fmt;
 
 use bytes::Bytes;
 
-use crate::ocpi::refusal::Situation;
+use crate::ocpi::Situation;
 
-/// What happened when a request was carried to a peer.
-#[derive(Debug, Clone)]
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The peer answered, whatever it said.
+    /// An HTTP answer was read completely, whatever its status; redirects too.
     Answered(Answer),
-    /// The request left, and no whole answer came in time: what the peer did with it is unknown.
+    /// The request left and no answer came: the deadline passed or the connection closed. Whether it was acted on is not
+    /// known.
     TimedOut,
-    /// No connection came about (refused, unknown name, TLS, connect deadline): the peer has seen nothing of the request.
+    /// The request never left: no such name, nobody there, no TLS, or no connection in time.
     Unreachable(String),
-    /// The guard forbids this address, or this host may not see the token (N-04, N-05): nothing was sent.
+    /// The guard did not let it go (D-25).
     NotAllowed(String),
-    /// Something came back that is no HTTP answer, broke off, or is larger than we read.
+    /// What came back was no HTTP, broke off, or was larger than we read.
     Nonsense(String),
 }
 
-/// An HTTP answer as it arrived.
-#[derive(Clone)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers in their order, names in lower case; values that are not text are left out.
-    pub headers: Vec<(String, String)>,
-    /// The octets of the body.
-    pub body: Bytes,
-}
-
 impl Outcome {
-    /// The hub's own word for an exchange that brought no answer (D-07, D-15); `None` when there is one.
+    /// What the requester of a relay is told, unless there is an answer to tell (R-41, R-42, D-15).
     #[must_use]
     pub fn situation(&self) -> Option<Situation> {
         match self {
             Self::Answered(_) => None,
             Self::TimedOut => Some(Situation::TimedOut),
+            // A receiver that may not be called is, to everybody else, one that is not there.
             Self::Unreachable(_) | Self::NotAllowed(_) => Some(Situation::NotConnected),
             Self::Nonsense(_) => Some(Situation::HubError),
         }
     }
+}
 
-    /// The outcome in a few words, for the journal and the operator. Never contains a body.
-    #[must_use]
-    pub fn describe(&self) -> String {
+impl fmt::Display for Outcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered(answer) => format!("HTTP {}", answer.status),
-            Self::TimedOut => "no answer in time".to_owned(),
-            Self::Unreachable(why) => format!("not reachable: {why}"),
-            Self::NotAllowed(why) => format!("not called: {why}"),
-            Self::Nonsense(why) => format!("unusable answer: {why}"),
+            Self::Answered(answer) => write!(out, "answered with HTTP {}", answer.status),
+            Self::TimedOut => out.write_str("no answer"),
+            Self::Unreachable(reason) => write!(out, "not reachable: {reason}"),
+            Self::NotAllowed(reason) => write!(out, "not allowed: {reason}"),
+            Self::Nonsense(reason) => write!(out, "no usable answer: {reason}"),
         }
     }
 }
 
+/// An HTTP answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, values as text, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body, as it came.
+    pub body: Bytes,
+}
+
 impl Answer {
-    /// The first header of that name, compared without case (T-08).
+    /// The first header of this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// True for 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
     }
 }
 
-// A body may hold driver data and a header a token: neither belongs into a log.
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Answer {{ status: {}, body: {} bytes }}",
-            self.status,
-            self.body.len()
-        )
+// By hand: bodies hold tokens and driver data.
+impl fmt::Debug for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //
+    #[test]
+    fn every_end_without_an_answer_has_its_4xxx() {
+        let answer = Answer {
+            status: 302,
+            headers: vec![("location".into(), "/x".into()), ("location".into(), "/y".into())],
+            body: Bytes::from_static(b"secret"),
+        };
+        assert_eq!(
+            (answer.header("Location"), answer.header("Link"), answer.is_success()),
+            (Some("/x"), None, false)
+        );
+        assert!(!format!("{:?}", Outcome::Answered(answer.clone())).contains("secret"));
+        for (outcome, code) in [
+            (Outcome::TimedOut, 4002),
+            (Outcome::Unreachable(String::new()), 4003),
+            (Outcome::NotAllowed(String::new()), 4003),
+            (Outcome::Nonsense(String::new()), 4000),
+        ] {
+            assert_eq!(outcome.situation().map(|situation| situation.code().0), Some(code));
+        }
+        assert_eq!(Outcome::Answered(answer).situation(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What the operator decided: read once, checked at once, and from then on just values.
 //!
 //! Defaults are compiled in (`default.toml`, a sentence for each), a file is laid over them, the environment over both. What
-//! was typed ([`raw`]) and what it means ([`Config`]) are two things; nonsense ends here, with a sentence naming the key.
+//! was typed (`raw.rs`) and what it means ([`Config`]) are two things; nonsense ends here, with a sentence naming the key.
 //! Nothing here knows OCPI or opens a connection, and no other room reads the environment. Secrets never print.
 //!
 //! Start with [`Config::load`]; rooms are handed the values they use, never the whole.

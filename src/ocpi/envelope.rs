@@ -59,7 +59,7 @@ pub fn read(body: &[u8]) -> Result<Envelope, EnvelopeError> {
         status_code: StatusCode(status_code),
         // A message of the wrong type is no reason to lose the answer.
         status_message: fields.text("status_message").ok().flatten().map(Into::into),
-        data: fields.raw("data").map(ToOwned::to_owned),
+        data: fields.raw_value("data"),
         timestamp: fields.text("timestamp").ok().flatten().map(Into::into),
     })
 }

@@ -4,13 +4,11 @@
 //! asked for and appears twice is refused: readers differ in which of the two they believe, so nobody may depend on it.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json;
+use super::json::{JsonError, Walk};
 use super::refusal::{Refusal, Violation};
 use super::{number, time};
 
@@ -18,23 +16,20 @@ use super::{number, time};
 pub struct Fields<'a, const N: usize> {
     pointer: String,
     names: [&'static str; N],
-    values: [Option<&'a RawValue>; N],
+    values: [Option<&'a str>; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole body.
     ///
     /// # Errors
-    /// Malformed (400) when it is no JSON, 2001 when it is no object or one of the members appears twice.
+    /// Malformed (400) when it is no JSON, 2001 when it is no object or one of the members appears twice. A body that is
+    /// neither is malformed (T-22).
     pub fn of_body(body: &'a [u8], names: [&'static str; N]) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(body).map_err(|error| json::JsonError::NotUtf8(error.valid_up_to()))?;
-        Self::of_text(text, String::new(), names).map_err(|violation| {
-            // A body can be two things at once, not an object and not JSON; the second is said first (T-22).
-            match json::check_syntax(body) {
-                Ok(()) => violation.into(),
-                Err(error) => error.into(),
-            }
-        })
+        let mut walk = Walk::over(body)?;
+        let read = Self::read(&mut walk, String::new(), names)?;
+        walk.end()?;
+        Ok(read?)
     }
 
     /// Reads the text of one JSON value that stands at `pointer` of the document.
@@ -42,20 +37,38 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// # Errors
     /// [`Violation`] when it is no object or one of the members appears twice.
     pub fn of_text(text: &'a str, pointer: String, names: [&'static str; N]) -> Result<Self, Violation> {
-        let mut members = serde_json::Deserializer::from_str(text);
-        let found = members
-            .deserialize_map(Members { names: &names })
-            .and_then(|found| members.end().map(|()| found));
-        let Ok(found) = found else {
-            return Err(Violation::new(pointer, "must be an object"));
-        };
-        if let Some(name) = found.twice.and_then(|index| names.get(index)) {
-            return Err(Violation::new(format!("{pointer}/{name}"), "appears twice"));
+        let mut walk = Walk::over_text(text);
+        let broken = |error: JsonError| Violation::new(String::new(), error.to_string());
+        let read = Self::read(&mut walk, pointer, names).map_err(broken)?;
+        walk.end().map_err(broken)?;
+        read
+    }
+
+    /// Reads one value: past its end even if it is not what it should be, so that broken JSON is always found.
+    fn read(
+        walk: &mut Walk<'a>,
+        pointer: String,
+        names: [&'static str; N],
+    ) -> Result<Result<Self, Violation>, JsonError> {
+        if walk.peek() != Some(b'{') {
+            walk.skip()?;
+            return Ok(Err(Violation::new(pointer, "must be an object")));
         }
-        Ok(Self {
-            pointer,
-            names,
-            values: found.values,
+        let mut values = [None; N];
+        let mut twice = None;
+        walk.object(|walk, name| {
+            let known = names.iter().position(|known| *known == name);
+            let Some((name, slot)) = known.and_then(|index| Some((names.get(index)?, values.get_mut(index)?))) else {
+                return walk.skip();
+            };
+            if slot.replace(walk.value()?).is_some() {
+                twice.get_or_insert(*name);
+            }
+            Ok(())
+        })?;
+        Ok(match twice {
+            Some(name) => Err(Violation::new(format!("{pointer}/{name}"), "appears twice")),
+            None => Ok(Self { pointer, names, values }),
         })
     }
 
@@ -68,14 +81,19 @@ impl<'a, const N: usize> Fields<'a, N> {
         Violation::new(self.pointer(name), reason)
     }
 
-    /// The raw value of a member, if it is there and not null. `name` is one of those given when reading.
-    pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    /// The JSON text of a member, if it is there and not null. `name` is one of those given when reading.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
         let index = self.names.iter().position(|known| *known == name)?;
         self.values
             .get(index)
             .copied()
             .flatten()
-            .filter(|value| value.get() != "null")
+            .filter(|value| *value != "null")
+    }
+
+    /// The same, to keep.
+    pub fn raw_value(&self, name: &str) -> Option<Box<RawValue>> {
+        RawValue::from_string(self.raw(name)?.to_owned()).ok()
     }
 
     fn required<T>(&self, name: &str, value: Option<T>) -> Result<T, Violation> {
@@ -90,9 +108,10 @@ impl<'a, const N: usize> Fields<'a, N> {
         let Some(raw) = self.raw(name) else {
             return Ok(None);
         };
-        string(raw)
+        Walk::over_text(raw)
+            .string()
             .map(Some)
-            .ok_or_else(|| self.wrong(name, "must be a string"))
+            .map_err(|_| self.wrong(name, "must be a string"))
     }
 
     /// A string that must be there.
@@ -137,7 +156,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// # Errors
     /// [`Violation`] when it is missing or something else.
     pub fn required_number(&self, name: &str) -> Result<&'a str, Violation> {
-        let raw = self.required(name, self.raw(name))?.get();
+        let raw = self.required(name, self.raw(name))?;
         if number::same_number(raw, raw) {
             Ok(raw)
         } else {
@@ -150,7 +169,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// # Errors
     /// [`Violation`] when the member is something else.
     pub fn boolean(&self, name: &str) -> Result<Option<bool>, Violation> {
-        match self.raw(name).map(RawValue::get) {
+        match self.raw(name) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
@@ -168,7 +187,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         names: [&'static str; M],
     ) -> Result<Option<Fields<'a, M>>, Violation> {
         self.raw(name)
-            .map(|raw| Fields::of_text(raw.get(), self.pointer(name), names))
+            .map(|raw| Fields::of_text(raw, self.pointer(name), names))
             .transpose()
     }
 
@@ -198,16 +217,12 @@ impl<'a, const N: usize> Fields<'a, N> {
             return Ok(None);
         };
         let pointer = self.pointer(name);
-        let elements = elements(raw.get(), &pointer)?;
-        let read = |(index, element): (usize, &&'a RawValue)| {
-            Fields::of_text(element.get(), format!("{pointer}/{index}"), names)
-        };
-        elements
-            .iter()
-            .enumerate()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        let mut found = Vec::new();
+        each_element(raw, &pointer, |walk| {
+            found.push(Fields::read(walk, format!("{pointer}/{}", found.len()), names)?);
+            Ok(())
+        })?;
+        found.into_iter().collect::<Result<_, _>>().map(Some)
     }
 
     /// A violation at one of the members, for checks of the caller's own.
@@ -223,80 +238,28 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
-/// The elements of the list that `text` is.
-pub(crate) fn elements<'a>(text: &'a str, pointer: &str) -> Result<Vec<&'a RawValue>, Violation> {
-    serde_json::from_str(text).map_err(|_| Violation::new(pointer, "must be a list"))
+/// The texts of the elements of the list that `text` is.
+pub(crate) fn elements<'a>(text: &'a str, pointer: &str) -> Result<Vec<&'a str>, Violation> {
+    let mut found = Vec::new();
+    each_element(text, pointer, |walk| {
+        found.push(walk.value()?);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
-/// The string a value is, borrowed where nothing in it is escaped.
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let quoted = raw.get();
-    let inside = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    // RawValue holds valid JSON, so without a backslash the text between the quotes is the string.
-    if inside.contains('\\') {
-        serde_json::from_str::<String>(quoted).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inside))
+fn each_element<'a>(
+    text: &'a str,
+    pointer: &str,
+    element: impl FnMut(&mut Walk<'a>) -> Result<(), JsonError>,
+) -> Result<(), Violation> {
+    let mut walk = Walk::over_text(text);
+    if walk.peek() != Some(b'[') {
+        return Err(Violation::new(pointer, "must be a list"));
     }
-}
-
-struct Members<'n, const N: usize> {
-    names: &'n [&'static str; N],
-}
-
-struct Found<'a, const N: usize> {
-    values: [Option<&'a RawValue>; N],
-    twice: Option<usize>,
-}
-
-impl<'a, const N: usize> Visitor<'a> for Members<'_, N> {
-    type Value = Found<'a, N>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut found = Found {
-            values: [None; N],
-            twice: None,
-        };
-        while let Some(which) = map.next_key_seed(Name { names: self.names })? {
-            let Some((index, slot)) = which.and_then(|index| Some((index, found.values.get_mut(index)?))) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if slot.replace(map.next_value()?).is_some() {
-                found.twice.get_or_insert(index);
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Recognises a member's name without keeping it.
-struct Name<'n, const N: usize> {
-    names: &'n [&'static str; N],
-}
-
-impl<'a, const N: usize> DeserializeSeed<'a> for Name<'_, N> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'a>>(self, name: D) -> Result<Self::Value, D::Error> {
-        name.deserialize_str(self)
-    }
-}
-
-impl<const N: usize> Visitor<'_> for Name<'_, N> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.names.iter().position(|known| *known == name))
-    }
+    let broken = |error: JsonError| Violation::new(pointer, error.to_string());
+    walk.array(element).map_err(broken)?;
+    walk.end().map_err(broken)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! cannot serve here: with exact numbers switched on it mistakes an object with a certain member name for a number.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -46,22 +47,38 @@ impl From<JsonError> for Refusal {
 /// # Errors
 /// [`JsonError`]; nothing is returned of a document that is broken further down.
 pub fn top_level(body: &[u8]) -> Result<Vec<(String, &RawValue)>, JsonError> {
+    let mut members = Vec::new();
+    each_member(body, |walk, name| {
+        let start = walk.at;
+        let value = serde_json::from_str(walk.value()?).map_err(|_| JsonError::Syntax(start))?;
+        members.push((name.into_owned(), value));
+        Ok(())
+    })?;
+    Ok(members)
+}
+
+/// The names of the members of the object that `body` is, sorted, repeated ones included.
+pub(crate) fn sorted_names(body: &[u8]) -> Result<Vec<Cow<'_, str>>, JsonError> {
+    let mut names = Vec::with_capacity(32);
+    each_member(body, |walk, name| {
+        names.push(name);
+        walk.skip()
+    })?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn each_member<'a>(
+    body: &'a [u8],
+    member: impl FnMut(&mut Walk<'a>, Cow<'a, str>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
     let mut walk = Walk::over(body)?;
     if walk.peek() != Some(b'{') {
         walk.document()?;
         return Err(JsonError::NotAnObject);
     }
-    let mut members = Vec::new();
-    walk.object(|walk, name| {
-        let start = walk.at;
-        walk.skip()?;
-        let text = walk.text.get(start..walk.at).unwrap_or_default();
-        let value = serde_json::from_str(text).map_err(|_| JsonError::Syntax(start))?;
-        members.push((name.into_owned(), value));
-        Ok(())
-    })?;
-    walk.end()?;
-    Ok(members)
+    walk.object(member)?;
+    walk.end()
 }
 
 /// Checks that `body` is one JSON value and nothing else.
@@ -81,25 +98,37 @@ pub fn check_syntax(body: &[u8]) -> Result<(), JsonError> {
 /// [`JsonError`], never [`JsonError::NotAnObject`].
 pub fn digest(body: &[u8]) -> Result<[u8; 32], JsonError> {
     let mut walk = Walk::over(body)?;
-    let mut content = Vec::with_capacity(body.len().min(4096));
+    let mut content = Vec::with_capacity(body.len().saturating_mul(2).min(16_384));
     walk.content(&mut content)?;
     walk.end()?;
     Ok(Sha256::digest(&content).into())
 }
 
 /// A place in a JSON text. All readers start behind white space and end behind it.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     text: &'a str,
     at: usize,
+    /// Where the last token ended, before the white space behind it.
+    token_end: usize,
     depth: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn over(body: &'a [u8]) -> Result<Self, JsonError> {
-        let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
-        let mut walk = Self { text, at: 0, depth: 0 };
+    pub(super) fn over(body: &'a [u8]) -> Result<Self, JsonError> {
+        std::str::from_utf8(body)
+            .map(Self::over_text)
+            .map_err(|error| JsonError::NotUtf8(error.valid_up_to()))
+    }
+
+    pub(super) fn over_text(text: &'a str) -> Self {
+        let mut walk = Self {
+            text,
+            at: 0,
+            token_end: 0,
+            depth: 0,
+        };
         walk.blank();
-        Ok(walk)
+        walk
     }
 
     fn document(mut self) -> Result<(), JsonError> {
@@ -107,7 +136,7 @@ impl<'a> Walk<'a> {
         self.end()
     }
 
-    fn end(&self) -> Result<(), JsonError> {
+    pub(super) fn end(&self) -> Result<(), JsonError> {
         if self.at == self.text.len() {
             Ok(())
         } else {
@@ -119,7 +148,7 @@ impl<'a> Walk<'a> {
         Err(JsonError::Syntax(self.at))
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -127,12 +156,12 @@ impl<'a> Walk<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    /// The end of a token: goes past the white space behind it.
     fn blank(&mut self) {
-        self.at += self
-            .rest()
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-            .count();
+        self.token_end = self.at;
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
     }
 
     /// Takes `byte` if it is next, with the white space behind it.
@@ -163,12 +192,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One value of any kind. White space behind a scalar is not part of it for [`top_level`]; that is RawValue's business.
-    fn skip(&mut self) -> Result<(), JsonError> {
+    /// The text of one value of any kind, without the white space behind it.
+    pub(super) fn value(&mut self) -> Result<&'a str, JsonError> {
+        let start = self.at;
+        self.skip()?;
+        Ok(self.text.get(start..self.token_end).unwrap_or_default())
+    }
+
+    /// Goes past one value of any kind.
+    pub(super) fn skip(&mut self) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'{') => self.object(|walk, _| walk.skip()),
             Some(b'[') => self.array(Self::skip),
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.skip_string(),
             Some(b't') => self.word("true"),
             Some(b'f') => self.word("false"),
             Some(b'n') => self.word("null"),
@@ -176,7 +212,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn object(
+    pub(super) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
@@ -201,7 +237,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn array(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
+    pub(super) fn array(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.deeper()?;
         self.take(b'[');
         if !self.take(b']') {
@@ -255,7 +294,26 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+    /// Goes past a string without decoding it.
+    fn skip_string(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        loop {
+            self.at += plain_length(self.rest());
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    self.at += 1;
+                    self.escape()?;
+                }
+                _ => return self.wrong(),
+            }
+        }
+        self.at += 1;
+        self.blank();
+        Ok(())
+    }
+
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         if self.peek() != Some(b'"') {
             return self.wrong();
         }
@@ -266,7 +324,9 @@ impl<'a> Walk<'a> {
             self.blank();
             return Ok(Cow::Borrowed(plain));
         }
-        let mut value = plain.to_owned();
+        // At most what is left, and no more than a signed reading: growing step by step would copy it several times.
+        let mut value = String::with_capacity(plain.len() + self.rest().len().min(4096));
+        value.push_str(plain);
         loop {
             match self.peek() {
                 Some(b'"') => break,
@@ -285,14 +345,9 @@ impl<'a> Walk<'a> {
 
     /// Characters up to the next quote, escape or control character. All three are ASCII, so the cut is between characters.
     fn plain(&mut self) -> &'a str {
-        let length = self
-            .rest()
-            .iter()
-            .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            .count();
-        let text = self.text.get(self.at..self.at + length).unwrap_or_default();
-        self.at += length;
-        text
+        let start = self.at;
+        self.at += plain_length(self.rest());
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
@@ -351,45 +406,70 @@ impl<'a> Walk<'a> {
         Ok(code)
     }
 
-    /// Appends the canonical content of one value: a letter for its kind, then lengths before contents, so that no two values
-    /// share a spelling.
+    /// Appends the canonical content of one value. Each begins with a letter for its kind and says where it ends, so that no
+    /// two values share a spelling.
     fn content(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'{') => {
-                let mut members: Vec<(Cow<'a, str>, Vec<u8>)> = Vec::new();
+                let start = out.len();
+                let mut members: Vec<(Cow<'a, str>, Range<usize>)> = Vec::with_capacity(8);
+                out.push(b'o');
                 self.object(|walk, name| {
-                    let mut value = Vec::new();
-                    walk.content(&mut value)?;
-                    members.push((name, value));
+                    let member = out.len();
+                    measured(out, b'm', name.as_bytes());
+                    walk.content(out)?;
+                    members.push((name, member..out.len()));
                     Ok(())
                 })?;
-                // A stable sort: repeated members stay in the order in which a reader meets them.
-                members.sort_by(|one, other| one.0.cmp(&other.0));
-                let mut content = Vec::new();
-                for (name, value) in &members {
-                    measured(&mut content, b'm', name.as_bytes());
-                    content.extend_from_slice(value);
-                }
-                folded(out, b'o', &content);
+                sort(out, start + 1, members);
+                out.push(b'e');
+                fold(out, start);
             }
             Some(b'[') => {
-                let mut content = Vec::new();
-                self.array(|walk| walk.content(&mut content))?;
-                folded(out, b'a', &content);
+                let start = out.len();
+                out.push(b'a');
+                self.array(|walk| walk.content(out))?;
+                out.push(b'e');
+                fold(out, start);
             }
             Some(b'"') => measured(out, b's', self.string()?.as_bytes()),
-            Some(b't' | b'f' | b'n') => {
-                out.extend(self.peek());
+            Some(word @ (b't' | b'f' | b'n')) => {
+                out.push(word);
                 self.skip()?;
             }
             _ => {
                 let at = self.at;
-                let number = number::canonical(self.number()?).ok_or(JsonError::Syntax(at))?;
-                measured(out, b'd', number.as_bytes());
+                let number = self.number()?;
+                out.push(b'd');
+                number::write_canonical(number, out).ok_or(JsonError::Syntax(at))?;
+                out.push(b'e');
             }
         }
         Ok(())
     }
+}
+
+/// How many bytes from the start are neither quote nor backslash nor control character, eight at a time: most of a CDR is
+/// strings.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest high bit set marks the first byte that is zero; only bytes above it may be marked wrongly.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let special = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        let marked = (control | special) & (ONES * 0x80);
+        if marked != 0 {
+            return index * 8 + marked.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8
+        + tail
+            .iter()
+            .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f))
+            .count()
 }
 
 fn measured(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
@@ -398,14 +478,30 @@ fn measured(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// Containers of more than 1 KiB are represented by their hash: nested copies of a large body would otherwise cost its size
-/// times its depth.
-fn folded(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
+/// Puts the members written from `start` on in the order of their names. Repeated members stay in the order in which a
+/// reader meets them.
+fn sort(out: &mut Vec<u8>, start: usize, mut members: Vec<(Cow<'_, str>, Range<usize>)>) {
+    if members.is_sorted_by(|one, other| one.0 <= other.0) {
+        return;
+    }
+    members.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut sorted = Vec::with_capacity(out.len() - start);
+    for (_, member) in members {
+        sorted.extend_from_slice(out.get(member).unwrap_or_default());
+    }
+    out.truncate(start);
+    out.append(&mut sorted);
+}
+
+/// Containers of more than 1 KiB are represented by their hash: sorting a large body again at every level would otherwise cost
+/// its size times its depth.
+fn fold(out: &mut Vec<u8>, start: usize) {
+    let content = out.get(start..).unwrap_or_default();
     if content.len() > 1024 {
-        out.push(kind.to_ascii_uppercase());
-        out.extend_from_slice(&Sha256::digest(content));
-    } else {
-        measured(out, kind, content);
+        let hash = Sha256::digest(content);
+        out.truncate(start);
+        out.push(b'h');
+        out.extend_from_slice(&hash);
     }
 }
 
@@ -559,6 +655,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_find_the_same_end_as_one(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'x'), Just(b'"'), 0x1e_u8..0x24, 0x5b_u8..0x5e], 0..40),
+            plain in 0_usize..40,
+        ) {
+            let bytes = [vec![0xa2; plain], bytes].concat();
+            let one_by_one = bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count();
+            prop_assert_eq!(plain_length(&bytes), one_by_one);
+        }
+
         #[test]
         fn writing_a_value_differently_does_not_change_its_digest(value in json_value()) {
             prop_assert!(same(&value.to_string(), &differently(&value)));

@@ -1,5 +1,8 @@
 //! Numbers stay text until someone must calculate, and then they are exact decimals (T-45). Binary floats do not exist here.
 
+use std::borrow::Cow;
+use std::io::Write;
+
 use rust_decimal::Decimal;
 use thiserror::Error;
 
@@ -48,21 +51,22 @@ pub fn same_number(one: &str, other: &str) -> bool {
     }
 }
 
-/// Writes the one spelling that all texts of the same value share. `None` when `text` is no JSON number.
-pub(crate) fn canonical(text: &str) -> Option<String> {
+/// Appends the one spelling that all texts of the same value share: digits, exponent. `None` when `text` is no JSON number.
+pub(crate) fn write_canonical(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let number = Canonical::read(text)?;
     let sign = if number.negative { "-" } else { "" };
-    Some(match number.exponent {
-        Exponent::Known(exponent) => format!("{sign}{}e{exponent}", number.digits),
-        Exponent::AsWritten(exponent) => format!("{sign}{}x{exponent}", number.digits),
-    })
+    // Writing into memory cannot fail.
+    match number.exponent {
+        Exponent::Known(exponent) => write!(out, "{sign}{}^{exponent}", number.digits).ok(),
+        Exponent::AsWritten(exponent) => write!(out, "{sign}{}x{exponent}", number.digits).ok(),
+    }
 }
 
 /// `digits × 10^exponent` with neither leading nor trailing zeros in the digits; zero is `0e0` and has no sign.
 #[derive(Debug, PartialEq, Eq)]
-struct Canonical {
+struct Canonical<'a> {
     negative: bool,
-    digits: String,
+    digits: Cow<'a, str>,
     exponent: Exponent,
 }
 
@@ -73,8 +77,8 @@ enum Exponent {
     AsWritten(String),
 }
 
-impl Canonical {
-    fn read(text: &str) -> Option<Self> {
+impl<'a> Canonical<'a> {
+    fn read(text: &'a str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -98,36 +102,58 @@ impl Canonical {
             return None;
         }
 
-        let all = [whole, fraction].concat();
-        let significant = all.trim_start_matches('0');
-        let digits = significant.trim_end_matches('0');
+        // Most numbers have digits on one side of the point only, or none behind it.
+        let all = match (whole.trim_start_matches('0'), fraction.trim_end_matches('0')) {
+            ("", _) => Cow::Borrowed(fraction),
+            (_, "") => Cow::Borrowed(whole),
+            _ => Cow::Owned([whole, fraction].concat()),
+        };
+        // Zeros that were left out of `all` count as trimmed like those that are trimmed here.
+        let left_out = if fraction.trim_end_matches('0').is_empty() {
+            fraction.len()
+        } else {
+            0
+        };
+        let (digits, trailing) = trimmed_zeros(all);
         if digits.is_empty() {
             return Some(Self {
                 negative: false,
-                digits: "0".to_owned(),
+                digits: Cow::Borrowed("0"),
                 exponent: Exponent::Known(0),
             });
         }
-        let trimmed = significant.len() - digits.len();
-        let exponent_size = exponent_digits.trim_start_matches('0');
-        let exponent = if exponent_size.len() > 36 {
+        // usize to i128 loses nothing on any machine we run on, and 36 digits leave room for the sum.
+        let moved = i128::try_from(trailing + left_out).ok()? - i128::try_from(fraction.len()).ok()?;
+        let negative_exponent = written.starts_with('-');
+        let exponent = match exponent_digits.trim_start_matches('0') {
+            "" => Exponent::Known(moved),
             // The place of the point travels along, so that 1e… and 1.5e… stay what they are.
-            Exponent::AsWritten(format!("{written}/{}/{trimmed}", fraction.len()))
-        } else {
-            let size: i128 = if exponent_size.is_empty() {
-                0
-            } else {
-                exponent_size.parse().ok()?
-            };
-            let signed = if written.starts_with('-') { -size } else { size };
-            // usize to i128 does not lose anything on any machine we run on; 36 digits leave room for the sum.
-            Exponent::Known(signed - i128::try_from(fraction.len()).ok()? + i128::try_from(trimmed).ok()?)
+            long if long.len() > 36 => Exponent::AsWritten(format!("{negative_exponent}{long}/{moved}")),
+            size => {
+                let size: i128 = size.parse().ok()?;
+                Exponent::Known(if negative_exponent { moved - size } else { moved + size })
+            }
         };
         Some(Self {
             negative,
-            digits: digits.to_owned(),
+            digits,
             exponent,
         })
+    }
+}
+
+/// The digits without zeros at either end, and how many there were behind.
+fn trimmed_zeros(digits: Cow<'_, str>) -> (Cow<'_, str>, usize) {
+    match digits {
+        Cow::Borrowed(text) => {
+            let significant = text.trim_start_matches('0');
+            let digits = significant.trim_end_matches('0');
+            (Cow::Borrowed(digits), significant.len() - digits.len())
+        }
+        Cow::Owned(text) => {
+            let (digits, trailing) = trimmed_zeros(Cow::Borrowed(&text));
+            (Cow::Owned(digits.into_owned()), trailing)
+        }
     }
 }
 
@@ -201,6 +227,8 @@ mod tests {
             (long, &format!("{long}1"), false),
             ("1e1000000", "10e999999", true),
             ("1e1000000", "1e1000001", false),
+            (&format!("1.0e{long}"), &format!("1E+0{long}"), true),
+            (&format!("1.5e{long}"), &format!("1.5e-{long}"), false),
         ] {
             assert_eq!(same_number(one, other), same, "{one} {other}");
         }
@@ -231,7 +259,7 @@ mod tests {
         fn no_text_makes_the_reader_of_numbers_panic(text in ".{0,40}", near in "[-+0-9.eE]{0,40}") {
             let _ = decimal(&text);
             let _ = decimal(&near);
-            prop_assert_eq!(canonical(&near).is_some(), same_number(&near, &near));
+            prop_assert_eq!(write_canonical(&near, &mut Vec::new()).is_some(), same_number(&near, &near));
         }
     }
 }

@@ -81,7 +81,7 @@ pub fn read_versions(data: &str) -> Result<Vec<VersionEntry>, Violation> {
     const KNOWN: [&str; 6] = ["2.0", "2.1", "2.1.1", "2.2", "2.2.1", "2.3.0"];
     let mut entries = Vec::new();
     for element in fields::elements(data, "")? {
-        let Ok(entry) = Fields::of_text(element.get(), String::new(), ["version", "url"]) else {
+        let Ok(entry) = Fields::of_text(element, String::new(), ["version", "url"]) else {
             continue;
         };
         if let (Ok(version), Ok(url)) = (entry.required_text("version"), entry.required_text("url"))
@@ -110,8 +110,8 @@ pub fn read_details(data: &str) -> Result<Details, Violation> {
         .raw("endpoints")
         .ok_or_else(|| details.violation("endpoints", "is missing"))?;
     let mut endpoints: Vec<Endpoint> = Vec::new();
-    for element in fields::elements(list.get(), "/endpoints")? {
-        let Some(endpoint) = read_endpoint(element.get()) else {
+    for element in fields::elements(list, "/endpoints")? {
+        let Some(endpoint) = read_endpoint(element) else {
             continue;
         };
         let same = |known: &&mut Endpoint| {

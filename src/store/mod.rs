@@ -5,6 +5,17 @@
 //! between processes too. Nothing here reads a clock or decides anything about a CDR.
 //!
 //! Start with [`evidence`]; `tests/store.rs` is the list of promises.
+//!
+//! # Design notes
+//!
+//! Queries are written once, as `async fn`s inside [`both!`], and compiled for SQLite and for PostgreSQL. SQLite has nothing to wait for, so
+//! its futures are polled once on the thread that owns the connection. What differs, and why:
+//!
+//! - leasing duties: PostgreSQL skips rows another worker has just locked, SQLite has one writer and no such words (`outbox`);
+//! - taking and settling CDRs: PostgreSQL is handed a whole group in one statement (`postgres::group`); SQLite runs the plain statements of
+//!   a group in one transaction (`sqlite::writer`).
+//!
+//! Generic functions over both backends were tried first: the bounds repeat diesel's internals per query and column.
 
 pub mod error;
 pub mod evidence;
@@ -12,9 +23,11 @@ pub mod journal;
 mod migrate;
 pub mod outbox;
 pub mod parties;
+mod postgres;
 pub mod registry;
-#[allow(dead_code)]
 mod schema;
+mod sqlite;
+mod value;
 pub mod views;
 
 pub use error::StoreError;
@@ -29,44 +42,129 @@ pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, Platform
 pub use registry::KeyRow;
 pub use views::Overview;
 
+use postgres::Postgres;
+use sqlite::Sqlite;
+
 /// The database. Cheap to clone: all clones are one.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
 
 impl Store {
-    /// Opens `sqlite://path` or `postgres://…`. Creates the SQLite file if it is not there, does not migrate, and refuses a database whose
-    /// schema is newer than this program.
+    /// Opens `sqlite://path` or `postgres://…` (`postgresql://…`). Creates the SQLite file if it is not there, does not migrate, and
+    /// refuses a database whose schema is newer than this program. Must be called on the runtime that lives as long as the store.
     pub async fn open(url: &str) -> Result<Store, StoreError> {
-        let _ = url;
-        Ok(Store {})
+        let engine = if let Some(path) = url.strip_prefix("sqlite://") {
+            Engine::Sqlite(Sqlite::open(path).await?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Engine::Postgres(Postgres::open(url).await?)
+        } else {
+            // Without the URL: it may hold a password.
+            return Err(StoreError::unavailable(
+                "the URL of the database begins neither with sqlite:// nor with postgres://",
+            ));
+        };
+        let store = Store { engine };
+        store.schema_state().await?.refuse_newer()?;
+        Ok(store)
     }
 
     /// Which of the two it is: `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
-        "sqlite"
-    }
-
-    /// Brings the schema to this program's version. Two processes may start at once: one migrates, the other waits.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.later(())
-    }
-
-    /// Where the schema stands.
-    pub async fn schema_state(&self) -> Result<SchemaState, StoreError> {
-        self.later(())
-    }
-
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.later(())
+        match self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
     }
 
     /// Finishes what is queued and closes. Calls after it end with `Unavailable`.
-    pub async fn close(&self) {}
-
-    fn later<A, T>(&self, _asked: A) -> Result<T, StoreError> {
-        Err(StoreError::unavailable(
-            "this part of the store comes with the next commit",
-        ))
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(db) => db.close().await,
+            Engine::Postgres(db) => db.close().await,
+        }
     }
 }
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.kind())
+    }
+}
+
+/// What queries are made of. Not diesel's prelude: its `RunQueryDsl` is another one than ours.
+mod words {
+    pub(super) use diesel::sql_types::BigInt;
+    pub(super) use diesel::{
+        BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension, QueryDsl,
+        SelectableHelper,
+    };
+}
+
+/// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
+/// `RunQueryDsl` and `LOCKING` are those of the database.
+macro_rules! both {
+    ($($queries:tt)*) => {
+        pub(in crate::store) mod sqlite {
+            #[allow(unused_imports, reason = "one list of words for all queries")]
+            use {super::*, crate::store::words::*, crate::store::sqlite::{Connection, LOCKING, RunQueryDsl}};
+            $($queries)*
+        }
+        pub(in crate::store) mod postgres {
+            #[allow(unused_imports, reason = "one list of words for all queries")]
+            use {super::*, crate::store::words::*, crate::store::postgres::{Connection, LOCKING, RunQueryDsl}};
+            $($queries)*
+        }
+    };
+}
+
+/// Asks a query written in [`both!`]. Arguments are owned variables and reach it as references.
+macro_rules! ask {
+    ($store:expr, $query:ident($($argument:ident),*)) => {
+        match &$store.engine {
+            crate::store::Engine::Sqlite(db) => {
+                db.read(move |c| crate::store::sqlite::now(sqlite::$query(c, $(&$argument),*))).await
+            }
+            crate::store::Engine::Postgres(db) => match db.connection().await {
+                Ok(mut c) => postgres::$query(&mut c, $(&$argument),*).await,
+                Err(error) => Err(error),
+            },
+        }
+    };
+}
+
+/// Makes a change written in [`both!`] in a transaction of its own: it is kept when it ends well and taken back when not. One that met
+/// another process is made again a few times before it is `Busy`.
+macro_rules! change {
+    ($store:expr, $query:ident($($argument:ident),*)) => {
+        match &$store.engine {
+            crate::store::Engine::Sqlite(db) => {
+                const ABOUT_A_ROW: usize = 1024;
+                db.change(ABOUT_A_ROW, move |c| crate::store::sqlite::now(sqlite::$query(c, $(&$argument),*))).await
+            }
+            crate::store::Engine::Postgres(db) => {
+                let mut tries = 0;
+                loop {
+                    let outcome = match db.begin().await {
+                        Ok(mut transaction) => {
+                            let outcome = postgres::$query(&mut transaction.connection, $(&$argument),*).await;
+                            transaction.end(outcome).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    if !crate::store::postgres::again(&outcome, &mut tries).await {
+                        break outcome;
+                    }
+                }
+            }
+        }
+    };
+}
+use {ask, both, change};

@@ -5,7 +5,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use diesel::{Insertable, Queryable, QueryableByName, Selectable};
+
+use super::journal::{JournalEntry, JournalRecord};
+use super::schema::{cdrs, journal, outbox};
+use super::value::{id_at, instant, later, micros, page, record};
+use super::{Store, StoreError, ask, both, change};
 
 /// A duty to write down. It is born leased to the one who makes the first attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +77,25 @@ impl Store {
         lease_until: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<DutyRow>, StoreError> {
-        self.later((owner, now, lease_until, limit))
+        let lease = Lease {
+            owner: owner.to_owned(),
+            now: micros(now),
+            until: micros(lease_until),
+            rows: limit.into(),
+        };
+        let mut duties: Vec<DutyRow> = change!(self, lease(lease))?
+            .into_iter()
+            .map(DutyRecord::read)
+            .collect::<Result<_, _>>()?;
+        // `RETURNING` promises no order.
+        duties.sort_by(|one, other| (one.next_attempt_at, &one.id).cmp(&(other.next_attempt_at, &other.id)));
+        Ok(duties)
     }
 
     /// Makes a platform's waiting duties due now, because it is back, and returns how many. Leased ones are already being worked on.
     pub async fn duties_nudge(&self, platform_id: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.later((platform_id, now))
+        let (platform_id, now) = (platform_id.to_owned(), micros(now));
+        change!(self, nudge(platform_id, now))
     }
 
     /// Duties in `state` (all when `None`) in the order they were written down, after `cursor`, and where to go on.
@@ -87,28 +105,255 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<DutyRow>, Option<String>), StoreError> {
-        self.later((state, cursor, limit))
+        let (state, after) = (state.map(str::to_owned), cursor.unwrap_or_default().to_owned());
+        let rows = i64::from(limit) + 1;
+        let (records, next) = page(ask!(self, list(state, after, rows))?, limit, |record| &record.id);
+        Ok((
+            records.into_iter().map(DutyRecord::read).collect::<Result<_, _>>()?,
+            next,
+        ))
     }
 
     /// One duty.
     pub async fn duty_get(&self, id: &str) -> Result<Option<DutyRow>, StoreError> {
-        self.later(id)
+        let id = id.to_owned();
+        ask!(self, get(id))?.map(DutyRecord::read).transpose()
     }
 
     /// Makes a duty owed and due now. One whose time is over gets the same time once more. `false` when there is none, or when it is
     /// leased, for then somebody is at it.
     pub async fn duty_retry(&self, id: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.later((id, now))
+        let (id, now) = (id.to_owned(), micros(now));
+        change!(self, retry(id, now))
     }
 
     /// Removes a duty because an operator says so; the CDR stays `available` for pull, and the journal keeps the reason. `false` when
     /// there is none.
     pub async fn duty_forgive(&self, id: &str, reason: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.later((id, reason, now))
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        change!(self, forgive(id, reason, now))
     }
 
     /// When the next duty falls due or the next lease ends, whichever comes first; an instant in the past means now.
     pub async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.later(now)
+        let now = micros(now);
+        later(ask!(self, next_due(now))?)
+    }
+}
+
+record! {
+    /// A duty as the table has it.
+    #[derive(QueryableByName)]
+    DutyRecord, many DutyRecords, in outbox {
+        id: String => Text,
+        platform_id: String => Text,
+        kind: String => Text,
+        object_id: String => Text,
+        revision: i64 => BigInt,
+        state: String => Text,
+        attempts: i64 => BigInt,
+        lease_owner: Option<String> => Nullable<Text>,
+        lease_until: i64 => BigInt,
+        next_attempt_at: i64 => BigInt,
+        give_up_at: i64 => BigInt,
+        created_at: i64 => BigInt,
+        last_outcome: Option<String> => Nullable<Text>,
+    }
+}
+
+const OWED: &str = "owed";
+
+struct Lease {
+    owner: String,
+    now: i64,
+    until: i64,
+    rows: i64,
+}
+
+/// One conditional update. `MATERIALIZED`: the choice is made once, whatever plan the database finds for the rest. SQLite takes `$1` for a
+/// name and numbers names as they first appear, so this order serves both.
+fn lease_statement(locking: &str) -> String {
+    format!(
+        "WITH due AS MATERIALIZED (SELECT id FROM outbox \
+         WHERE state = 'owed' AND next_attempt_at <= $1 AND lease_until <= $1 \
+         ORDER BY next_attempt_at, id LIMIT $2 {locking}) \
+         UPDATE outbox SET lease_owner = $3, lease_until = $4 WHERE id IN (SELECT id FROM due) RETURNING *"
+    )
+}
+
+both! {
+    pub(super) async fn lease(c: &mut Connection, lease: &Lease) -> Result<Vec<DutyRecord>, StoreError> {
+        use diesel::sql_types::Text;
+        let leased = diesel::sql_query(lease_statement(LOCKING))
+            .bind::<BigInt, _>(lease.now)
+            .bind::<BigInt, _>(lease.rows)
+            .bind::<Text, _>(&lease.owner)
+            .bind::<BigInt, _>(lease.until)
+            .load(c)
+            .await?;
+        Ok(leased)
+    }
+
+    pub(super) async fn nudge(c: &mut Connection, platform_id: &str, now: &i64) -> Result<u64, StoreError> {
+        let waiting = outbox::table
+            .filter(outbox::platform_id.eq(platform_id))
+            .filter(outbox::state.eq(OWED))
+            .filter(outbox::lease_until.le(*now))
+            .filter(outbox::next_attempt_at.gt(*now));
+        Ok(diesel::update(waiting).set(outbox::next_attempt_at.eq(*now)).execute(c).await? as u64)
+    }
+
+    pub(super) async fn list(
+        c: &mut Connection,
+        state: &Option<String>,
+        after: &str,
+        rows: &i64,
+    ) -> Result<Vec<DutyRecord>, StoreError> {
+        let mut query = outbox::table
+            .filter(outbox::id.gt(after))
+            .order(outbox::id.asc())
+            .limit(*rows)
+            .select(DutyRecord::as_select())
+            .into_boxed();
+        if let Some(state) = state {
+            query = query.filter(outbox::state.eq(state));
+        }
+        Ok(query.load(c).await?)
+    }
+
+    pub(super) async fn get(c: &mut Connection, id: &str) -> Result<Option<DutyRecord>, StoreError> {
+        Ok(outbox::table.filter(outbox::id.eq(id)).select(DutyRecord::as_select()).first(c).await.optional()?)
+    }
+
+    pub(super) async fn retry(c: &mut Connection, id: &str, now: &i64) -> Result<bool, StoreError> {
+        let Some(duty) = get(c, id).await? else { return Ok(false) };
+        let give_up_at = if duty.give_up_at > *now { duty.give_up_at } else { now + (duty.give_up_at - duty.created_at) };
+        let idle = outbox::table.filter(outbox::id.eq(id)).filter(outbox::lease_until.le(*now));
+        let changed = diesel::update(idle)
+            .set((outbox::state.eq(OWED), outbox::next_attempt_at.eq(*now), outbox::give_up_at.eq(give_up_at)))
+            .execute(c)
+            .await?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let given_up = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(cdrs::delivery.eq("dead"));
+        diesel::update(given_up).set(cdrs::delivery.eq("in_custody")).execute(c).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn forgive(
+        c: &mut Connection,
+        id: &str,
+        reason: &str,
+        now: &DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let Some(duty) = get(c, id).await? else { return Ok(false) };
+        if diesel::delete(outbox::table.filter(outbox::id.eq(id))).execute(c).await? == 0 {
+            return Ok(false);
+        }
+        let cdr: Option<(String, String, String)> = cdrs::table
+            .filter(cdrs::id.eq(&duty.object_id))
+            .select((cdrs::correlation_id, cdrs::cpo_key, cdrs::cdr_id))
+            .first(c)
+            .await
+            .optional()?;
+        let undelivered = cdrs::delivery.eq_any(["pending", "in_custody", "dead"]);
+        let forgiven = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(undelivered);
+        diesel::update(forgiven).set(cdrs::delivery.eq("available")).execute(c).await?;
+        let line = JournalRecord::from(forgiveness(&duty, cdr, reason, *now));
+        diesel::insert_into(journal::table).values(&line).execute(c).await?;
+        Ok(true)
+    }
+
+    /// Two questions, each answered by the first entry of an index: what is nobody's, and which lease ends first.
+    pub(super) async fn next_due(c: &mut Connection, now: &i64) -> Result<Option<i64>, StoreError> {
+        let owed = outbox::table.filter(outbox::state.eq(OWED));
+        let idle: Option<i64> = owed
+            .filter(outbox::lease_until.le(*now))
+            .order(outbox::next_attempt_at.asc())
+            .select(outbox::next_attempt_at)
+            .first(c)
+            .await
+            .optional()?;
+        let leased: Option<i64> = owed
+            .filter(outbox::lease_until.gt(*now))
+            .order(outbox::lease_until.asc())
+            .select(outbox::lease_until)
+            .first(c)
+            .await
+            .optional()?;
+        Ok(idle.into_iter().chain(leased).min())
+    }
+}
+
+fn forgiveness(
+    duty: &DutyRecord,
+    cdr: Option<(String, String, String)>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> JournalEntry {
+    let (correlation_id, object) = match cdr {
+        Some((correlation_id, cpo_key, cdr_id)) => (correlation_id, Some(format!("{cpo_key}/{cdr_id}"))),
+        None => (duty.id.clone(), None),
+    };
+    JournalEntry {
+        id: id_at(now),
+        at: now,
+        correlation_id,
+        request_id: None,
+        from_party: None,
+        to_party: None,
+        platform: Some(duty.platform_id.clone()),
+        module: "cdrs".to_owned(),
+        method: "FORGIVE".to_owned(),
+        object,
+        http_status: None,
+        status_code: None,
+        outcome: format!("forgiven by the operator: {reason}"),
+        duration_ms: None,
+    }
+}
+
+impl From<NewDuty> for DutyRecord {
+    fn from(duty: NewDuty) -> DutyRecord {
+        DutyRecord {
+            id: duty.id,
+            platform_id: duty.platform_id,
+            kind: duty.kind,
+            object_id: duty.object_id,
+            revision: duty.revision,
+            state: OWED.to_owned(),
+            attempts: 0,
+            lease_owner: Some(duty.lease_owner),
+            lease_until: micros(duty.lease_until),
+            next_attempt_at: micros(duty.next_attempt_at),
+            give_up_at: micros(duty.give_up_at),
+            created_at: micros(duty.created_at),
+            last_outcome: None,
+        }
+    }
+}
+
+impl DutyRecord {
+    fn read(self) -> Result<DutyRow, StoreError> {
+        Ok(DutyRow {
+            id: self.id,
+            platform_id: self.platform_id,
+            kind: self.kind,
+            object_id: self.object_id,
+            revision: self.revision,
+            state: self.state,
+            attempts: self.attempts,
+            lease_owner: self.lease_owner,
+            lease_until: if self.lease_until == 0 {
+                None
+            } else {
+                Some(instant(self.lease_until)?)
+            },
+            next_attempt_at: instant(self.next_attempt_at)?,
+            give_up_at: instant(self.give_up_at)?,
+            created_at: instant(self.created_at)?,
+            last_outcome: self.last_outcome,
+        })
     }
 }

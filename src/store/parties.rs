@@ -4,7 +4,11 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use diesel::{AsChangeset, Insertable, Queryable, Selectable};
+
+use super::schema::{parties, platforms, revisions, tokens};
+use super::value::{instant, later, micros};
+use super::{Store, StoreError, ask, both, change};
 
 /// A platform: one partner's backend, whatever parties live on it.
 #[derive(Clone, PartialEq, Eq)]
@@ -169,32 +173,332 @@ pub struct DirectoryRows {
 impl Store {
     /// Lists a platform with the parties that may register from it. `Conflict` names a party that lives on another platform; nothing is written then.
     pub async fn platform_create(&self, new: NewPlatform) -> Result<(), StoreError> {
-        self.later(new)
+        change!(self, create(new))
     }
 
     /// Changes a platform in one commit and returns its new revision. `NotFound` for an unknown platform, `Conflict` when it has moved on
     /// from `expected_revision` or a party lives on another platform; nothing is written then.
     pub async fn platform_change(&self, change: PlatformChange) -> Result<i64, StoreError> {
-        self.later(change)
+        change!(self, change(change))
     }
 
     /// Forgets a platform, its parties and its tokens. What it sent and what it is owed stays.
     pub async fn platform_delete(&self, id: &str) -> Result<(), StoreError> {
-        self.later(id)
+        let id = id.to_owned();
+        change!(self, delete(id))
     }
 
     /// Forgets tokens whose time is over and returns how many.
     pub async fn tokens_forget_expired(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.later(now)
+        let now = micros(now);
+        change!(self, forget_expired(now))
     }
 
     /// Everything about platforms, parties and tokens, all of one revision.
     pub async fn directory_load(&self) -> Result<DirectoryRows, StoreError> {
-        self.later(())
+        // Three tables read one after the other belong together when nothing has moved meanwhile. Changes are rare; ten in a row mean
+        // that something else is wrong.
+        for _ in 0..10 {
+            if let Some(records) = ask!(self, load())? {
+                return records.read();
+            }
+        }
+        Err(StoreError::Busy)
     }
 
     /// A number that moves with every change of platforms, parties or tokens. Cheap to ask.
     pub async fn directory_revision(&self) -> Result<i64, StoreError> {
-        self.later(())
+        ask!(self, revision())
+    }
+}
+
+#[derive(Clone, Insertable, Queryable, Selectable)]
+#[diesel(table_name = platforms, treat_none_as_default_value = false)]
+struct PlatformRecord {
+    id: String,
+    name: String,
+    status: String,
+    options: String,
+    version: Option<String>,
+    versions_url: Option<String>,
+    token_out: Option<String>,
+    token_form: String,
+    endpoints: String,
+    created_at: i64,
+    updated_at: i64,
+    revision: i64,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = parties, treat_none_as_default_value = false)]
+struct PartyRecord {
+    party_key: String,
+    role: String,
+    platform_id: String,
+    country_code: String,
+    party_id: String,
+    name: String,
+    business_details: Option<String>,
+    status: String,
+    updated_at: i64,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = tokens, treat_none_as_default_value = false)]
+struct TokenRecord {
+    hash: String,
+    platform_id: String,
+    kind: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+}
+
+/// What a change sets; `None` is left alone.
+#[derive(AsChangeset)]
+#[diesel(table_name = platforms)]
+struct PlatformUpdate<'a> {
+    name: Option<&'a str>,
+    status: Option<&'a str>,
+    options: Option<&'a str>,
+    version: Option<&'a str>,
+    versions_url: Option<&'a str>,
+    token_out: Option<Option<&'a str>>,
+    token_form: Option<&'a str>,
+    endpoints: Option<&'a str>,
+    updated_at: Option<i64>,
+    revision: i64,
+}
+
+struct DirectoryRecords {
+    platforms: Vec<PlatformRecord>,
+    parties: Vec<PartyRecord>,
+    tokens: Vec<TokenRecord>,
+    revision: i64,
+}
+
+/// Country and party without case, as they are compared (CR-33).
+fn party_key(country_code: &str, party_id: &str) -> String {
+    format!("{country_code}/{party_id}").to_ascii_uppercase()
+}
+
+both! {
+    pub(super) async fn create(c: &mut Connection, new: &NewPlatform) -> Result<(), StoreError> {
+        moved(c).await?;
+        let record = PlatformRecord {
+            id: new.id.clone(),
+            name: new.name.clone(),
+            status: "PLANNED".to_owned(),
+            options: new.options.clone(),
+            version: None,
+            versions_url: None,
+            token_out: None,
+            token_form: "base64".to_owned(),
+            endpoints: "[]".to_owned(),
+            created_at: micros(new.created_at),
+            updated_at: micros(new.created_at),
+            revision: 1,
+        };
+        diesel::insert_into(platforms::table).values(&record).execute(c).await?;
+        settle_in(c, &new.id, &new.parties).await?;
+        match &new.token {
+            Some(token) => admit(c, &new.id, std::slice::from_ref(token)).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn change(c: &mut Connection, change: &PlatformChange) -> Result<i64, StoreError> {
+        moved(c).await?;
+        let found: Option<i64> =
+            platforms::table.filter(platforms::id.eq(&change.id)).select(platforms::revision).first(c).await.optional()?;
+        let revision = found.ok_or(StoreError::NotFound)?;
+        if let Some(expected) = change.expected_revision && expected != revision {
+            return Err(StoreError::Conflict(format!("platform {} is at revision {revision}, not {expected}", change.id)));
+        }
+        let update = PlatformUpdate {
+            name: change.name.as_deref(),
+            status: change.status.as_deref(),
+            options: change.options.as_deref(),
+            version: change.version.as_deref(),
+            versions_url: change.versions_url.as_deref(),
+            token_out: change.token_out.as_ref().map(Option::as_deref),
+            token_form: change.token_form.as_deref(),
+            endpoints: change.endpoints.as_deref(),
+            updated_at: change.at.map(micros),
+            revision: revision + 1,
+        };
+        diesel::update(platforms::table.filter(platforms::id.eq(&change.id))).set(update).execute(c).await?;
+        if let Some(parties) = &change.parties {
+            diesel::delete(parties::table.filter(parties::platform_id.eq(&change.id))).execute(c).await?;
+            settle_in(c, &change.id, parties).await?;
+        }
+        if let Some(tokens) = &change.tokens {
+            diesel::delete(tokens::table.filter(tokens::platform_id.eq(&change.id))).execute(c).await?;
+            admit(c, &change.id, tokens).await?;
+        }
+        Ok(revision + 1)
+    }
+
+    pub(super) async fn delete(c: &mut Connection, id: &str) -> Result<(), StoreError> {
+        moved(c).await?;
+        diesel::delete(parties::table.filter(parties::platform_id.eq(id))).execute(c).await?;
+        diesel::delete(tokens::table.filter(tokens::platform_id.eq(id))).execute(c).await?;
+        match diesel::delete(platforms::table.filter(platforms::id.eq(id))).execute(c).await? {
+            0 => Err(StoreError::NotFound),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn forget_expired(c: &mut Connection, now: &i64) -> Result<u64, StoreError> {
+        let expired: i64 = tokens::table.filter(tokens::expires_at.le(*now)).count().get_result(c).await?;
+        if expired == 0 {
+            return Ok(0);
+        }
+        moved(c).await?;
+        let gone = diesel::delete(tokens::table.filter(tokens::expires_at.le(*now))).execute(c).await?;
+        Ok(gone as u64)
+    }
+
+    pub(super) async fn revision(c: &mut Connection) -> Result<i64, StoreError> {
+        Ok(revisions::table.filter(revisions::name.eq("directory")).select(revisions::value).first(c).await?)
+    }
+
+    /// `None` when something moved between the first table and the last.
+    pub(super) async fn load(c: &mut Connection) -> Result<Option<DirectoryRecords>, StoreError> {
+        let before = revision(c).await?;
+        let records = DirectoryRecords {
+            platforms: platforms::table.order(platforms::id).select(PlatformRecord::as_select()).load(c).await?,
+            parties: parties::table
+                .order((parties::party_key, parties::role))
+                .select(PartyRecord::as_select())
+                .load(c)
+                .await?,
+            tokens: tokens::table.order(tokens::hash).select(TokenRecord::as_select()).load(c).await?,
+            revision: before,
+        };
+        Ok((revision(c).await? == before).then_some(records))
+    }
+
+    /// Moves the counter. Always first: the row it locks makes changes of the directory wait for each other, between processes too, so
+    /// that what is read after it cannot change under our hands.
+    async fn moved(c: &mut Connection) -> Result<(), StoreError> {
+        let counter = revisions::table.filter(revisions::name.eq("directory"));
+        diesel::update(counter).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
+        Ok(())
+    }
+
+    async fn settle_in(c: &mut Connection, platform: &str, rows: &[PartyRow]) -> Result<(), StoreError> {
+        for row in rows {
+            let record = PartyRecord::new(platform, row);
+            let taken: Option<String> = parties::table
+                .filter(parties::party_key.eq(&record.party_key))
+                .filter(parties::role.eq(&record.role))
+                .select(parties::platform_id)
+                .first(c)
+                .await
+                .optional()?;
+            if let Some(other) = taken {
+                let twice = if other == platform { "listed twice" } else { "registered by another platform" };
+                return Err(StoreError::Conflict(format!("{} {} is {twice}", record.party_key, record.role)));
+            }
+            diesel::insert_into(parties::table).values(&record).execute(c).await?;
+        }
+        Ok(())
+    }
+
+    async fn admit(c: &mut Connection, platform: &str, rows: &[TokenRow]) -> Result<(), StoreError> {
+        for row in rows {
+            let record = TokenRecord {
+                hash: row.hash.clone(),
+                platform_id: platform.to_owned(),
+                kind: row.kind.clone(),
+                expires_at: row.expires_at.map(micros),
+                created_at: micros(row.created_at),
+            };
+            diesel::insert_into(tokens::table).values(&record).execute(c).await?;
+        }
+        Ok(())
+    }
+}
+
+impl PartyRecord {
+    fn new(platform: &str, row: &PartyRow) -> PartyRecord {
+        PartyRecord {
+            party_key: party_key(&row.country_code, &row.party_id),
+            role: row.role.clone(),
+            platform_id: platform.to_owned(),
+            country_code: row.country_code.clone(),
+            party_id: row.party_id.clone(),
+            name: row.name.clone(),
+            business_details: row.business_details.clone(),
+            status: row.status.clone(),
+            updated_at: micros(row.updated_at),
+        }
+    }
+
+    fn read(self) -> Result<PartyRow, StoreError> {
+        Ok(PartyRow {
+            platform_id: self.platform_id,
+            country_code: self.country_code,
+            party_id: self.party_id,
+            role: self.role,
+            name: self.name,
+            business_details: self.business_details,
+            status: self.status,
+            updated_at: instant(self.updated_at)?,
+        })
+    }
+}
+
+impl DirectoryRecords {
+    fn read(self) -> Result<DirectoryRows, StoreError> {
+        Ok(DirectoryRows {
+            platforms: self
+                .platforms
+                .into_iter()
+                .map(PlatformRecord::read)
+                .collect::<Result<_, _>>()?,
+            parties: self
+                .parties
+                .into_iter()
+                .map(PartyRecord::read)
+                .collect::<Result<_, _>>()?,
+            tokens: self
+                .tokens
+                .into_iter()
+                .map(TokenRecord::read)
+                .collect::<Result<_, _>>()?,
+            revision: self.revision,
+        })
+    }
+}
+
+impl PlatformRecord {
+    fn read(self) -> Result<PlatformRow, StoreError> {
+        Ok(PlatformRow {
+            id: self.id,
+            name: self.name,
+            status: self.status,
+            options: self.options,
+            version: self.version,
+            versions_url: self.versions_url,
+            token_out: self.token_out,
+            token_form: self.token_form,
+            endpoints: self.endpoints,
+            created_at: instant(self.created_at)?,
+            updated_at: instant(self.updated_at)?,
+            revision: self.revision,
+        })
+    }
+}
+
+impl TokenRecord {
+    fn read(self) -> Result<TokenRow, StoreError> {
+        Ok(TokenRow {
+            hash: self.hash,
+            platform_id: self.platform_id,
+            kind: self.kind,
+            expires_at: later(self.expires_at)?,
+            created_at: instant(self.created_at)?,
+        })
     }
 }

@@ -178,4 +178,4 @@ diesel::table! {
 diesel::joinable!(octets -> cdrs (cdr));
 diesel::joinable!(verdicts -> cdrs (cdr));
 
-diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, verdicts);
+diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, used_blocks, verdicts);

@@ -1,8 +1,10 @@
-//! Read-only questions about the whole: the numbers of a start page.
+//! Questions about the whole: does it answer, and the numbers of a start page.
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::schema::{cdrs, keys, outbox, parties, platforms};
+use super::value::{count, instant};
+use super::{Store, StoreError, ask, both, change};
 
 /// How much of everything there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,8 +28,55 @@ pub struct Overview {
 }
 
 impl Store {
+    /// Whether the database answers and, with SQLite, whether the writer is alive.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        change!(self, ping())
+    }
+
     /// Counts everything. Reads indexes only, but all of them: for a page, not for a loop.
     pub async fn overview(&self) -> Result<Overview, StoreError> {
-        self.later(())
+        ask!(self, overview())
+    }
+}
+
+both! {
+    pub(super) async fn ping(c: &mut Connection) -> Result<(), StoreError> {
+        let _: i64 = diesel::select(1_i64.into_sql::<BigInt>()).get_result(c).await?;
+        Ok(())
+    }
+
+    pub(super) async fn overview(c: &mut Connection) -> Result<Overview, StoreError> {
+        let platforms: i64 = platforms::table.count().get_result(c).await?;
+        let parties: i64 = parties::table.count().get_result(c).await?;
+        let keys: i64 = keys::table.filter(keys::state.eq("ACTIVE")).count().get_result(c).await?;
+        let by_delivery: Vec<(String, i64)> = cdrs::table
+            .group_by(cdrs::delivery)
+            .select((cdrs::delivery, diesel::dsl::count_star()))
+            .order(cdrs::delivery)
+            .load(c)
+            .await?;
+        let by_status: Vec<(String, i64)> = cdrs::table
+            .group_by(cdrs::metering_status)
+            .select((cdrs::metering_status, diesel::dsl::count_star()))
+            .order(cdrs::metering_status)
+            .load(c)
+            .await?;
+        let owed: i64 = outbox::table.filter(outbox::state.eq("owed")).count().get_result(c).await?;
+        let dead: i64 = outbox::table.filter(outbox::state.eq("dead")).count().get_result(c).await?;
+        let oldest: Option<i64> = outbox::table
+            .filter(outbox::state.eq("owed"))
+            .select(diesel::dsl::min(outbox::created_at))
+            .get_result(c)
+            .await?;
+        Ok(Overview {
+            platforms: count(platforms),
+            parties: count(parties),
+            keys: count(keys),
+            cdrs_by_delivery: by_delivery.into_iter().map(|(word, number)| (word, count(number))).collect(),
+            cdrs_by_metering_status: by_status.into_iter().map(|(word, number)| (word, count(number))).collect(),
+            duties_owed: count(owed),
+            duties_dead: count(dead),
+            oldest_owed: oldest.map(instant).transpose()?,
+        })
     }
 }

@@ -5,7 +5,6 @@
 //! members the hub depends on. Empty, undecodable or over-long signed data is a finding for others to make.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -190,17 +189,18 @@ impl CdrHead {
 /// # Errors
 /// 2001 naming the member; malformed (400) when the body is no JSON.
 pub fn check_top_level(body: &[u8]) -> Result<(), Refusal> {
-    let members = json::top_level(body)?;
-    let mut seen = HashSet::with_capacity(members.len());
-    for (name, _) in &members {
-        if name == MARKER {
-            return Err(Refusal::invalid(&pointer(name), "is for the hub to write"));
-        }
-        if !seen.insert(name.as_str()) {
-            return Err(Refusal::invalid(&pointer(name), "appears twice"));
-        }
+    let names = json::sorted_names(body)?;
+    if names.iter().any(|name| name == MARKER) {
+        return Err(Refusal::invalid(&pointer(MARKER), "is for the hub to write"));
     }
-    Ok(())
+    match names
+        .windows(2)
+        .find(|pair| pair.first() == pair.last())
+        .and_then(<[_]>::first)
+    {
+        Some(name) => Err(Refusal::invalid(&pointer(name), "appears twice")),
+        None => Ok(()),
+    }
 }
 
 /// The name of the member a hub appends to a CDR whose metering data has a problem.

@@ -127,7 +127,7 @@ fn read_role(fields: &Fields<'_, 4>) -> Result<CredentialsRole, Violation> {
         role,
         party,
         name,
-        business_details: fields.raw("business_details").map(ToOwned::to_owned),
+        business_details: fields.raw_value("business_details"),
     })
 }
 

@@ -6,8 +6,9 @@
 
 mod look;
 mod pull;
+pub(super) mod records;
 mod settle;
-mod take;
+pub(super) mod take;
 mod unhold;
 mod verdicts;
 

@@ -1,16 +1,105 @@
 //! What an attempt leaves behind.
+//!
+//! Everything hangs on one condition: the duty is still there and still asks for the revision that was sent. A lease that ran out while the
+//! receiver thought about it changes nothing about what the receiver said.
 
-use super::{AttemptRow, Settlement};
-use crate::store::{Store, StoreError};
+use std::sync::Arc;
+
+use super::records::{AttemptRecord, Settle};
+use super::{AttemptRow, Settled, Settlement};
+use crate::store::schema::{attempts, cdrs, journal, outbox, used_blocks};
+use crate::store::value::{Weight, micros};
+use crate::store::{Engine, Store, StoreError, ask, both, change, sqlite as engine};
 
 impl Store {
     /// Settles a duty on condition that it is still the one and the revision that was sent; otherwise `false`, and nothing is written.
     pub async fn cdr_settle(&self, settlement: Settlement) -> Result<bool, StoreError> {
-        self.later(settlement)
+        let settle = Arc::new(Settle::new(settlement)?);
+        match &self.engine {
+            Engine::Sqlite(db) => {
+                db.change(settle.weight(), move |c| engine::now(sqlite::settle(c, &settle)))
+                    .await
+            }
+            // A good day is full of deliveries, and they share a statement; the rest has a transaction of its own.
+            Engine::Postgres(db) if settle.result == Settled::Delivered => db.settle(settle).await,
+            Engine::Postgres(_) => change!(self, settle(settle)),
+        }
     }
 
     /// The attempts made for a CDR, oldest first.
     pub async fn attempts(&self, row_id: &str) -> Result<Vec<AttemptRow>, StoreError> {
-        self.later(row_id)
+        let row_id = row_id.to_owned();
+        ask!(self, attempts(row_id))?
+            .into_iter()
+            .map(AttemptRecord::read)
+            .collect()
+    }
+}
+
+both! {
+    pub(super) async fn settle(c: &mut Connection, settle: &Settle) -> Result<bool, StoreError> {
+        let duty = outbox::table
+            .filter(outbox::id.eq(&settle.duty_id))
+            .filter(outbox::revision.eq(settle.duty_revision))
+            .filter(outbox::object_id.eq(&settle.row_id));
+        let last_outcome = match &settle.result {
+            Settled::Postponed { outcome, .. } => outcome,
+            _ => &settle.attempt.outcome,
+        };
+        let tried = (
+            outbox::attempts.eq(outbox::attempts + 1),
+            outbox::lease_owner.eq(None::<String>),
+            outbox::lease_until.eq(0),
+            outbox::last_outcome.eq(last_outcome),
+        );
+        let (settled, delivery) = match &settle.result {
+            Settled::Delivered => (diesel::delete(duty).execute(c).await?, "delivered"),
+            Settled::Rejected => (diesel::delete(duty).execute(c).await?, "rejected"),
+            Settled::Unanswered => (diesel::delete(duty).execute(c).await?, "pending"),
+            Settled::Postponed { next_attempt_at, .. } => {
+                let next = outbox::next_attempt_at.eq(micros(*next_attempt_at));
+                (diesel::update(duty).set((tried, next)).execute(c).await?, "in_custody")
+            }
+            Settled::Dead => (diesel::update(duty).set((tried, outbox::state.eq("dead"))).execute(c).await?, "dead"),
+        };
+        if settled == 0 {
+            return Ok(false);
+        }
+        mark(c, settle, delivery).await?;
+        if settle.result == Settled::Rejected {
+            diesel::delete(used_blocks::table.filter(used_blocks::cdr.eq(&settle.row_id))).execute(c).await?;
+        }
+        diesel::insert_into(attempts::table).values(&settle.attempt).execute(c).await?;
+        if let Some(journal) = &settle.journal {
+            diesel::insert_into(journal::table).values(journal).execute(c).await?;
+        }
+        Ok(true)
+    }
+
+    /// The CDR's own row. What was kept from an earlier attempt stays.
+    async fn mark(c: &mut Connection, settle: &Settle, delivery: &str) -> Result<(), StoreError> {
+        let row = || cdrs::table.filter(cdrs::id.eq(&settle.row_id));
+        diesel::update(row()).set(cdrs::delivery.eq(delivery)).execute(c).await?;
+        if let Some(location) = &settle.receiver_location {
+            diesel::update(row()).set(cdrs::receiver_location.eq(location)).execute(c).await?;
+        }
+        if let Some(answer) = &settle.first_answer {
+            let unanswered = row().filter(cdrs::first_answer.is_null());
+            diesel::update(unanswered).set(cdrs::first_answer.eq(answer)).execute(c).await?;
+        }
+        if matches!(settle.result, Settled::Delivered | Settled::Rejected) {
+            let unseen: Option<i64> =
+                row().filter(cdrs::visible_at.is_null()).select(cdrs::last_updated).first(c).await.optional()?;
+            if let Some(last_updated) = unseen {
+                let (at, listed) = (settle.attempt.at, settle.attempt.at.max(last_updated));
+                diesel::update(row()).set((cdrs::visible_at.eq(at), cdrs::listed_at.eq(listed))).execute(c).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn attempts(c: &mut Connection, row_id: &str) -> Result<Vec<AttemptRecord>, StoreError> {
+        let query = attempts::table.filter(attempts::cdr.eq(row_id)).order(attempts::id.asc());
+        Ok(query.select(AttemptRecord::as_select()).load(c).await?)
     }
 }

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{Store, StoreError};
+use super::records::VerdictRecord;
+use crate::store::schema::{cdrs, verdicts};
+use crate::store::value::{instant, micros, page};
+use crate::store::{Store, StoreError, ask, both, change};
 
 /// A verdict in the list of those that are new.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +35,19 @@ impl Store {
         marker: Option<&str>,
         checked_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        self.later((row_id, report, status, billable, marker, checked_at))
+        let verdict = VerdictRecord::new(row_id, report.to_owned(), checked_at);
+        let force = Force {
+            status: status.to_owned(),
+            billable,
+            marker: marker.map(str::to_owned),
+        };
+        change!(self, add(verdict, force))
     }
 
     /// All verdicts on a CDR as JSON, oldest first.
     pub async fn verdicts(&self, row_id: &str) -> Result<Vec<String>, StoreError> {
-        self.later(row_id)
+        let row_id = row_id.to_owned();
+        ask!(self, all(row_id))
     }
 
     /// Verdicts since an instant on CDRs these parties sent, or may see, in the order of checking, after `cursor`, and where to go on.
@@ -48,6 +58,75 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<ReportItem>, Option<String>), StoreError> {
-        self.later((party_keys, since, cursor, limit))
+        let (party_keys, since) = (party_keys.to_vec(), micros(since));
+        let (after, rows) = (cursor.unwrap_or_default().to_owned(), i64::from(limit) + 1);
+        let (records, next) = page(
+            ask!(self, since(party_keys, since, after, rows))?,
+            limit,
+            |(verdict, ..)| &verdict.id,
+        );
+        let items = records.into_iter().map(|(verdict, cpo_key, emsp_key)| {
+            Ok(ReportItem {
+                id: verdict.id,
+                row_id: verdict.cdr,
+                cpo_key,
+                emsp_key,
+                checked_at: instant(verdict.checked_at)?,
+                report: verdict.report,
+            })
+        });
+        Ok((items.collect::<Result<_, StoreError>>()?, next))
+    }
+}
+
+/// What a verdict changes about its CDR.
+struct Force {
+    status: String,
+    billable: bool,
+    marker: Option<String>,
+}
+
+both! {
+    pub(super) async fn add(c: &mut Connection, verdict: &VerdictRecord, force: &Force) -> Result<(), StoreError> {
+        let changed = diesel::update(cdrs::table.filter(cdrs::id.eq(&verdict.cdr)))
+            .set((
+                cdrs::metering_status.eq(&force.status),
+                cdrs::billable.eq(i64::from(force.billable)),
+                cdrs::marker.eq(&force.marker),
+            ))
+            .execute(c)
+            .await?;
+        if changed == 0 {
+            return Err(StoreError::NotFound);
+        }
+        diesel::insert_into(verdicts::table).values(verdict).execute(c).await?;
+        Ok(())
+    }
+
+    pub(super) async fn all(c: &mut Connection, row_id: &str) -> Result<Vec<String>, StoreError> {
+        let query = verdicts::table.filter(verdicts::cdr.eq(row_id)).order(verdicts::id.asc());
+        Ok(query.select(verdicts::report).load(c).await?)
+    }
+
+    /// A CPO hears of everything it sent; an eMSP of nothing it may not see yet (design 3.6.3, `hold`).
+    pub(super) async fn since(
+        c: &mut Connection,
+        party_keys: &[String],
+        since: &i64,
+        after: &str,
+        rows: &i64,
+    ) -> Result<Vec<(VerdictRecord, String, String)>, StoreError> {
+        let sent = cdrs::cpo_key.eq_any(party_keys);
+        let seen = cdrs::emsp_key.eq_any(party_keys).and(cdrs::visible_at.is_not_null());
+        Ok(verdicts::table
+            .inner_join(cdrs::table)
+            .filter(verdicts::id.gt(after))
+            .filter(verdicts::checked_at.ge(*since))
+            .filter(sent.or(seen))
+            .order(verdicts::id.asc())
+            .limit(*rows)
+            .select((VerdictRecord::as_select(), cdrs::cpo_key, cdrs::emsp_key))
+            .load(c)
+            .await?)
     }
 }
