@@ -6,75 +6,18 @@
 //! Which key: the registered one that held for this EVSE and meter at charging time. Only if there is none, the one that came along, and then
 //! the verdict is at most `INTEGRITY_ONLY`.
 
-use chrono::{DateTime, Utc};
-
 use super::claim::{Claim, Identity, NotACdr, SignedData, SignedPart};
+use super::knowledge::Selection;
+pub use super::knowledge::{KeyKnowledge, KeyQuestion, RegisteredKey};
+pub use super::verdict::{
+    Goal, Goals, KeyUsed, PointedFinding, ShownReading, Status, UsedBlock, Verdict, shown_readings,
+};
 use crate::metering::finding::{Code, Finding, Outcome, Place, Severity};
 use crate::metering::key::{Curve, PublicKey};
-use crate::metering::plausible::{self, Tolerances, folded};
-use crate::metering::reading::Reading;
+use crate::metering::plausible::{self, Tolerances};
 use crate::metering::record::{Given, JudgedAs, KeyTrust};
 use crate::metering::session::{self, Examination, Opened, signed_energy_kwh};
 use crate::metering::verdict::SignatureAnswer;
-
-/// What a registry is asked for one CDR. Everything is as the CDR and its records say it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyQuestion {
-    /// The operator, `DE/ABC`, upper case.
-    pub cpo: String,
-    /// `cdr_location.evse_id`
-    pub evse_id: Option<String>,
-    /// `cdr_location.evse_uid`
-    pub evse_uid: Option<String>,
-    /// The meters the records name.
-    pub meter_serials: Vec<String>,
-    /// The gateways the records name.
-    pub gateway_serials: Vec<String>,
-    /// Fingerprint of the key that came along, if it could be read.
-    pub delivered_fingerprint: Option<String>,
-    /// When charging began: the signed time where the meter vouches for it, otherwise the CDR's.
-    pub from: Option<DateTime<Utc>>,
-    /// When it ended, the same.
-    pub to: Option<DateTime<Utc>>,
-}
-
-/// What the registry answers. Plain data, at all times: which of it held at charging time is decided here.
-#[derive(Debug, Clone, Default)]
-pub struct KeyKnowledge {
-    /// Registrations found by EVSE (id, or uid within the operator) or by a serial number the records name.
-    pub for_evse: Vec<RegisteredKey>,
-    /// Registrations of the key that came along, wherever.
-    pub by_fingerprint: Vec<RegisteredKey>,
-    /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
-    pub calibrated: bool,
-}
-
-/// One registration: this key belongs to this meter at this EVSE, from when until when.
-#[derive(Debug, Clone)]
-pub struct RegisteredKey {
-    /// Id of the registration.
-    pub id: String,
-    /// The key.
-    pub key: PublicKey,
-    /// The meter.
-    pub meter_serial: Option<String>,
-    /// The gateway that signs for it.
-    pub gateway_serial: Option<String>,
-    /// The EVSE by its eMI3 id.
-    pub evse_id: Option<String>,
-    /// The EVSE by its uid at the operator.
-    pub evse_uid: Option<String>,
-    /// The operator, `DE/ABC`; compared without case.
-    pub cpo: String,
-    /// First instant at which it holds.
-    pub valid_from: DateTime<Utc>,
-    /// First instant at which it no longer holds.
-    pub valid_to: Option<DateTime<Utc>>,
-    /// Whether the EVSE is calibrated with it.
-    pub calibrated: bool,
-    /// When the registry learned of it.
-    pub registered_at: Option<DateTime<Utc>>,
-}
 
 /// Which keys are good enough to bill on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,183 +40,13 @@ pub struct Policy {
     pub severities: Vec<(Code, Severity)>,
 }
 
-/// One signed block under one key: what may serve only one CDR.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UsedBlock {
-    /// SHA-256 over format and signed octets, lower-case hex.
-    pub digest: String,
-    /// Fingerprint of the key it verified under, lower-case hex. Part of the identity, so that nobody can use up another's block by
-    /// signing its octets with a key of his own.
-    pub fingerprint: String,
-}
-
-/// The outcome for a CDR (design.md 3.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// Proven with the registered key of that meter and EVSE at charging time; everything agrees.
-    Verified,
-    /// The signature is right, but the key is only the sender's word.
-    IntegrityOnly,
-    /// Disproven.
-    Invalid,
-    /// Neither proven nor disproven.
-    Unverifiable,
-    /// The EVSE is calibrated, and nothing signed came.
-    Missing,
-    /// Nothing signed came, and nothing had to.
-    NotApplicable,
-}
-
-impl Status {
-    /// Every outcome.
-    pub const ALL: [Status; 6] = [
-        Status::Verified,
-        Status::IntegrityOnly,
-        Status::Invalid,
-        Status::Unverifiable,
-        Status::Missing,
-        Status::NotApplicable,
-    ];
-
-    /// The word of design.md 3.5.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Verified => "VERIFIED",
-            Status::IntegrityOnly => "INTEGRITY_ONLY",
-            Status::Invalid => "INVALID",
-            Status::Unverifiable => "UNVERIFIABLE",
-            Status::Missing => "MISSING",
-            Status::NotApplicable => "NOT_APPLICABLE",
-        }
-    }
-
-    /// Whether nothing is left to be desired; of everything else the CPO hears in the answer to its POST.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Status::Verified | Status::NotApplicable)
-    }
-}
-
-/// The answer to one protection goal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// Reached.
-    Pass,
-    /// Missed.
-    Fail,
-    /// Cannot be said.
-    Unknown,
-}
-
-impl Goal {
-    /// `PASS`, `FAIL` or `UNKNOWN`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Goal::Pass => "PASS",
-            Goal::Fail => "FAIL",
-            Goal::Unknown => "UNKNOWN",
-        }
-    }
-}
-
-/// The five protection goals, reported separately (key-registry.md SAF-04).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Goals {
-    /// Readings and CDR agree; unknown while integrity is not proven.
-    pub truthfulness: Goal,
-    /// The signature.
-    pub integrity: Goal,
-    /// The key belongs to that meter and EVSE at that time.
-    pub authenticity: Goal,
-    /// The identification names the payer.
-    pub imputability: Goal,
-    /// The record is kept and can be exported.
-    pub availability: Goal,
-}
-
-/// The key a verdict rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyUsed {
-    /// On whose word.
-    pub trust: KeyTrust,
-    /// Its fingerprint.
-    pub fingerprint: Option<String>,
-    /// Its curve.
-    pub curve: Option<Curve>,
-    /// The meter: as registered, otherwise as the record says.
-    pub meter_serial: Option<String>,
-    /// The registration it comes from.
-    pub registration: Option<String>,
-}
-
-/// A finding with its place in the CDR.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PointedFinding {
-    /// Its name.
-    pub code: Code,
-    /// How much it matters, configuration applied.
-    pub severity: Severity,
-    /// JSON pointer into the CDR; empty for the whole.
-    pub pointer: String,
-    /// A sentence for people.
-    pub message: String,
-}
-
-/// A reading as verdicts show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownReading {
-    /// The label of its value.
-    pub nature: Option<String>,
-    /// The reading.
-    pub reading: Reading,
-}
-
-/// What is known about a CDR's signed values. Append-only once stored: a re-check makes another one.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// Which CDR.
-    pub cdr: Identity,
-    /// The outcome.
-    pub status: Status,
-    /// Whether it may be billed on.
-    pub billable: bool,
-    /// `encoding_method` as sent.
-    pub encoding_method: Option<String>,
-    /// The five goals.
-    pub goals: Goals,
-    /// The key.
-    pub key: KeyUsed,
-    /// The billed readings; all there are if none is billed.
-    pub readings: Vec<ShownReading>,
-    /// Signed energy between begin and end, in kWh, exact.
-    pub signed_energy_kwh: Option<String>,
-    /// `total_energy` as written.
-    pub cdr_energy_kwh: Option<String>,
-    /// Everything that was found, errors first.
-    pub findings: Vec<PointedFinding>,
-    /// The blocks this CDR uses up when it is taken.
-    pub blocks: Vec<UsedBlock>,
-}
-
-impl Verdict {
-    /// The names that say why the CDR is not simply verified: errors, or for lack of any the warnings about the key. Each once, in order.
-    pub fn reasons(&self) -> Vec<&'static str> {
-        let named = |wanted: &dyn Fn(&PointedFinding) -> bool| {
-            let mut names: Vec<&'static str> = Vec::new();
-            for name in self.findings.iter().filter(|finding| wanted(finding)).map(|finding| finding.code.as_str()) {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            names
-        };
-        let errors = named(&|finding| finding.severity == Severity::Error);
-        if errors.is_empty() { named(&|finding| finding.code == Code::KeyNotRegistered) } else { errors }
-    }
-}
-
 /// Reads a CDR, asks for keys once, and verifies. `registry` answers from memory; it is not asked when there is nothing to verify a key for
 /// except whether the EVSE is calibrated.
-pub fn assess(body: &[u8], registry: impl FnOnce(&KeyQuestion) -> KeyKnowledge, policy: &Policy) -> Result<Assessment, NotACdr> {
+pub fn assess(
+    body: &[u8],
+    registry: impl FnOnce(&KeyQuestion) -> KeyKnowledge,
+    policy: &Policy,
+) -> Result<Assessment, NotACdr> {
     let claim = Claim::read(body)?;
     let inquiry = Inquiry::of(&claim);
     let knowledge = registry(inquiry.question());
@@ -300,9 +73,18 @@ impl<'c> Inquiry<'c> {
             ..KeyQuestion::default()
         };
         let SignedPart::Present(signed) = &claim.signed else {
-            return Inquiry { claim, opened: None, delivered: None, question };
+            return Inquiry {
+                claim,
+                opened: None,
+                delivered: None,
+                question,
+            };
         };
-        let mut opened = session::open(&signed.signed_values(), signed.encoding_method.as_deref(), JudgedAs::Session);
+        let mut opened = session::open(
+            &signed.signed_values(),
+            signed.encoding_method.as_deref(),
+            JudgedAs::Session,
+        );
         let delivered = delivered_key(signed, &mut opened);
         question.delivered_fingerprint = delivered.as_ref().map(PublicKey::fingerprint);
         let claims = opened.claims();
@@ -312,7 +94,12 @@ impl<'c> Inquiry<'c> {
         }
         let (from, to) = plausible::comparable_times(claims);
         (question.from, question.to) = (from.or(question.from), to.or(question.to));
-        Inquiry { claim, opened: Some(opened), delivered, question }
+        Inquiry {
+            claim,
+            opened: Some(opened),
+            delivered,
+            question,
+        }
     }
 
     /// What to ask the registry.
@@ -327,7 +114,12 @@ impl<'c> Inquiry<'c> {
 
     /// Chooses the key, verifies, and holds the bill against the readings.
     pub fn assess(self, knowledge: &KeyKnowledge, policy: &Policy) -> Assessment {
-        let Inquiry { claim, opened, delivered, question } = self;
+        let Inquiry {
+            claim,
+            opened,
+            delivered,
+            question,
+        } = self;
         let mut assessment = Assessment::blank(claim, policy.key_policy);
         let (Some(opened), SignedPart::Present(signed)) = (opened, &claim.signed) else {
             assessment.without_signed_values(&claim.signed, knowledge.calibrated);
@@ -389,7 +181,11 @@ impl Assessment {
         let mut findings = self.findings.clone();
         for (index, block) in self.blocks.iter().enumerate() {
             if block.as_ref().is_some_and(|block| replayed.contains(block)) {
-                findings.push(Finding::new(Code::ReplayedRecord, Place::Record(index), "this signed record already serves another CDR"));
+                findings.push(Finding::new(
+                    Code::ReplayedRecord,
+                    Place::Record(index),
+                    "this signed record already serves another CDR",
+                ));
             }
         }
         // Errors first; within one severity as they were found.
@@ -423,7 +219,9 @@ impl Assessment {
 
     fn goals(&self, findings: &[Finding]) -> Goals {
         let wrong = |about: fn(Code) -> bool| {
-            findings.iter().any(|finding| finding.severity == Severity::Error && !finding.code.is_undecidable() && about(finding.code))
+            findings.iter().any(|finding| {
+                finding.severity == Severity::Error && !finding.code.is_undecidable() && about(finding.code)
+            })
         };
         let authenticity = if wrong(is_about_keys) {
             Goal::Fail
@@ -459,7 +257,13 @@ impl Assessment {
             blocks: Vec::new(),
             integrity: Goal::Unknown,
             imputability: Goal::Unknown,
-            key: KeyUsed { trust: KeyTrust::None, fingerprint: None, curve: None, meter_serial: None, registration: None },
+            key: KeyUsed {
+                trust: KeyTrust::None,
+                fingerprint: None,
+                curve: None,
+                meter_serial: None,
+                registration: None,
+            },
             readings: Vec::new(),
             signed_energy_kwh: None,
             cdr_energy_kwh: claim.total_energy_text.map(str::to_owned),
@@ -471,22 +275,37 @@ impl Assessment {
     fn without_signed_values(&mut self, part: &SignedPart<'_>, calibrated: bool) {
         if calibrated && !matches!(part, SignedPart::Unreadable) {
             self.situation = Situation::Missing;
-            self.findings.push(Finding::new(Code::SignedDataMissing, Place::Session, "the EVSE is registered as calibrated, but the CDR has no signed values"));
+            self.findings.push(Finding::new(
+                Code::SignedDataMissing,
+                Place::Session,
+                "the EVSE is registered as calibrated, but the CDR has no signed values",
+            ));
             return;
         }
         match part {
             SignedPart::Absent => self.situation = Situation::NotApplicable,
             SignedPart::Unreadable => {
-                self.findings.push(Finding::new(Code::UndecodableSignedData, Place::Session, "signed_data is not an object with a list of signed values"));
+                self.findings.push(Finding::new(
+                    Code::UndecodableSignedData,
+                    Place::Session,
+                    "signed_data is not an object with a list of signed values",
+                ));
             }
             SignedPart::Present(_) => {
-                self.findings.push(Finding::new(Code::NoSignedData, Place::Session, "signed_data has no signed values"));
+                self.findings.push(Finding::new(
+                    Code::NoSignedData,
+                    Place::Session,
+                    "signed_data has no signed values",
+                ));
             }
         }
     }
 
     fn conclude(&mut self, claim: &Claim<'_>, examination: Examination, selection: Selection<'_>, policy: &Policy) {
-        let any_wrong = examination.records.iter().any(|record| matches!(record.signature, SignatureAnswer::DoesNotFit(_)));
+        let any_wrong = examination
+            .records
+            .iter()
+            .any(|record| matches!(record.signature, SignatureAnswer::DoesNotFit(_)));
         self.integrity = match examination.all_fit() {
             true => Goal::Pass,
             false if any_wrong => Goal::Fail,
@@ -507,14 +326,25 @@ impl Assessment {
         });
         let key = examination.records.iter().find_map(|record| record.key.as_ref());
         if matches!(key, Some((_, KeyTrust::Delivered))) {
-            findings.push(Finding::new(Code::KeyNotRegistered, Place::Key, "the key came along with the CDR; no registry vouches for it"));
+            findings.push(Finding::new(
+                Code::KeyNotRegistered,
+                Place::Key,
+                "the key came along with the CDR; no registry vouches for it",
+            ));
         }
-        let serial_by_record = examination.records.iter().find_map(|record| record.identifying_serial());
+        let serial_by_record = examination
+            .records
+            .iter()
+            .find_map(|record| record.identifying_serial());
         self.key = KeyUsed {
             trust: key.map_or(KeyTrust::None, |(_, trust)| *trust),
             fingerprint: key.map(|(key, _)| key.fingerprint()),
             curve: key.map(|(key, _)| key.curve()),
-            meter_serial: selection.registration.and_then(|r| r.meter_serial.as_deref()).or(serial_by_record).map(str::to_owned),
+            meter_serial: selection
+                .registration
+                .and_then(|r| r.meter_serial.as_deref())
+                .or(serial_by_record)
+                .map(str::to_owned),
             registration: selection.registration.map(|registration| registration.id.clone()),
         };
         self.signed_energy_kwh = signed_energy_kwh(&examination).map(|energy| energy.to_string());
@@ -522,29 +352,36 @@ impl Assessment {
             .records
             .iter()
             .map(|record| match (&record.signature, record.block_digest) {
-                (SignatureAnswer::Fits(proof), Some(digest)) => {
-                    Some(UsedBlock { digest: hex::encode(digest), fingerprint: proof.key().fingerprint() })
-                }
+                (SignatureAnswer::Fits(proof), Some(digest)) => Some(UsedBlock {
+                    digest: hex::encode(digest),
+                    fingerprint: proof.key().fingerprint(),
+                }),
                 _ => None,
             })
             .collect();
         self.readings = shown_readings(&examination);
         for finding in &mut findings {
-            let other = policy.severities.iter().find(|(code, _)| *code == finding.code && code.is_adjustable());
+            let other = policy
+                .severities
+                .iter()
+                .find(|(code, _)| *code == finding.code && code.is_adjustable());
             finding.severity = other.map_or(finding.severity, |(_, severity)| *severity);
         }
         self.findings = findings;
     }
 }
 
-/// The billed readings; all there are if none is billed.
-pub fn shown_readings(examination: &Examination) -> Vec<ShownReading> {
-    let all = || examination.records.iter().flat_map(|record| record.readings.iter().map(move |reading| (record, reading)));
-    let any_billed = all().any(|(_, reading)| reading.billed);
-    all()
-        .filter(|(_, reading)| reading.billed || !any_billed)
-        .map(|(record, reading)| ShownReading { nature: record.nature.clone(), reading: reading.clone() })
-        .collect()
+fn delivered_key(signed: &SignedData<'_>, opened: &mut Opened<'_>) -> Option<PublicKey> {
+    let text = signed.public_key.as_deref().filter(|text| !text.trim().is_empty())?;
+    opened.read_key(text).ok()
+}
+
+fn add_once(names: &mut Vec<String>, name: Option<&str>) {
+    if let Some(name) = name
+        && !names.iter().any(|known| known == name)
+    {
+        names.push(name.to_owned());
+    }
 }
 
 fn is_about_keys(code: Code) -> bool {
@@ -562,146 +399,369 @@ fn is_about_keys(code: Code) -> bool {
     )
 }
 
-impl From<Finding> for PointedFinding {
-    fn from(finding: Finding) -> PointedFinding {
-        let pointer = match finding.place {
-            Place::Session => "/signed_data".to_owned(),
-            Place::Record(index) => format!("/signed_data/signed_values/{index}"),
-            Place::PlainData(index) => format!("/signed_data/signed_values/{index}/plain_data"),
-            Place::Nature(index) => format!("/signed_data/signed_values/{index}/nature"),
-            Place::Label => "/signed_data/encoding_method".to_owned(),
-            Place::Key => "/signed_data/public_key".to_owned(),
-            Place::BilledEnergy => "/total_energy".to_owned(),
-            Place::BilledStart => "/start_date_time".to_owned(),
-            Place::BilledEnd => "/end_date_time".to_owned(),
-            Place::BilledEvse => "/cdr_location/evse_id".to_owned(),
-            Place::BilledMeter => "/meter_id".to_owned(),
-            Place::BilledPayer => "/cdr_token".to_owned(),
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::metering::sign::SigningMeter;
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    fn meter(seed: &str) -> SigningMeter {
+        SigningMeter::from_seed(Curve::Secp256r1, seed.as_bytes()).unwrap()
+    }
+
+    fn record(meter: &SigningMeter, page: u32, marker: &str, hour: u32, value: &str) -> String {
+        meter.ocmf(&format!(
+            r#"{{"FV":"1.0","GS":"G1","MS":"M1","PG":"T{page}","CT":"EVSEID","CI":"DE*ABC*E1","ID":"04AA","RD":[{{"TM":"2026-01-01T{hour:02}:00:00,000+0000 S","TX":"{marker}","RV":{value},"RI":"1-0:1.8.0","RU":"kWh","ST":"G"}}]}}"#
+        ))
+    }
+
+    fn cdr_by(meter: &SigningMeter, delivered: Option<&SigningMeter>, energy: &str) -> String {
+        let value = |nature: &str, record: String| serde_json::json!({"nature": nature, "plain_data": "", "signed_data": record});
+        let mut signed = serde_json::json!({
+            "encoding_method": "OCMF",
+            "signed_values": [value("Start", record(meter, 1, "B", 9, "10.000")), value("End", record(meter, 2, "E", 10, "17.500"))],
+        });
+        if let Some(delivered) = delivered {
+            signed["public_key"] = hex::encode(delivered.public_key().to_spki_der()).into();
+        }
+        format!(
+            r#"{{"country_code":"DE","party_id":"ABC","id":"C-1","start_date_time":"2026-01-01T09:00:00Z","end_date_time":"2026-01-01T10:00:00Z",
+                "cdr_token":{{"uid":"04AA"}},"cdr_location":{{"evse_uid":"1","evse_id":"DE*ABC*E1"}},"meter_id":"M1","total_energy":{energy},"signed_data":{signed}}}"#
+        )
+    }
+
+    fn registered(meter: &SigningMeter) -> RegisteredKey {
+        RegisteredKey {
+            id: "r1".into(),
+            key: meter.public_key().clone(),
+            meter_serial: Some("M1".into()),
+            gateway_serial: None,
+            evse_id: Some("DE*ABC*E1".into()),
+            evse_uid: None,
+            cpo: "DE/ABC".into(),
+            valid_from: at("2025-01-01T00:00:00Z"),
+            valid_to: None,
+            calibrated: true,
+            registered_at: None,
+        }
+    }
+
+    fn at(text: &str) -> DateTime<chrono::Utc> {
+        text.parse().unwrap()
+    }
+
+    fn knows(for_evse: Vec<RegisteredKey>) -> KeyKnowledge {
+        KeyKnowledge {
+            for_evse,
+            by_fingerprint: vec![],
+            calibrated: true,
+        }
+    }
+
+    fn judge(cdr: &str, knowledge: KeyKnowledge) -> Verdict {
+        assess(cdr.as_bytes(), |_| knowledge, &Policy::default())
+            .unwrap()
+            .verdict(&[])
+    }
+
+    #[test]
+    fn the_registered_key_of_that_meter_and_evse_at_that_time_verifies() {
+        let meter = meter("mine");
+        for delivered in [None, Some(&meter)] {
+            let verdict = judge(&cdr_by(&meter, delivered, "7.5"), knows(vec![registered(&meter)]));
+            assert_eq!(
+                (verdict.status, verdict.billable, verdict.reasons()),
+                (Status::Verified, true, vec![])
+            );
+            let goals = verdict.goals;
+            assert!(
+                [
+                    goals.truthfulness,
+                    goals.integrity,
+                    goals.authenticity,
+                    goals.imputability,
+                    goals.availability
+                ]
+                .iter()
+                .all(|goal| *goal == Goal::Pass)
+            );
+            assert_eq!(
+                (verdict.signed_energy_kwh.as_deref(), verdict.cdr_energy_kwh.as_deref()),
+                (Some("7.500"), Some("7.5"))
+            );
+            assert_eq!(verdict.key.registration.as_deref(), Some("r1"));
+        }
+    }
+
+    #[test]
+    fn the_registry_is_asked_what_cdr_and_records_say() {
+        let meter = meter("mine");
+        let mut asked = None;
+        let cdr = cdr_by(&meter, Some(&meter), "7.5");
+        assess(
+            cdr.as_bytes(),
+            |question| {
+                asked = Some(question.clone());
+                KeyKnowledge::default()
+            },
+            &Policy::default(),
+        )
+        .unwrap();
+        let expected = KeyQuestion {
+            cpo: "DE/ABC".into(),
+            evse_id: Some("DE*ABC*E1".into()),
+            evse_uid: Some("1".into()),
+            meter_serials: vec!["M1".into()],
+            gateway_serials: vec!["G1".into()],
+            delivered_fingerprint: Some(meter.public_key().fingerprint()),
+            from: Some(at("2026-01-01T09:00:00Z")),
+            to: Some(at("2026-01-01T10:00:00Z")),
         };
-        PointedFinding { code: finding.code, severity: finding.severity, pointer, message: finding.message }
+        assert_eq!(asked, Some(expected));
     }
-}
 
-fn delivered_key(signed: &SignedData<'_>, opened: &mut Opened<'_>) -> Option<PublicKey> {
-    let text = signed.public_key.as_deref().filter(|text| !text.trim().is_empty())?;
-    opened.read_key(text).ok()
-}
-
-fn add_once(names: &mut Vec<String>, name: Option<&str>) {
-    if let Some(name) = name
-        && !names.iter().any(|known| known == name)
-    {
-        names.push(name.to_owned());
-    }
-}
-
-/// Which registration a CDR is held against, and what is wrong with it.
-struct Selection<'k> {
-    registration: Option<&'k RegisteredKey>,
-    findings: Vec<Finding>,
-}
-
-impl<'k> Selection<'k> {
-    /// key-registry.md 4.6, steps 3 to 5.
-    fn make(question: &KeyQuestion, knowledge: &'k KeyKnowledge, delivered: Option<&PublicKey>, opened: &Opened<'_>) -> Selection<'k> {
-        let belongs: Vec<&RegisteredKey> =
-            knowledge.for_evse.iter().filter(|r| r.is_of_cpo(&question.cpo) && r.is_at_evse(question)).collect();
-        let held_throughout: Vec<&RegisteredKey> =
-            belongs.iter().copied().filter(|r| r.held_at(question.from) && r.held_at(question.to)).collect();
-        if let Some(chosen) = best(&held_throughout, question, delivered, opened) {
-            return Selection::of(chosen).check_meter(question).check_date(question);
-        }
-        let at_begin = belongs.iter().copied().find(|r| r.held_at(question.from));
-        let at_end = belongs.iter().copied().find(|r| r.held_at(question.to));
-        if let (Some(before), Some(after)) = (at_begin, at_end) {
-            let sentence = "another key was registered at the end of the session than at its begin";
-            return Selection::of(if opened.would_fit(&after.key) { after } else { before }).found(Code::KeyChangedDuringSession, sentence);
-        }
-        // Nothing held here and then. Is the key known for something else?
-        let is_the_key = |r: &&&RegisteredKey| match delivered {
-            Some(delivered) => r.key == *delivered,
-            None => opened.would_fit(&r.key),
+    #[test]
+    fn a_delivered_key_alone_proves_integrity_only_and_policy_says_what_that_is_worth() {
+        let meter = meter("mine");
+        let cdr = cdr_by(&meter, Some(&meter), "7.5");
+        let verdict = judge(&cdr, KeyKnowledge::default());
+        assert_eq!(
+            (verdict.status, verdict.billable, verdict.reasons()),
+            (Status::IntegrityOnly, false, vec!["KEY_NOT_REGISTERED"])
+        );
+        assert_eq!(verdict.goals.authenticity, Goal::Unknown);
+        let policy = Policy {
+            key_policy: KeyPolicy::Delivered,
+            ..Policy::default()
         };
-        let everywhere: Vec<&RegisteredKey> = knowledge.for_evse.iter().chain(&knowledge.by_fingerprint).collect();
-        let known: Vec<&RegisteredKey> = everywhere.iter().filter(is_the_key).copied().collect();
-        if let Some(registration) = known.iter().copied().find(|r| r.is_of_cpo(&question.cpo) && r.is_at_evse(question)) {
-            return Selection::of(registration).found(Code::KeyDeactivatedAtTime, "the key was not registered for this EVSE at charging time");
-        }
-        if let Some(registration) = known.iter().copied().find(|r| r.is_of_cpo(&question.cpo)) {
-            return Selection::of(registration).found(Code::KeyForOtherEvse, "the key is registered for another EVSE");
-        }
-        match known.first() {
-            Some(registration) => Selection::of(registration).found(Code::KeyForOtherCpo, "the key is registered for an EVSE of another operator"),
-            None => Selection { registration: None, findings: Vec::new() },
-        }
+        assert!(
+            assess(cdr.as_bytes(), |_| KeyKnowledge::default(), &policy)
+                .unwrap()
+                .verdict(&[])
+                .billable
+        );
     }
 
-    fn of(registration: &'k RegisteredKey) -> Selection<'k> {
-        Selection { registration: Some(registration), findings: Vec::new() }
-    }
-
-    fn found(mut self, code: Code, sentence: &str) -> Selection<'k> {
-        self.findings.push(Finding::new(code, Place::Key, sentence));
-        self
-    }
-
-    /// One gateway may sign for several meters with one key: then only the serial number tells them apart.
-    fn check_meter(self, question: &KeyQuestion) -> Selection<'k> {
-        match self.registration {
-            Some(registration) if registration.contradicts_serials(question) => {
-                self.found(Code::KeyForOtherMeter, "the record names another meter than the one registered with this key")
+    #[test]
+    fn every_way_in_which_a_key_does_not_belong_here_is_invalid_and_named() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let with = |change: fn(&mut RegisteredKey)| {
+            let mut registration = registered(&mine);
+            change(&mut registration);
+            knows(vec![registration])
+        };
+        let elsewhere = |change: fn(&mut RegisteredKey)| {
+            let KeyKnowledge { for_evse, .. } = with(change);
+            KeyKnowledge {
+                by_fingerprint: for_evse,
+                ..KeyKnowledge::default()
             }
-            _ => self,
-        }
-    }
-
-    /// A replacement without off-time: valid since charging, learned of afterwards.
-    fn check_date(self, question: &KeyQuestion) -> Selection<'k> {
-        let learned = self.registration.and_then(|registration| registration.registered_at);
-        match (learned, question.to) {
-            (Some(learned), Some(to)) if learned > to => self.found(Code::KeyLaterPublished, "the key was registered after the session, valid from before it"),
-            _ => self,
-        }
-    }
-}
-
-/// Of several registrations that held, the one of the key that came along, else of the meter the records name, else the one that fits.
-fn best<'k>(held: &[&'k RegisteredKey], question: &KeyQuestion, delivered: Option<&PublicKey>, opened: &Opened<'_>) -> Option<&'k RegisteredKey> {
-    let of_meter: Vec<&RegisteredKey> = held.iter().copied().filter(|r| !r.contradicts_serials(question)).collect();
-    let candidates = if of_meter.is_empty() { held } else { of_meter.as_slice() };
-    if let [only] = candidates {
-        return Some(only);
-    }
-    let delivered_one = candidates.iter().find(|r| delivered == Some(&r.key));
-    delivered_one.or_else(|| candidates.iter().find(|r| opened.would_fit(&r.key))).or(candidates.first()).copied()
-}
-
-impl RegisteredKey {
-    fn held_at(&self, instant: Option<DateTime<Utc>>) -> bool {
-        instant.is_none_or(|instant| self.valid_from <= instant && self.valid_to.is_none_or(|end| instant < end))
-    }
-
-    fn is_of_cpo(&self, cpo: &str) -> bool {
-        self.cpo.eq_ignore_ascii_case(cpo)
-    }
-
-    /// Whether it is of the EVSE of the CDR. What one of the two does not say cannot differ.
-    fn is_at_evse(&self, question: &KeyQuestion) -> bool {
-        match (&self.evse_id, &question.evse_id, &self.evse_uid, &question.evse_uid) {
-            (Some(mine), Some(asked), _, _) => folded(mine) == folded(asked),
-            (_, _, Some(mine), Some(asked)) => mine.eq_ignore_ascii_case(asked),
-            _ => true,
-        }
-    }
-
-    /// Whether the records name another meter or gateway than the registration. Many records name only a gateway, many registrations only a
-    /// meter, and operators write one in the place of the other.
-    fn contradicts_serials(&self, question: &KeyQuestion) -> bool {
-        let named = |serials: &[String], serial: &str| serials.iter().any(|named| folded(named) == folded(serial));
-        let contradicts = |mine: &Option<String>, same: &[String], other: &[String]| {
-            mine.as_deref().is_some_and(|serial| !same.is_empty() && !named(same, serial) && !named(other, serial))
         };
-        contradicts(&self.meter_serial, &question.meter_serials, &question.gateway_serials)
-            || contradicts(&self.gateway_serial, &question.gateway_serials, &question.meter_serials)
+        let mut until_half_past = registered(&mine);
+        until_half_past.valid_to = Some(at("2026-01-01T09:30:00Z"));
+        let mut from_half_past = registered(&other);
+        from_half_past.valid_from = at("2026-01-01T09:30:00Z");
+        let delivered = cdr_by(&mine, Some(&mine), "7.5");
+        let silent = cdr_by(&mine, None, "7.5");
+        let cases = [
+            ("KEY_CONFLICT", &delivered, knows(vec![registered(&other)])),
+            (
+                "KEY_FOR_OTHER_EVSE",
+                &delivered,
+                with(|r| r.evse_id = Some("DE*ABC*E2".into())),
+            ),
+            (
+                "KEY_FOR_OTHER_EVSE",
+                &silent,
+                with(|r| r.evse_id = Some("DE*ABC*E2".into())),
+            ),
+            (
+                "KEY_FOR_OTHER_EVSE",
+                &delivered,
+                elsewhere(|r| r.evse_id = Some("DE*ABC*E2".into())),
+            ),
+            ("KEY_FOR_OTHER_CPO", &delivered, elsewhere(|r| r.cpo = "DE/XYZ".into())),
+            ("KEY_FOR_OTHER_CPO", &delivered, with(|r| r.cpo = "DE/XYZ".into())),
+            (
+                "KEY_DEACTIVATED_AT_TIME",
+                &delivered,
+                with(|r| r.valid_to = Some(at("2025-12-31T00:00:00Z"))),
+            ),
+            (
+                "KEY_DEACTIVATED_AT_TIME",
+                &silent,
+                with(|r| r.valid_to = Some(at("2025-12-31T00:00:00Z"))),
+            ),
+            (
+                "KEY_DEACTIVATED_AT_TIME",
+                &delivered,
+                with(|r| r.valid_from = at("2026-01-01T09:00:01Z")),
+            ),
+            (
+                "KEY_FOR_OTHER_METER",
+                &delivered,
+                with(|r| r.meter_serial = Some("M2".into())),
+            ),
+            (
+                "KEY_CHANGED_DURING_SESSION",
+                &delivered,
+                knows(vec![until_half_past, from_half_past]),
+            ),
+        ];
+        for (expected, cdr, knowledge) in cases {
+            let verdict = judge(cdr, knowledge);
+            assert_eq!(
+                (verdict.status, verdict.billable, verdict.goals.authenticity),
+                (Status::Invalid, false, Goal::Fail),
+                "{expected}"
+            );
+            assert!(
+                verdict.reasons().contains(&expected),
+                "{expected}: {:?}",
+                verdict.reasons()
+            );
+        }
+    }
+
+    #[test]
+    fn a_foreign_registration_does_not_hide_the_right_one() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let mut neighbour = registered(&other);
+        neighbour.meter_serial = Some("M9".into());
+        let verdict = judge(&cdr_by(&mine, None, "7.5"), knows(vec![neighbour, registered(&mine)]));
+        assert_eq!(verdict.status, Status::Verified);
+    }
+
+    #[test]
+    fn a_key_registered_afterwards_for_that_time_verifies_with_a_note() {
+        let meter = meter("mine");
+        let mut late = registered(&meter);
+        late.registered_at = Some(at("2026-02-01T00:00:00Z"));
+        let verdict = judge(&cdr_by(&meter, None, "7.5"), knows(vec![late]));
+        assert_eq!(verdict.status, Status::Verified);
+        assert_eq!(verdict.findings[0].code, Code::KeyLaterPublished);
+    }
+
+    #[test]
+    fn nothing_signed_is_missing_on_a_calibrated_evse_and_not_applicable_elsewhere() {
+        let unsigned = r#"{"id":"C-1","total_energy":1}"#;
+        let missing = judge(unsigned, knows(vec![]));
+        assert_eq!(
+            (missing.status, missing.billable, missing.reasons()),
+            (Status::Missing, false, vec!["SIGNED_DATA_MISSING"])
+        );
+        let fine = judge(unsigned, KeyKnowledge::default());
+        assert_eq!((fine.status, fine.billable), (Status::NotApplicable, true));
+        let empty = r#"{"signed_data":{"encoding_method":"OCMF","signed_values":[]}}"#;
+        assert_eq!(judge(empty, KeyKnowledge::default()).status, Status::Unverifiable);
+        assert_eq!(judge(empty, knows(vec![])).status, Status::Missing);
+        assert_eq!(
+            judge(r#"{"signed_data":"x"}"#, knows(vec![])).status,
+            Status::Unverifiable
+        );
+    }
+
+    #[test]
+    fn a_used_block_makes_the_verdict_invalid_whatever_its_transport_looks_like() {
+        let meter = meter("mine");
+        let first = assess(
+            cdr_by(&meter, None, "7.5").as_bytes(),
+            |_| knows(vec![registered(&meter)]),
+            &Policy::default(),
+        )
+        .unwrap();
+        let again = assess(
+            cdr_by(&meter, Some(&meter), "7.50").as_bytes(),
+            |_| knows(vec![registered(&meter)]),
+            &Policy::default(),
+        )
+        .unwrap();
+        assert_eq!(first.blocks(), again.blocks());
+        let verdict = again.verdict(&first.verdict(&[]).blocks[..1]);
+        assert_eq!(
+            (verdict.status, verdict.reasons()),
+            (Status::Invalid, vec!["REPLAYED_RECORD"])
+        );
+        assert_eq!(verdict.findings[0].pointer, "/signed_data/signed_values/0");
+        assert_eq!(verdict.goals.truthfulness, Goal::Fail);
+    }
+
+    #[test]
+    fn nobody_uses_up_a_block_by_signing_its_octets_with_another_key() {
+        let (mine, forger) = (meter("mine"), meter("forger"));
+        let blocks = |meter| judge(&cdr_by(meter, Some(meter), "7.5"), KeyKnowledge::default()).blocks;
+        assert_eq!(blocks(&mine)[0].digest, blocks(&forger)[0].digest);
+        assert_ne!(blocks(&mine)[0], blocks(&forger)[0]);
+    }
+
+    #[test]
+    fn severities_are_configured_except_for_signatures_and_keys() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let policy = Policy {
+            severities: vec![
+                (Code::MeterIdMismatch, Severity::Error),
+                (Code::EnergyMismatch, Severity::Info),
+                (Code::SignatureMismatch, Severity::Info),
+            ],
+            ..Policy::default()
+        };
+        let status = |cdr: &str| {
+            assess(cdr.as_bytes(), |_| knows(vec![registered(&mine)]), &policy)
+                .unwrap()
+                .verdict(&[])
+                .status
+        };
+        let cdr = cdr_by(&mine, None, "7.5");
+        assert_eq!(status(&cdr), Status::Verified);
+        assert_eq!(
+            status(&cdr.replace("\"meter_id\":\"M1\"", "\"meter_id\":\"M2\"")),
+            Status::Invalid
+        );
+        assert_eq!(status(&cdr_by(&mine, None, "99")), Status::Verified);
+        assert_eq!(status(&cdr_by(&other, None, "7.5")), Status::Invalid);
+    }
+
+    #[test]
+    fn the_report_has_the_shape_of_the_contract() {
+        let meter = meter("mine");
+        let verdict = judge(&cdr_by(&meter, Some(&meter), "8.5"), knows(vec![registered(&meter)]));
+        let report: serde_json::Value =
+            serde_json::from_str(&crate::evidence::report::document(&verdict, at("2026-11-21T10:00:00Z"))).unwrap();
+        let expected = serde_json::json!({
+            "cdr": {"country_code": "DE", "party_id": "ABC", "id": "C-1"}, "status": "INVALID", "billable": false,
+            "checked_at": "2026-11-21T10:00:00Z", "software": concat!("truewatt ", env!("CARGO_PKG_VERSION")), "encoding_method": "OCMF",
+            "goals": {"truthfulness": "FAIL", "integrity": "PASS", "authenticity": "PASS", "imputability": "PASS", "availability": "PASS"},
+            "key": {"trust": "REGISTERED", "fingerprint": meter.public_key().fingerprint(), "curve": "secp256r1", "meter_serial": "M1"},
+            "readings": [
+                {"nature": "Start", "time": "2026-01-01T09:00:00Z", "time_status": "SYNCHRONISED", "obis": "1-0:1.8.0", "value": "10.000", "unit": "kWh"},
+                {"nature": "End", "time": "2026-01-01T10:00:00Z", "time_status": "SYNCHRONISED", "obis": "1-0:1.8.0", "value": "17.500", "unit": "kWh"}],
+            "signed_energy_kwh": "7.500", "cdr_energy_kwh": "8.5",
+            "findings": [{"code": "ENERGY_MISMATCH", "severity": "ERROR", "pointer": "/total_energy", "message": "8.5 kWh are billed, 7.5 kWh are signed"}],
+        });
+        assert_eq!(report, expected);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// CAL-R3a over the whole CDR: whatever octet changes, what is still VERIFIED is still the same signed records.
+        #[test]
+        fn a_changed_octet_never_changes_what_was_proven(at in 0usize..10_000, octet in any::<u8>()) {
+            let meter = meter("mine");
+            let original = cdr_by(&meter, None, "7.5");
+            let proven = judge(&original, knows(vec![registered(&meter)]));
+            let mut body = original.into_bytes();
+            let at = at % body.len();
+            body[at] = octet;
+            if let Ok(assessment) = assess(&body, |_| knows(vec![registered(&meter)]), &Policy::default()) {
+                let verdict = assessment.verdict(&[]);
+                if verdict.status == Status::Verified {
+                    prop_assert_eq!(verdict.blocks, proven.blocks);
+                    prop_assert_eq!(verdict.signed_energy_kwh, proven.signed_energy_kwh);
+                }
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use crate::metering::json::{self, Kind, Value};
 use crate::metering::plausible::{Bill, Payer};
 use crate::metering::reading::exact_decimal;
-use crate::metering::record::SignedValue;
+use crate::metering::record::{MAX_RECORDS, SignedValue};
 
 /// The octets are no JSON object, so they are no CDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,7 +135,12 @@ impl<'a> Claim<'a> {
                 self.evse_id = value.get("evse_id").and_then(stated).filter(|id| id != "#NA");
                 self.evse_uid = value.get("evse_uid").and_then(stated).filter(|uid| uid != "#NA");
             }
-            "cdr_token" => self.payer = ["uid", "contract_id"].iter().filter_map(|name| value.get(name).and_then(stated)).collect(),
+            "cdr_token" => {
+                self.payer = ["uid", "contract_id"]
+                    .iter()
+                    .filter_map(|name| value.get(name).and_then(stated))
+                    .collect()
+            }
             "signed_data" => self.signed = SignedPart::read(value),
             _ => {}
         }
@@ -160,7 +165,8 @@ impl<'a> SignedData<'a> {
             return None;
         }
         let mut values = Vec::new();
-        for element in list.elements() {
+        // One more than is ever looked at is enough to see that there are too many.
+        for element in list.first_elements(MAX_RECORDS + 1) {
             if element.kind() != Kind::Object {
                 return None;
             }
@@ -206,7 +212,9 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let instant = match DateTime::parse_from_rfc3339(text) {
         Ok(instant) => instant.to_utc(),
-        Err(_) => NaiveDateTime::parse_from_str(text.trim_end_matches(['Z', 'z']), "%Y-%m-%dT%H:%M:%S%.f").ok()?.and_utc(),
+        Err(_) => NaiveDateTime::parse_from_str(text.trim_end_matches(['Z', 'z']), "%Y-%m-%dT%H:%M:%S%.f")
+            .ok()?
+            .and_utc(),
     };
     (Some(instant.date_naive()) != NaiveDate::from_ymd_opt(1970, 1, 1)).then_some(instant)
 }
@@ -221,7 +229,14 @@ mod tests {
         let body = br##"{"country_code":"DE","party_id":"ABC","id":"C\u002d1","total_energy":0.10000000000000000001,"x":{"id":"no"},
             "cdr_location":{"evse_id":"#NA","evse_uid":"1"},"cdr_token":{"uid":"U","contract_id":"C"},"signed_data":null}"##;
         let claim = Claim::read(body).unwrap();
-        assert_eq!(claim.identity, Identity { country_code: "DE".into(), party_id: "ABC".into(), id: "C-1".into() });
+        assert_eq!(
+            claim.identity,
+            Identity {
+                country_code: "DE".into(),
+                party_id: "ABC".into(),
+                id: "C-1".into()
+            }
+        );
         assert_eq!(claim.total_energy_text, Some("0.10000000000000000001"));
         assert_eq!((claim.evse_id.as_deref(), claim.evse_uid.as_deref()), (None, Some("1")));
         assert!(matches!(claim.signed, SignedPart::Absent));
@@ -229,9 +244,18 @@ mod tests {
 
     #[test]
     fn signed_data_of_the_wrong_type_is_unreadable_not_absent() {
-        for wrong in ["[]", "\"x\"", "{}", r#"{"signed_values":{}}"#, r#"{"signed_values":[1]}"#] {
+        for wrong in [
+            "[]",
+            "\"x\"",
+            "{}",
+            r#"{"signed_values":{}}"#,
+            r#"{"signed_values":[1]}"#,
+        ] {
             let body = format!(r#"{{"signed_data":{wrong}}}"#);
-            assert!(matches!(Claim::read(body.as_bytes()).unwrap().signed, SignedPart::Unreadable), "{wrong}");
+            assert!(
+                matches!(Claim::read(body.as_bytes()).unwrap().signed, SignedPart::Unreadable),
+                "{wrong}"
+            );
         }
     }
 
@@ -239,7 +263,10 @@ mod tests {
     fn times_are_utc_unless_they_say_otherwise_and_1970_means_unknown() {
         let at = |text: &str| instant(text).map(|instant| instant.to_rfc3339());
         assert_eq!(at("2025-05-01T06:00:00").as_deref(), Some("2025-05-01T06:00:00+00:00"));
-        assert_eq!(at("2025-05-01T08:00:00.500+02:00").as_deref(), Some("2025-05-01T06:00:00.500+00:00"));
+        assert_eq!(
+            at("2025-05-01T08:00:00.500+02:00").as_deref(),
+            Some("2025-05-01T06:00:00.500+00:00")
+        );
         assert_eq!(at("1970-01-01T00:00:00Z"), None);
         assert_eq!(at("yesterday"), None);
     }

@@ -47,7 +47,12 @@ pub fn splice(body: &[u8], marker: &str) -> Result<Vec<u8>, NotAnObject> {
     // Only in an empty object can an opening brace be the last thing before the closing one.
     let comma = if inside.ends_with('{') { "" } else { "," };
     let member = format!("{comma}\"{MEMBER}\":{marker}");
-    Ok([&text.as_bytes()[..inside.len()], member.as_bytes(), &text.as_bytes()[inside.len()..]].concat())
+    Ok([
+        &text.as_bytes()[..inside.len()],
+        member.as_bytes(),
+        &text.as_bytes()[inside.len()..],
+    ]
+    .concat())
 }
 
 /// Whether the body already has the member, however its name is escaped.
@@ -90,11 +95,23 @@ mod tests {
 
     #[test]
     fn the_marker_is_the_last_member_and_nothing_else_moves() {
-        assert_eq!(spliced(r#"{"a":1.0}"#), r#"{"a":1.0,"metering_validation":{"status":"INVALID"}}"#);
+        assert_eq!(
+            spliced(r#"{"a":1.0}"#),
+            r#"{"a":1.0,"metering_validation":{"status":"INVALID"}}"#
+        );
         assert_eq!(spliced("{}"), r#"{"metering_validation":{"status":"INVALID"}}"#);
-        assert_eq!(spliced(" { \n} \n"), " {\"metering_validation\":{\"status\":\"INVALID\"} \n} \n");
-        assert_eq!(spliced("{\n  \"a\": \"}\"\n}\n"), "{\n  \"a\": \"}\",\"metering_validation\":{\"status\":\"INVALID\"}\n}\n");
-        assert_eq!(spliced(r#"{"a":{}}"#), r#"{"a":{},"metering_validation":{"status":"INVALID"}}"#);
+        assert_eq!(
+            spliced(" { \n} \n"),
+            " {\"metering_validation\":{\"status\":\"INVALID\"} \n} \n"
+        );
+        assert_eq!(
+            spliced("{\n  \"a\": \"}\"\n}\n"),
+            "{\n  \"a\": \"}\",\"metering_validation\":{\"status\":\"INVALID\"}\n}\n"
+        );
+        assert_eq!(
+            spliced(r#"{"a":{}}"#),
+            r#"{"a":{},"metering_validation":{"status":"INVALID"}}"#
+        );
     }
 
     #[test]
@@ -115,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_member_twice_is_named() {
-        assert_eq!(duplicate_member(br#"{"id":1,"a":{"b":1},"i\u0064":2}"#).as_deref(), Some("id"));
+        assert_eq!(
+            duplicate_member(br#"{"id":1,"a":{"b":1},"i\u0064":2}"#).as_deref(),
+            Some("id")
+        );
         assert_eq!(duplicate_member(br#"{"a":{"b":1,"b":2}}"#), None);
     }
 
@@ -132,16 +152,38 @@ mod tests {
             (proptest::collection::vec((blank, inner, blank), 0..4), any::<bool>()).prop_map(|(items, is_list)| {
                 let join = |items: Vec<String>| items.join(",");
                 if is_list {
-                    format!("[{}]", join(items.into_iter().map(|(b, v, a)| format!("{b}{v}{a}")).collect()))
+                    format!(
+                        "[{}]",
+                        join(items.into_iter().map(|(b, v, a)| format!("{b}{v}{a}")).collect())
+                    )
                 } else {
-                    format!("{{{}}}", join(items.into_iter().enumerate().map(|(i, (b, v, a))| format!("{b}\"k{i}\"{a}:{b}{v}{a}")).collect()))
+                    format!(
+                        "{{{}}}",
+                        join(
+                            items
+                                .into_iter()
+                                .enumerate()
+                                .map(|(i, (b, v, a))| format!("{b}\"k{i}\"{a}:{b}{v}{a}"))
+                                .collect()
+                        )
+                    )
                 }
             })
         });
-        (proptest::collection::vec((blank, value, blank), 0..6), blank, blank, blank).prop_map(|(members, before, inside, after)| {
-            let members: Vec<String> = members.into_iter().enumerate().map(|(i, (b, v, a))| format!("{b}\"m{i}\"{a}:{b}{v}{a}")).collect();
-            format!("{before}{{{inside}{}}}{after}", members.join(","))
-        })
+        (
+            proptest::collection::vec((blank, value, blank), 0..6),
+            blank,
+            blank,
+            blank,
+        )
+            .prop_map(|(members, before, inside, after)| {
+                let members: Vec<String> = members
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, (b, v, a))| format!("{b}\"m{i}\"{a}:{b}{v}{a}"))
+                    .collect();
+                format!("{before}{{{inside}{}}}{after}", members.join(","))
+            })
     }
 
     proptest! {

@@ -11,7 +11,11 @@ pub const SOFTWARE: &str = concat!("truewatt ", env!("CARGO_PKG_VERSION"));
 /// Writes the verdict down.
 pub fn document(verdict: &Verdict, checked_at: DateTime<Utc>) -> String {
     let document = Document {
-        cdr: CdrName { country_code: &verdict.cdr.country_code, party_id: &verdict.cdr.party_id, id: &verdict.cdr.id },
+        cdr: CdrName {
+            country_code: &verdict.cdr.country_code,
+            party_id: &verdict.cdr.party_id,
+            id: &verdict.cdr.id,
+        },
         status: verdict.status.as_str(),
         billable: verdict.billable,
         checked_at: checked_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),

@@ -45,7 +45,9 @@ impl Deviation {
             Deviation::VersionAbsent => "the record does not say which version of OCMF it follows (FV)",
             Deviation::VersionAsNumber => "the version (FV) is written as a number instead of text",
             Deviation::VersionFromTheFuture => "the version (FV) is newer than any published one",
-            Deviation::MeterSerialAbsent => "the serial number of the meter (MS) is missing; the gateway's (GS) identifies it",
+            Deviation::MeterSerialAbsent => {
+                "the serial number of the meter (MS) is missing; the gateway's (GS) identifies it"
+            }
             Deviation::NumberInsteadOfText => "a member that should be text is written as a number",
             Deviation::ValueAsText => "a reading (RV) is written as text instead of a number",
             Deviation::PipeInsidePayload => "the payload contains the character that separates sections",

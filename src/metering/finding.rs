@@ -29,7 +29,9 @@ impl Severity {
 
     /// Reads the names of [`Severity::as_str`], in any letter case.
     pub fn from_name(name: &str) -> Option<Severity> {
-        [Severity::Info, Severity::Warning, Severity::Error].into_iter().find(|s| s.as_str().eq_ignore_ascii_case(name))
+        [Severity::Info, Severity::Warning, Severity::Error]
+            .into_iter()
+            .find(|s| s.as_str().eq_ignore_ascii_case(name))
     }
 }
 
@@ -178,7 +180,10 @@ impl Code {
 
     /// Reads the names of [`Code::as_str`], in any letter case.
     pub fn from_name(name: &str) -> Option<Code> {
-        Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(name))
+        Code::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str().eq_ignore_ascii_case(name))
     }
 }
 
@@ -233,7 +238,12 @@ pub struct Finding {
 impl Finding {
     /// A finding of the code's own severity.
     pub fn new(code: Code, place: Place, message: impl Into<String>) -> Finding {
-        Finding { code, severity: code.severity(), place, message: message.into() }
+        Finding {
+            code,
+            severity: code.severity(),
+            place,
+            message: message.into(),
+        }
     }
 }
 
@@ -254,7 +264,13 @@ impl Outcome {
         findings
             .into_iter()
             .filter(|finding| finding.severity == Severity::Error)
-            .map(|finding| if finding.code.is_undecidable() { Outcome::Unverifiable } else { Outcome::Invalid })
+            .map(|finding| {
+                if finding.code.is_undecidable() {
+                    Outcome::Unverifiable
+                } else {
+                    Outcome::Invalid
+                }
+            })
             .max()
             .unwrap_or(Outcome::Valid)
     }
@@ -279,8 +295,14 @@ mod tests {
         let finding = |code| Finding::new(code, Place::Session, "");
         assert_eq!(Outcome::of(&[]), Outcome::Valid);
         assert_eq!(Outcome::of(&[finding(Code::PaginationGap)]), Outcome::Valid);
-        assert_eq!(Outcome::of(&[finding(Code::PaginationGap), finding(Code::NoPublicKey)]), Outcome::Unverifiable);
-        assert_eq!(Outcome::of(&[finding(Code::SignatureMismatch), finding(Code::NoPublicKey)]), Outcome::Invalid);
+        assert_eq!(
+            Outcome::of(&[finding(Code::PaginationGap), finding(Code::NoPublicKey)]),
+            Outcome::Unverifiable
+        );
+        assert_eq!(
+            Outcome::of(&[finding(Code::SignatureMismatch), finding(Code::NoPublicKey)]),
+            Outcome::Invalid
+        );
     }
 
     #[test]

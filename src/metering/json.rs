@@ -65,13 +65,19 @@ pub fn read(text: &str) -> Result<Value<'_>, JsonError> {
     let (value, end) = read_prefix(text)?;
     match text[end..].find(|c: char| !is_blank(c)) {
         None => Ok(value),
-        Some(stray) => Err(JsonError { at: end + stray, problem: "something follows the value" }),
+        Some(stray) => Err(JsonError {
+            at: end + stray,
+            problem: "something follows the value",
+        }),
     }
 }
 
 /// Reads the JSON value at the beginning of a text; the second part is the byte offset just behind it.
 pub fn read_prefix(text: &str) -> Result<(Value<'_>, usize), JsonError> {
-    let mut scanner = Scanner { text: text.as_bytes(), at: 0 };
+    let mut scanner = Scanner {
+        text: text.as_bytes(),
+        at: 0,
+    };
     scanner.blanks();
     let start = scanner.at;
     scanner.value(0)?;
@@ -81,7 +87,10 @@ pub fn read_prefix(text: &str) -> Result<(Value<'_>, usize), JsonError> {
 /// The first name that stands twice in one object.
 pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     let mut seen = HashSet::with_capacity(members.len());
-    members.iter().map(|member| member.name.as_ref()).find(|name| !seen.insert(*name))
+    members
+        .iter()
+        .map(|member| member.name.as_ref())
+        .find(|name| !seen.insert(*name))
 }
 
 impl<'a> Value<'a> {
@@ -111,13 +120,24 @@ impl<'a> Value<'a> {
 
     /// Visits the members of an object one by one, in order, without keeping them: for documents as large as a peer likes.
     pub fn each_member(self, mut visit: impl FnMut(Cow<'a, str>, Value<'a>)) {
-        self.each_child(b'{', |name, value| visit(name.map(unescape).unwrap_or_default(), value));
+        self.each_child(b'{', |name, value| {
+            visit(name.map(unescape).unwrap_or_default(), value);
+            true
+        });
     }
 
     /// The elements of an array; none for any other kind.
     pub fn elements(self) -> Vec<Value<'a>> {
+        self.first_elements(usize::MAX)
+    }
+
+    /// The first so many elements of an array; none for any other kind. For lists as long as a peer likes.
+    pub fn first_elements(self, most: usize) -> Vec<Value<'a>> {
         let mut elements = Vec::new();
-        self.each_child(b'[', |_, value| elements.push(value));
+        self.each_child(b'[', |_, value| {
+            elements.push(value);
+            elements.len() < most
+        });
         elements
     }
 
@@ -128,6 +148,7 @@ impl<'a> Value<'a> {
             if raw.is_some_and(|raw| unescape(raw) == name) {
                 found = Some(value);
             }
+            true
         });
         found
     }
@@ -186,20 +207,29 @@ impl<'a> Value<'a> {
                 if mine.len() != theirs.len() || duplicate(&mine).is_some() || duplicate(&theirs).is_some() {
                     return false;
                 }
-                let theirs: HashMap<&str, Value<'_>> =
-                    theirs.iter().map(|member| (member.name.as_ref(), member.value)).collect();
-                mine.iter().all(|member| theirs.get(member.name.as_ref()).is_some_and(|value| member.value.same_as(*value)))
+                let theirs: HashMap<&str, Value<'_>> = theirs
+                    .iter()
+                    .map(|member| (member.name.as_ref(), member.value))
+                    .collect();
+                mine.iter().all(|member| {
+                    theirs
+                        .get(member.name.as_ref())
+                        .is_some_and(|value| member.value.same_as(*value))
+                })
             }
         }
     }
 
-    /// Walks the children of an object (`{`) or array (`[`). The value is known to be well formed, so an error cannot occur; if one did, the
+    /// Walks the children of an object (`{`) or array (`[`) until the visitor says `false`. The value is known to be well formed, so an error cannot occur; if one did, the
     /// walk would end early instead of panicking.
-    fn each_child(self, opening: u8, mut visit: impl FnMut(Option<&'a str>, Value<'a>)) {
+    fn each_child(self, opening: u8, mut visit: impl FnMut(Option<&'a str>, Value<'a>) -> bool) {
         if self.0.as_bytes().first() != Some(&opening) {
             return;
         }
-        let mut scanner = Scanner { text: self.0.as_bytes(), at: 1 };
+        let mut scanner = Scanner {
+            text: self.0.as_bytes(),
+            at: 1,
+        };
         loop {
             scanner.blanks();
             match scanner.peek() {
@@ -223,7 +253,9 @@ impl<'a> Value<'a> {
             if scanner.value(0).is_err() {
                 return;
             }
-            visit(name, Value(&self.0[start..scanner.at]));
+            if !visit(name, Value(&self.0[start..scanner.at])) {
+                return;
+            }
         }
     }
 }
@@ -231,11 +263,21 @@ impl<'a> Value<'a> {
 /// A number as sign, digits without outer zeros, and power of ten: equal exactly when the numbers are.
 fn exact_number(text: &str) -> (bool, String, i64) {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 })),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            exponent.parse().unwrap_or(if exponent.starts_with('-') {
+                i64::MIN / 2
+            } else {
+                i64::MAX / 2
+            }),
+        ),
         None => (text, 0),
     };
     let negative = mantissa.starts_with('-');
-    let (whole, fraction) = mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let (whole, fraction) = mantissa
+        .trim_start_matches('-')
+        .split_once('.')
+        .unwrap_or((mantissa.trim_start_matches('-'), ""));
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0');
     let trimmed = significant.trim_end_matches('0');
@@ -243,13 +285,20 @@ fn exact_number(text: &str) -> (bool, String, i64) {
         return (false, String::new(), 0);
     }
     let zeros = (significant.len() - trimmed.len()) as i64;
-    (negative, trimmed.to_owned(), exponent.saturating_sub(fraction.len() as i64).saturating_add(zeros))
+    (
+        negative,
+        trimmed.to_owned(),
+        exponent.saturating_sub(fraction.len() as i64).saturating_add(zeros),
+    )
 }
 
 /// The content of a string literal (quotes included in `literal`). A surrogate without its other half cannot be a Rust string; it becomes
 /// U+FFFD, which is enough for comparing and showing; signed octets are never taken from here.
 fn unescape(literal: &str) -> Cow<'_, str> {
-    let inner = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(literal);
+    let inner = literal
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(literal);
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }
@@ -267,7 +316,10 @@ fn unescape(literal: &str) -> Cow<'_, str> {
         }
         let escaped = chars.next().unwrap_or('\\');
         if escaped == 'u' {
-            let unit = chars.by_ref().take(4).fold(0u32, |unit, digit| unit * 16 + digit.to_digit(16).unwrap_or(0));
+            let unit = chars
+                .by_ref()
+                .take(4)
+                .fold(0u32, |unit, digit| unit * 16 + digit.to_digit(16).unwrap_or(0));
             units.push(unit as u16);
             continue;
         }
@@ -426,7 +478,11 @@ impl Scanner<'_> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { self.fail("a digit is missing") } else { Ok(()) }
+        if self.at == start {
+            self.fail("a digit is missing")
+        } else {
+            Ok(())
+        }
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), JsonError> {
@@ -449,7 +505,10 @@ mod tests {
     fn numbers_strings_and_order_stay_as_written() {
         let text = r#" { "b" : 0.10000000000000000001 , "a":[1e3,"x\u00e4\n"], "b":null } "#;
         let members = read(text).unwrap().members();
-        assert_eq!(members.iter().map(|m| m.name.as_ref()).collect::<Vec<_>>(), ["b", "a", "b"]);
+        assert_eq!(
+            members.iter().map(|m| m.name.as_ref()).collect::<Vec<_>>(),
+            ["b", "a", "b"]
+        );
         assert_eq!(members[0].value.number(), Some("0.10000000000000000001"));
         assert_eq!(members[1].value.elements()[1].text().unwrap(), "xä\n");
         assert_eq!(duplicate(&members), Some("b"));
@@ -463,7 +522,13 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_found_at_any_depth() {
-        assert_eq!(read(r#"{"a":[{"b":1,"c":{"d":1,"d":1}}]}"#).unwrap().first_duplicate().as_deref(), Some("d"));
+        assert_eq!(
+            read(r#"{"a":[{"b":1,"c":{"d":1,"d":1}}]}"#)
+                .unwrap()
+                .first_duplicate()
+                .as_deref(),
+            Some("d")
+        );
         assert_eq!(read(r#"{"a":[{"b":1},{"b":1}]}"#).unwrap().first_duplicate(), None);
     }
 
@@ -477,7 +542,24 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "{", "{\"a\"}", "{\"a\":1,}", "[1,]", "01", "+1", ".5", "1.", "1e", "\"\u{1}\"", "\"\\x\"", "nul", "{}x", "'a'", "\u{feff}{}"] {
+        for text in [
+            "",
+            "{",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "[1,]",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "\"\u{1}\"",
+            "\"\\x\"",
+            "nul",
+            "{}x",
+            "'a'",
+            "\u{feff}{}",
+        ] {
             assert!(read(text).is_err(), "{text:?} was taken for JSON");
         }
     }

@@ -15,6 +15,7 @@
 mod curves;
 mod der;
 pub mod deviation;
+mod examined;
 pub mod finding;
 pub mod formats;
 pub mod json;

@@ -5,6 +5,9 @@
 use super::finding::{Code, Finding, Place};
 use super::reading::{Marker, Obis, Reading, TimeStatus};
 
+/// Most energy registers of one record that are considered. OCMF 1.4 defines twelve; more are no meter's idea.
+const MAX_REGISTERS: usize = 16;
+
 /// Where a reading stands: record, then reading.
 pub(super) type At = (usize, usize);
 
@@ -40,37 +43,67 @@ pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     let place = |at: At| Place::Record(sheets[at.0].record);
 
     for sheet in sheets {
-        if sheet.readings.iter().any(|reading| reading.marker == Some(Marker::Exception)) {
-            pair.add(Code::ExceptionMarker, Place::Record(sheet.record), "the meter marks an exception: its readings cannot be relied on from there");
+        if sheet
+            .readings
+            .iter()
+            .any(|reading| reading.marker == Some(Marker::Exception))
+        {
+            pair.add(
+                Code::ExceptionMarker,
+                Place::Record(sheet.record),
+                "the meter marks an exception: its readings cannot be relied on from there",
+            );
         }
     }
     if billed.is_empty() {
-        let at = if let [only] = sheets { Place::Record(only.record) } else { Place::Session };
-        pair.add(Code::NoBillingRegister, at, "no reading belongs to a register that counts energy drawn from the grid or the station");
+        let at = if let [only] = sheets {
+            Place::Record(only.record)
+        } else {
+            Place::Session
+        };
+        pair.add(
+            Code::NoBillingRegister,
+            at,
+            "no reading belongs to a register that counts energy drawn from the grid or the station",
+        );
         return pair;
     }
 
     let begins = begins(sheets, &billed);
-    let ends: Vec<At> = billed.iter().copied().filter(|at| reading(*at).marker.as_ref().is_some_and(Marker::is_end)).collect();
+    let is_end = |at: &At| reading(*at).marker.as_ref().is_some_and(Marker::is_end);
+    let mut ends = billed.iter().copied().filter(is_end);
+    let (first_end, second_end) = (ends.next(), ends.next());
     if let Some(second) = begins.get(1) {
         pair.add(Code::MultipleBegin, place(*second), "there is more than one begin");
     }
-    if let Some(second) = ends.get(1) {
-        pair.add(Code::MultipleEnd, place(*second), "there is more than one end");
+    if let Some(second) = second_end {
+        pair.add(Code::MultipleEnd, place(second), "there is more than one end");
     }
     if complete && begins.is_empty() {
-        pair.add(Code::MissingBegin, Place::Session, "there is no reading from the begin of the session");
+        pair.add(
+            Code::MissingBegin,
+            Place::Session,
+            "there is no reading from the begin of the session",
+        );
     }
-    if complete && ends.is_empty() {
-        pair.add(Code::MissingEnd, Place::Session, "there is no reading from the end of the session");
+    if complete && first_end.is_none() {
+        pair.add(
+            Code::MissingEnd,
+            Place::Session,
+            "there is no reading from the end of the session",
+        );
     }
-    for at in billed.iter().copied().filter(|at| begins.contains(at) || ends.contains(at) || reading(*at).marker.is_none()) {
+    for at in billed
+        .iter()
+        .copied()
+        .filter(|at| begins.contains(at) || is_end(at) || reading(*at).marker.is_none())
+    {
         pair.check_state(reading(at), place(at));
     }
     pair.begin = begins.first().copied();
-    pair.end = ends.last().copied();
+    pair.end = ends.next_back().or(second_end).or(first_end);
     if let Some(begin) = pair.begin {
-        for at in billed.iter().copied().filter(|at| *at != begin && !begins.contains(at)) {
+        for at in billed.iter().copied().filter(|at| !begins.contains(at)) {
             pair.check_course(reading(begin), reading(at), pair.end.map(reading), place(at));
         }
         if let Some(end) = pair.end {
@@ -83,16 +116,24 @@ pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     pair
 }
 
-/// Begin readings; one that a later record merely repeats beside its end is not a second begin (multiple-reading mode, 2.3).
+/// Begin readings, the first two; a second one is fatal and further ones say nothing new. One that a later record merely repeats beside its end
+/// is not a second begin (multiple-reading mode, 2.3).
 fn begins(sheets: &[Sheet<'_>], billed: &[At]) -> Vec<At> {
+    let ends: Vec<bool> = sheets
+        .iter()
+        .map(|sheet| {
+            sheet
+                .readings
+                .iter()
+                .any(|other| other.billed && other.marker.as_ref().is_some_and(Marker::is_end))
+        })
+        .collect();
     let mut begins: Vec<At> = Vec::new();
     for at in billed.iter().copied() {
-        let readings = &sheets[at.0].readings;
-        let reading = &readings[at.1];
-        if reading.marker != Some(Marker::Begin) {
+        let reading = &sheets[at.0].readings[at.1];
+        if reading.marker != Some(Marker::Begin) || begins.len() == 2 {
             continue;
         }
-        let beside_an_end = readings.iter().any(|other| other.billed && other.marker.as_ref().is_some_and(Marker::is_end));
         let repeats = begins.iter().any(|first| {
             let first_reading = &sheets[first.0].readings[first.1];
             first.0 != at.0
@@ -100,7 +141,7 @@ fn begins(sheets: &[Sheet<'_>], billed: &[At]) -> Vec<At> {
                 && first_reading.time.instant == reading.time.instant
                 && same_register(first_reading, reading)
         });
-        if !(beside_an_end && repeats) {
+        if !(ends[at.0] && repeats) {
             begins.push(at);
         }
     }
@@ -113,7 +154,11 @@ fn same_register(one: &Reading, other: &Reading) -> bool {
 
 impl Pair {
     fn add(&mut self, code: Code, place: Place, message: &str) {
-        if !self.findings.iter().any(|finding| finding.code == code && finding.place == place) {
+        if !self
+            .findings
+            .iter()
+            .any(|finding| finding.code == code && finding.place == place)
+        {
             self.findings.push(Finding::new(code, place, message));
         }
     }
@@ -125,11 +170,21 @@ impl Pair {
         for sheet in sheets.iter() {
             let energy = |reading: &&Reading| reading.obis.is_some_and(Obis::may_be_billed);
             if sheet.readings.iter().filter(energy).any(|reading| !reading.is_energy()) {
-                self.add(Code::UnitNotEnergy, Place::Record(sheet.record), "an energy register comes in a unit that is not one of energy");
+                self.add(
+                    Code::UnitNotEnergy,
+                    Place::Record(sheet.record),
+                    "an energy register comes in a unit that is not one of energy",
+                );
             }
             let mut registers: Vec<Obis> = Vec::new();
-            for obis in sheet.readings.iter().filter(energy).filter(|reading| reading.is_energy()).filter_map(|reading| reading.obis) {
-                if !registers.iter().any(|seen| seen.is_same_register(obis)) {
+            for obis in sheet
+                .readings
+                .iter()
+                .filter(energy)
+                .filter(|reading| reading.is_energy())
+                .filter_map(|reading| reading.obis)
+            {
+                if registers.len() < MAX_REGISTERS && !registers.iter().any(|seen| seen.is_same_register(obis)) {
                     registers.push(obis);
                 }
             }
@@ -141,10 +196,15 @@ impl Pair {
             offered.push(registers);
         }
         let in_every_record = offered.iter().flatten().copied().find(|candidate| {
-            offered.iter().filter(|registers| !registers.is_empty()).all(|registers| registers.iter().any(|obis| obis.is_same_register(*candidate)))
+            offered
+                .iter()
+                .filter(|registers| !registers.is_empty())
+                .all(|registers| registers.iter().any(|obis| obis.is_same_register(*candidate)))
         });
         for (sheet, registers) in sheets.iter_mut().zip(&offered) {
-            let Some(chosen) = in_every_record.or(registers.first().copied()) else { continue };
+            let Some(chosen) = in_every_record.or(registers.first().copied()) else {
+                continue;
+            };
             for reading in sheet.readings.iter_mut() {
                 reading.billed = reading.is_energy() && reading.obis.is_some_and(|obis| obis.is_same_register(chosen));
             }
@@ -154,27 +214,51 @@ impl Pair {
     /// What the meter says about one billed reading.
     fn check_state(&mut self, reading: &Reading, place: Place) {
         if reading.energy_unusable {
-            self.add(Code::EnergyErrorFlag, place, "the meter calls the energy of this reading unusable");
+            self.add(
+                Code::EnergyErrorFlag,
+                place,
+                "the meter calls the energy of this reading unusable",
+            );
         }
         if reading.time_unusable {
-            self.add(Code::TimeErrorFlag, place, "the meter calls the time of this reading unusable for time tariffs");
+            self.add(
+                Code::TimeErrorFlag,
+                place,
+                "the meter calls the time of this reading unusable for time tariffs",
+            );
         }
         match &reading.status {
-            None => self.add(Code::MeterStatusMissing, place, "the meter says nothing about its state"),
-            Some(_) if !reading.is_status_good() => self.add(Code::MeterStatusNotOk, place, "the meter reports an error"),
+            None => self.add(
+                Code::MeterStatusMissing,
+                place,
+                "the meter says nothing about its state",
+            ),
+            Some(_) if !reading.is_status_good() => {
+                self.add(Code::MeterStatusNotOk, place, "the meter reports an error")
+            }
             Some(_) => {}
         }
         if reading.kilowatt_hours().is_none() {
-            self.add(Code::ReadingUnreadable, place, "the reading is not a number that can be kept exactly");
+            self.add(
+                Code::ReadingUnreadable,
+                place,
+                "the reading is not a number that can be kept exactly",
+            );
         }
         if matches!(reading.time.status, TimeStatus::Unknown | TimeStatus::Informative) {
-            self.add(Code::TimeNotSynchronised, place, "the meter does not vouch for its clock");
+            self.add(
+                Code::TimeNotSynchronised,
+                place,
+                "the meter does not vouch for its clock",
+            );
         }
     }
 
     /// A reading taken during the session must lie between its begin and its end.
     fn check_course(&mut self, begin: &Reading, reading: &Reading, end: Option<&Reading>, place: Place) {
-        let (Some(first), Some(value)) = (begin.kilowatt_hours(), reading.kilowatt_hours()) else { return };
+        let (Some(first), Some(value)) = (begin.kilowatt_hours(), reading.kilowatt_hours()) else {
+            return;
+        };
         let unusable = reading.energy_unusable || !reading.is_status_good();
         let is_end = reading.marker.as_ref().is_some_and(Marker::is_end);
         if unusable && !is_end {
@@ -182,7 +266,11 @@ impl Pair {
         }
         let beyond_end = !is_end && end.and_then(Reading::kilowatt_hours).is_some_and(|last| value > last);
         if value < first || beyond_end {
-            self.add(Code::MeterWentBackwards, place, "a later reading is lower than an earlier one");
+            self.add(
+                Code::MeterWentBackwards,
+                place,
+                "a later reading is lower than an earlier one",
+            );
         }
     }
 
@@ -194,15 +282,27 @@ impl Pair {
             self.add(Code::TimeWentBackwards, place, "the end lies before the begin");
         }
         if !same_register(begin, end) {
-            self.add(Code::RegisterMismatch, place, "begin and end are of different registers");
+            self.add(
+                Code::RegisterMismatch,
+                place,
+                "begin and end are of different registers",
+            );
         }
         if begin.time.status == TimeStatus::Relative && end.time.status != TimeStatus::Relative {
-            self.add(Code::TimeSyncInconsistent, place, "the begin counts relative time, the end does not");
+            self.add(
+                Code::TimeSyncInconsistent,
+                place,
+                "the begin counts relative time, the end does not",
+            );
         }
         if let (Some(before), Some(after)) = (&begin.event_counter, &end.event_counter)
             && before != after
         {
-            self.add(Code::EventCounterChanged, place, "the event counter of the meter changed during the session");
+            self.add(
+                Code::EventCounterChanged,
+                place,
+                "the event counter of the meter changed during the session",
+            );
         }
     }
 }

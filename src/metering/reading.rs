@@ -58,7 +58,9 @@ impl Reading {
 
     /// Whether the meter says that it is well, in whatever letter case.
     pub fn is_status_good(&self) -> bool {
-        self.status.as_deref().is_some_and(|status| status.trim().eq_ignore_ascii_case("G"))
+        self.status
+            .as_deref()
+            .is_some_and(|status| status.trim().eq_ignore_ascii_case("G"))
     }
 }
 
@@ -109,7 +111,11 @@ pub fn exact_decimal(text: &str) -> Option<Decimal> {
     for _ in 0..padding {
         number = number.checked_mul(10)?;
     }
-    Decimal::try_from_i128_with_scale(if negative { -number } else { number }, u32::try_from(scale.max(0)).ok()?).ok()
+    Decimal::try_from_i128_with_scale(
+        if negative { -number } else { number },
+        u32::try_from(scale.max(0)).ok()?,
+    )
+    .ok()
 }
 
 /// An OBIS code `A-B:C.D.E*F`. `None` stands for a group that is missing or a placeholder letter.
@@ -136,7 +142,14 @@ impl Obis {
         let text = text.trim();
         if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let group = |index: usize| u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok();
-            return Some(Obis { a: group(0)?, b: group(1), c: group(2)?, d: group(3)?, e: group(4), f: group(5) });
+            return Some(Obis {
+                a: group(0)?,
+                b: group(1),
+                c: group(2)?,
+                d: group(3)?,
+                e: group(4),
+                f: group(5),
+            });
         }
         let (medium, rest) = text.split_once('-')?;
         let (channel, rest) = rest.split_once(':')?;
@@ -195,7 +208,11 @@ fn hexadecimal(group: &str) -> Option<u8> {
 
 /// A group that may be absent or a placeholder letter. The outer `None` means: not an OBIS code at all.
 fn optional(group: &str, placeholder: &str) -> Option<Option<u8>> {
-    if group.is_empty() || group.eq_ignore_ascii_case(placeholder) { Some(None) } else { hexadecimal(group).map(Some) }
+    if group.is_empty() || group.eq_ignore_ascii_case(placeholder) {
+        Some(None)
+    } else {
+        hexadecimal(group).map(Some)
+    }
 }
 
 /// `*255` and `*198` are decimal although every other group is hexadecimal: a group of three digits cannot be anything else.
@@ -258,7 +275,11 @@ impl SignedTime {
             "R" => TimeStatus::Relative,
             _ => TimeStatus::Unstated,
         };
-        SignedTime { text: text.to_owned(), instant: instant(moment.trim()), status }
+        SignedTime {
+            text: text.to_owned(),
+            instant: instant(moment.trim()),
+            status,
+        }
     }
 
     /// Whether the meter itself vouches for the instant.
@@ -300,7 +321,9 @@ fn offset(zone: &str) -> Option<FixedOffset> {
 }
 
 fn number(digits: &str) -> Option<u32> {
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
 }
 
 /// What happened when the reading was taken (OCMF `TX`).
@@ -350,7 +373,10 @@ impl Marker {
 
     /// Whether the session ended here, in whatever way.
     pub fn is_end(&self) -> bool {
-        matches!(self, Marker::End | Marker::LocalEnd | Marker::RemoteEnd | Marker::Abort | Marker::PowerFailure)
+        matches!(
+            self,
+            Marker::End | Marker::LocalEnd | Marker::RemoteEnd | Marker::Abort | Marker::PowerFailure
+        )
     }
 }
 
@@ -369,9 +395,22 @@ mod tests {
         assert_eq!(shown("25e-2").as_deref(), Some("0.25"));
         assert_eq!(shown("-0.5").as_deref(), Some("-0.5"));
         assert_eq!(shown("0.00").as_deref(), Some("0.00"));
-        assert_eq!(shown("0.10000000000000000001").as_deref(), Some("0.10000000000000000001"));
-        assert_eq!(shown("79228162514264337593543950335").as_deref(), Some("79228162514264337593543950335"));
-        for too_long in ["79228162514264337593543950336", "0.12345678901234567890123456789", "1e40", "1e-40", "1e2147483647", "1e-2147483648"] {
+        assert_eq!(
+            shown("0.10000000000000000001").as_deref(),
+            Some("0.10000000000000000001")
+        );
+        assert_eq!(
+            shown("79228162514264337593543950335").as_deref(),
+            Some("79228162514264337593543950335")
+        );
+        for too_long in [
+            "79228162514264337593543950336",
+            "0.12345678901234567890123456789",
+            "1e40",
+            "1e-40",
+            "1e2147483647",
+            "1e-2147483648",
+        ] {
             assert_eq!(exact_decimal(too_long), None, "{too_long}");
         }
         for nonsense in ["", ".", "-", "1,5", "0x10", "NaN", "1e", "1e1.5", "٣", "1 2"] {
@@ -381,8 +420,15 @@ mod tests {
 
     #[test]
     fn watt_hours_become_kilowatt_hours_without_losing_a_digit() {
-        let reading = |value: &str, unit: &str| Reading { value: exact_decimal(value), unit: unit.into(), ..blank() };
-        assert_eq!(reading("2850685", "Wh").kilowatt_hours().unwrap().to_string(), "2850.685");
+        let reading = |value: &str, unit: &str| Reading {
+            value: exact_decimal(value),
+            unit: unit.into(),
+            ..blank()
+        };
+        assert_eq!(
+            reading("2850685", "Wh").kilowatt_hours().unwrap().to_string(),
+            "2850.685"
+        );
         assert_eq!(reading("3.988", "kWh").kilowatt_hours().unwrap().to_string(), "3.988");
         assert_eq!(reading("0.0015", "MWh").kilowatt_hours().unwrap().to_string(), "1.5000");
         assert_eq!(reading("5400", "sec").kilowatt_hours(), None);
@@ -391,16 +437,40 @@ mod tests {
     #[test]
     fn every_spelling_of_a_register_in_the_field_is_read() {
         let active_import = Obis::read("1-0:1.8.0").unwrap();
-        for spelling in ["1-b:1.8.0", "1-b:1.8.e", "01-00:01.08.00.FF", "01-00:01.08.00*FF", "1-0:1.8.0*255", "0100010800FF", "1-0:1.8.0*198"] {
+        for spelling in [
+            "1-b:1.8.0",
+            "1-b:1.8.e",
+            "01-00:01.08.00.FF",
+            "01-00:01.08.00*FF",
+            "1-0:1.8.0*255",
+            "0100010800FF",
+            "1-0:1.8.0*198",
+        ] {
             let obis = Obis::read(spelling).unwrap();
-            assert!(obis.may_be_billed() && obis.is_same_register(active_import), "{spelling}");
+            assert!(
+                obis.may_be_billed() && obis.is_same_register(active_import),
+                "{spelling}"
+            );
         }
         assert_eq!(Obis::read("1-0:1.8.0*198").unwrap().f, Some(198));
-        assert!(!Obis::read("1-0:1.8.0*198").unwrap().is_same_register(Obis::read("1-0:1.8.0*255").unwrap()));
+        assert!(
+            !Obis::read("1-0:1.8.0*198")
+                .unwrap()
+                .is_same_register(Obis::read("1-0:1.8.0*255").unwrap())
+        );
         assert!(Obis::read("01-00:B1.08.00*FF").unwrap().is_compensated());
         assert!(!Obis::read("1-0:2.8.0").unwrap().may_be_billed());
         assert!(!Obis::read("00-00:01.08.FF*FF").unwrap().may_be_billed());
-        for nonsense in ["1-b", "", "-:..", "1-0:1", "1-0:1.8.0.255.7", "1-0:001.8.0", "1-0:ß.8.0", "0100010800Fß"] {
+        for nonsense in [
+            "1-b",
+            "",
+            "-:..",
+            "1-0:1",
+            "1-0:1.8.0.255.7",
+            "1-0:001.8.0",
+            "1-0:ß.8.0",
+            "0100010800Fß",
+        ] {
             assert_eq!(Obis::read(nonsense), None, "{nonsense:?}");
         }
     }
@@ -413,7 +483,14 @@ mod tests {
         assert!(time.instant < SignedTime::read("2025-10-26T02:10:00,000+0100 S").instant);
         assert_eq!(SignedTime::read("2025-05-01T08:00:00Z").status, TimeStatus::Unstated);
         assert!(SignedTime::read("2025-05-01T08:00:00.5+02:00 R").instant.is_some());
-        for nonsense in ["", "S", "2025-13-01T08:00:00,000+0200 S", "2025-05-01T25:00:00,000+0200 S", "2025-05-01T08:00:00,000+9900 S", "T+"] {
+        for nonsense in [
+            "",
+            "S",
+            "2025-13-01T08:00:00,000+0200 S",
+            "2025-05-01T25:00:00,000+0200 S",
+            "2025-05-01T08:00:00,000+9900 S",
+            "T+",
+        ] {
             assert_eq!(SignedTime::read(nonsense).instant, None, "{nonsense:?}");
         }
     }

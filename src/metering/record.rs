@@ -8,10 +8,13 @@ use super::key::PublicKey;
 
 /// Longest carried text (record, readable copy, container) that is looked at, in bytes. The longest genuine record in the corpus has 5579 bytes
 /// (an ML-DSA signature in hex), OCPI stops at 5000 characters a field (2.2.1 `SignedValue`), whole containers stay below 40 KiB.
-pub const MAX_CARRIED_TEXT: usize = 256 * 1024;
+pub const MAX_CARRIED_TEXT: usize = 64 * 1024;
 
 /// Most signed values that are looked at in one go. The corpus has three in a session; every one may cost a signature verification.
-pub const MAX_RECORDS: usize = 100;
+pub const MAX_RECORDS: usize = 50;
+
+/// Most readings in one record. The corpus has at most eight; four a quarter of an hour over a whole day are 384.
+pub const MAX_READINGS: usize = 500;
 
 /// One signed value as it was carried, octet for octet.
 #[derive(Clone, Copy, Default)]

@@ -11,16 +11,15 @@ use std::ops::Range;
 
 use rust_decimal::Decimal;
 
-use super::deviation::Deviation;
+use super::examined::{Carried, carried};
+pub use super::examined::{ChargePoint, RecordExamination};
 use super::finding::{Code, Finding, Outcome, Place};
-use super::formats::ocmf::{self, Malformed, Ocmf, Pagination, SignatureProblem, SignatureSection};
-use super::formats::transport::{self, Unwrapped};
 use super::formats::FormatName;
-use super::json;
+use super::formats::ocmf::{Malformed, Ocmf, SignatureSection};
 use super::key::{Curve, KeyError, PublicKey};
 use super::pairing::{self, Sheet};
-use super::reading::{Marker, Reading};
-use super::record::{Given, Identification, JudgedAs, KeyTrust, MAX_RECORDS, Nature, SignedValue};
+use super::reading::Reading;
+use super::record::{Given, Identification, JudgedAs, MAX_RECORDS, Nature, SignedValue};
 use super::verdict::{self, KeyTexts, SignatureAnswer};
 
 /// What was found out about a list of records.
@@ -40,57 +39,6 @@ pub struct Examination {
     is_session: bool,
 }
 
-/// What was found out about one record.
-#[derive(Debug, Clone)]
-pub struct RecordExamination {
-    /// What the record is, as far as it was recognised.
-    pub format: Option<FormatName>,
-    /// The curve its signature is on.
-    pub curve: Option<Curve>,
-    /// The cryptographic answer alone.
-    pub signature: SignatureAnswer,
-    /// The key it was held against, and on whose word.
-    pub key: Option<(PublicKey, KeyTrust)>,
-    /// Everything it says, in its own order.
-    pub readings: Vec<Reading>,
-    /// What concerns this record alone.
-    pub findings: Vec<Finding>,
-    /// Identity of the signed octets, for recognising replays; see [`verdict::block_digest`].
-    pub block_digest: Option<[u8; 32]>,
-    /// Serial number of the meter.
-    pub meter_serial: Option<String>,
-    /// Serial number of the gateway that signs.
-    pub gateway_serial: Option<String>,
-    /// The charge point it names.
-    pub charge_point: Option<ChargePoint>,
-    /// Whom it names.
-    pub identification: Option<Identification>,
-    /// How well that was checked, as written.
-    pub identification_level: Option<String>,
-    /// Its number.
-    pub pagination: Option<Pagination>,
-    /// Its label, as carried.
-    pub nature: Option<String>,
-    /// Harmless departures from the format.
-    pub deviations: Vec<Deviation>,
-}
-
-/// A charge point as a record names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargePoint {
-    /// `EVSEID` or `CBIDC`, as written.
-    pub kind: Option<String>,
-    /// The id.
-    pub id: String,
-}
-
-impl ChargePoint {
-    /// Whether the id is that of an EVSE.
-    pub fn is_evse(&self) -> bool {
-        self.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("EVSEID"))
-    }
-}
-
 /// Examines records. Never panics, whatever was carried; takes no longer than its input is long.
 pub fn examine(values: &[SignedValue<'_>], given: &Given<'_>, judged_as: JudgedAs) -> Examination {
     open(values, given.encoding_method, judged_as).verify(given)
@@ -98,9 +46,17 @@ pub fn examine(values: &[SignedValue<'_>], given: &Given<'_>, judged_as: JudgedA
 
 /// Unwraps, reads and compares records without asking for a key yet: what they say tells which key to look for.
 pub fn open<'a>(values: &[SignedValue<'a>], encoding_method: Option<&str>, judged_as: JudgedAs) -> Opened<'a> {
-    let mut opened = Opened { examination: Examination::blank(), evidence: Vec::new(), texts: KeyTexts::default() };
+    let mut opened = Opened {
+        examination: Examination::blank(),
+        evidence: Vec::new(),
+        texts: KeyTexts::default(),
+    };
     if values.len() > MAX_RECORDS {
-        opened.examination.add(Code::UndecodableSignedData, Place::Session, "there are more signed values than any session has");
+        opened.examination.add(
+            Code::UndecodableSignedData,
+            Place::Session,
+            "there are more signed values than any session has",
+        );
         return opened;
     }
     for (index, value) in values.iter().enumerate() {
@@ -163,23 +119,32 @@ impl<'a> Opened<'a> {
         evidence.peek().is_some()
             && evidence.all(|evidence| {
                 evidence.signature.as_ref().is_some_and(|section| {
-                    verdict::verify(key, section.curve, evidence.signed(), &section.signature).0.fits()
+                    verdict::verify(key, section.curve, evidence.signed(), &section.signature)
+                        .0
+                        .fits()
                 })
             })
     }
 
     /// Verifies every signature and concludes.
     pub fn verify(self, given: &Given<'_>) -> Examination {
-        let Opened { examination: mut session, evidence, mut texts } = self;
+        let Opened {
+            examination: mut session,
+            evidence,
+            mut texts,
+        } = self;
         for (index, evidence) in evidence.iter().enumerate() {
-            let Some((evidence, section)) = evidence.as_ref().and_then(|evidence| Some((evidence, evidence.signature.as_ref()?))) else {
+            let Some((evidence, section)) = evidence
+                .as_ref()
+                .and_then(|evidence| Some((evidence, evidence.signature.as_ref()?)))
+            else {
                 continue;
             };
             let choice = verdict::choose(&mut texts, given, evidence.own_key, section.curve);
-            if let Some(conflict) = choice.conflict
-                && !session.findings.contains(&conflict)
+            if let Some(remark) = choice.remark
+                && !session.findings.contains(&remark)
             {
-                session.findings.push(conflict);
+                session.findings.push(remark);
             }
             session.records[index].verify(index, evidence.signed(), section, choice.key);
         }
@@ -202,21 +167,41 @@ impl<'a> Opened<'a> {
             }
             Carried::Foreign(format) => record.cannot_be_read_yet(index, format),
             Carried::Empty => record.undecidable(index, Code::NoSignedData, "the value is empty"),
-            Carried::TooLong => record.undecidable(index, Code::UndecodableSignedData, "the value is longer than any record"),
-            Carried::Unrecognised { is_text } => match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
-                Some((_, Some(FormatName::Ocmf))) if is_text => {
-                    record.format = Some(FormatName::Ocmf);
-                    record.malformed(index, &Malformed::Header);
+            Carried::TooLong => record.undecidable(
+                index,
+                Code::UndecodableSignedData,
+                "the value is longer than any record",
+            ),
+            Carried::Unrecognised { is_text } => {
+                match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
+                    Some((_, Some(FormatName::Ocmf))) if is_text => {
+                        record.format = Some(FormatName::Ocmf);
+                        record.malformed(index, &Malformed::Header);
+                    }
+                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(index, format),
+                    Some((label, None)) if !label.trim().is_empty() => {
+                        record.undecidable(
+                            index,
+                            Code::UnsupportedEncodingMethod,
+                            "neither the label nor the content is of a known format",
+                        );
+                    }
+                    _ => record.undecidable(
+                        index,
+                        Code::UndecodableSignedData,
+                        "no record of a known format can be unwrapped from the value",
+                    ),
                 }
-                Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(index, format),
-                Some((label, None)) if !label.trim().is_empty() => {
-                    record.undecidable(index, Code::UnsupportedEncodingMethod, "neither the label nor the content is of a known format");
-                }
-                _ => record.undecidable(index, Code::UndecodableSignedData, "no record of a known format can be unwrapped from the value"),
-            },
+            }
         }
         self.examination.records.push(record);
-        self.evidence.push(evidence.map(|(text, (signed_at, signature))| Evidence { text, signed_at, signature, own_key: value.delivered_key }));
+        self.evidence
+            .push(evidence.map(|(text, (signed_at, signature))| Evidence {
+                text,
+                signed_at,
+                signature,
+                own_key: value.delivered_key,
+            }));
     }
 }
 
@@ -229,12 +214,22 @@ pub fn signed_energy_kwh(examination: &Examination) -> Option<Decimal> {
 
 impl Examination {
     fn blank() -> Examination {
-        Examination { records: Vec::new(), findings: Vec::new(), outcome: Outcome::Valid, begin: None, end: None, is_session: false }
+        Examination {
+            records: Vec::new(),
+            findings: Vec::new(),
+            outcome: Outcome::Valid,
+            begin: None,
+            end: None,
+            is_session: false,
+        }
     }
 
     /// Every finding: those of the records first, in their order, then those of the session.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        self.records.iter().flat_map(|record| &record.findings).chain(&self.findings)
+        self.records
+            .iter()
+            .flat_map(|record| &record.findings)
+            .chain(&self.findings)
     }
 
     /// The reading that begins the session.
@@ -258,7 +253,11 @@ impl Examination {
     }
 
     fn add(&mut self, code: Code, place: Place, message: &str) {
-        if !self.findings.iter().any(|finding| finding.code == code && finding.place == place) {
+        if !self
+            .findings
+            .iter()
+            .any(|finding| finding.code == code && finding.place == place)
+        {
             self.findings.push(Finding::new(code, place, message));
         }
     }
@@ -267,9 +266,17 @@ impl Examination {
     fn compare_with_label(&mut self, label: Option<&str>) {
         let Some(label) = label else { return };
         let named = FormatName::from_encoding_method(label);
-        let other = self.records.iter().filter_map(|record| record.format).find(|format| named != Some(*format));
+        let other = self
+            .records
+            .iter()
+            .filter_map(|record| record.format)
+            .find(|format| named != Some(*format));
         if let Some(format) = other {
-            self.add(Code::EncodingMethodMislabelled, Place::Label, &format!("the content is {}, the label says otherwise", format.as_str()));
+            self.add(
+                Code::EncodingMethodMislabelled,
+                Place::Label,
+                &format!("the content is {}, the label says otherwise", format.as_str()),
+            );
         }
     }
 
@@ -280,7 +287,13 @@ impl Examination {
             if record.readings.is_empty() {
                 continue;
             }
-            let pair = pairing::pair(&mut [Sheet { record: index, readings: &mut record.readings }], false);
+            let pair = pairing::pair(
+                &mut [Sheet {
+                    record: index,
+                    readings: &mut record.readings,
+                }],
+                false,
+            );
             record.findings.extend(pair.findings);
             if alone {
                 (self.begin, self.end) = (pair.begin, pair.end);
@@ -292,7 +305,11 @@ impl Examination {
         self.is_session = true;
         let formats: Vec<FormatName> = self.records.iter().filter_map(|record| record.format).collect();
         if formats.windows(2).any(|pair| pair[0] != pair[1]) {
-            self.add(Code::MixedFormats, Place::Session, "the records are of different formats");
+            self.add(
+                Code::MixedFormats,
+                Place::Session,
+                "the records are of different formats",
+            );
         }
         // What could not be read may hold the reading that seems to be missing.
         if self.records.is_empty() || self.records.iter().any(|record| record.readings.is_empty()) {
@@ -303,8 +320,15 @@ impl Examination {
         self.check_identity(&order);
         self.check_pagination(&order);
 
-        let mut sheets: Vec<Sheet<'_>> =
-            self.records.iter_mut().enumerate().map(|(record, examined)| Sheet { record, readings: &mut examined.readings }).collect();
+        let mut sheets: Vec<Sheet<'_>> = self
+            .records
+            .iter_mut()
+            .enumerate()
+            .map(|(record, examined)| Sheet {
+                record,
+                readings: &mut examined.readings,
+            })
+            .collect();
         sheets.sort_by_key(|sheet| order.iter().position(|record| *record == sheet.record));
         let pair = pairing::pair(&mut sheets, true);
         (self.begin, self.end) = (pair.begin, pair.end);
@@ -320,7 +344,10 @@ impl Examination {
     fn order(&self, values: &[SignedValue<'_>]) -> Vec<usize> {
         let rank = |index: &usize| {
             let record = &self.records[*index];
-            let nature = values[*index].nature.and_then(Nature::read).unwrap_or_else(|| record.nature_by_content());
+            let nature = values[*index]
+                .nature
+                .and_then(Nature::read)
+                .unwrap_or_else(|| record.nature_by_content());
             let number = match nature {
                 Nature::Intermediate => record.pagination.map_or(0, |pagination| pagination.number),
                 Nature::Start | Nature::End => 0,
@@ -343,7 +370,11 @@ impl Examination {
                 Some(Nature::Intermediate) | None => false,
             };
             if contradiction {
-                record.add(Code::NatureMismatch, Place::Nature(index), "the label of the value contradicts what the record holds");
+                record.add(
+                    Code::NatureMismatch,
+                    Place::Nature(index),
+                    "the label of the value contradicts what the record holds",
+                );
             }
         }
     }
@@ -356,16 +387,24 @@ impl Examination {
             let first = named.next();
             named.any(|other| Some(other) != first)
         };
-        let serial_changed = changes(|record| record.meter_serial.as_deref()) || changes(|record| record.gateway_serial.as_deref());
+        let serial_changed =
+            changes(|record| record.meter_serial.as_deref()) || changes(|record| record.gateway_serial.as_deref());
         let contract_changed = changes(|record| record.identification.as_ref().map(Identification::reveal));
         let twice = records.iter().enumerate().any(|(at, record)| {
-            record.block_digest.is_some() && records[..at].iter().any(|earlier| earlier.block_digest == record.block_digest)
+            record.block_digest.is_some()
+                && records[..at]
+                    .iter()
+                    .any(|earlier| earlier.block_digest == record.block_digest)
         });
         if serial_changed {
             self.add(Code::SerialChanged, Place::Session, "the records name different meters");
         }
         if contract_changed {
-            self.add(Code::ContractChanged, Place::Session, "the records name different users");
+            self.add(
+                Code::ContractChanged,
+                Place::Session,
+                "the records name different users",
+            );
         }
         if twice {
             self.add(Code::DuplicateRecord, Place::Session, "the same record stands twice");
@@ -380,182 +419,441 @@ impl Examination {
         });
         let first = fitting.next();
         if fitting.any(|key| Some(key) != first) && self.is_session {
-            self.add(Code::KeyChanged, Place::Session, "the records were signed with different keys");
+            self.add(
+                Code::KeyChanged,
+                Place::Session,
+                "the records were signed with different keys",
+            );
         }
     }
 
     /// Numbers rise from record to record in one series; a gap is legitimate, other connectors and fiscal readings share the counter (15).
     fn check_pagination(&mut self, order: &[usize]) {
         for pair in order.windows(2) {
-            let (Some(before), Some(after)) = (self.records[pair[0]].pagination, self.records[pair[1]].pagination) else { continue };
+            let (Some(before), Some(after)) = (self.records[pair[0]].pagination, self.records[pair[1]].pagination)
+            else {
+                continue;
+            };
             if before.series != after.series {
-                self.add(Code::PaginationContextChanged, Place::Record(pair[1]), "the records are numbered in different series");
+                self.add(
+                    Code::PaginationContextChanged,
+                    Place::Record(pair[1]),
+                    "the records are numbered in different series",
+                );
             } else if after.number <= before.number {
-                self.add(Code::PaginationNotIncreasing, Place::Record(pair[1]), "the record's number is not higher than that of the record before");
+                self.add(
+                    Code::PaginationNotIncreasing,
+                    Place::Record(pair[1]),
+                    "the record's number is not higher than that of the record before",
+                );
             } else if after.number - before.number > 1 {
-                self.add(Code::PaginationGap, Place::Record(pair[1]), "the meter made other records in between");
+                self.add(
+                    Code::PaginationGap,
+                    Place::Record(pair[1]),
+                    "the meter made other records in between",
+                );
             }
         }
     }
 }
 
-impl RecordExamination {
-    fn blank(value: &SignedValue<'_>) -> RecordExamination {
-        RecordExamination {
-            format: None,
-            curve: None,
-            signature: SignatureAnswer::CannotTell(Code::UndecodableSignedData),
-            key: None,
-            readings: Vec::new(),
-            findings: Vec::new(),
-            block_digest: None,
-            meter_serial: None,
-            gateway_serial: None,
-            charge_point: None,
-            identification: None,
-            identification_level: None,
-            pagination: None,
-            nature: value.nature.map(str::to_owned),
-            deviations: Vec::new(),
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::metering::record::KeyTrust;
+    use crate::metering::sign::SigningMeter;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
+
+    fn meter(curve: Curve) -> SigningMeter {
+        SigningMeter::from_seed(curve, b"a meter for the tests of sessions").unwrap()
+    }
+
+    fn key(meter: &SigningMeter) -> String {
+        hex::encode(meter.public_key().to_spki_der())
+    }
+
+    /// One reading; `extra` members win because they replace what stands there.
+    fn reading(marker: &str, time: &str, value: &str) -> String {
+        format!(
+            r#"{{"TM":"2026-01-01T{time}:00,000+0100 S","TX":"{marker}","RV":{value},"RI":"1-0:1.8.0","RU":"kWh","EF":"","ST":"G"}}"#
+        )
+    }
+
+    fn payload(page: &str, readings: &[String]) -> String {
+        format!(
+            r#"{{"FV":"1.0","GS":"G1","MS":"M1","PG":"{page}","IL":"VERIFIED","ID":"04AA","RD":[{}]}}"#,
+            readings.join(",")
+        )
+    }
+
+    fn pair() -> [String; 2] {
+        [
+            payload("T1", &[reading("B", "10:00", "10.000")]),
+            payload("T2", &[reading("E", "11:00", "17.500")]),
+        ]
+    }
+
+    fn judge(payloads: &[(Option<&str>, String)]) -> Examination {
+        let meter = meter(Curve::Secp256r1);
+        let records: Vec<(Option<&str>, String)> = payloads
+            .iter()
+            .map(|(nature, payload)| (*nature, meter.ocmf(payload)))
+            .collect();
+        let values: Vec<SignedValue<'_>> = records
+            .iter()
+            .map(|(nature, record)| SignedValue {
+                nature: *nature,
+                signed_data: record,
+                ..SignedValue::default()
+            })
+            .collect();
+        let key = key(&meter);
+        examine(
+            &values,
+            &Given {
+                delivered_key: Some(&key),
+                ..Given::default()
+            },
+            JudgedAs::Session,
+        )
+    }
+
+    fn codes(examination: &Examination) -> Vec<&'static str> {
+        examination
+            .all_findings()
+            .map(|finding| finding.code.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn begin_and_end_of_one_meter_under_one_key_are_a_session_on_every_curve_of_the_table() {
+        for curve in Curve::SUPPORTED {
+            let meter = meter(curve);
+            let records = pair().map(|payload| BASE64_STANDARD.encode(meter.ocmf(&payload)));
+            let values = records.each_ref().map(|record| SignedValue {
+                signed_data: record,
+                ..SignedValue::default()
+            });
+            let key = key(&meter);
+            let given = Given {
+                encoding_method: Some("OCMF"),
+                delivered_key: Some(&key),
+                ..Given::default()
+            };
+            let examination = examine(&values, &given, JudgedAs::Session);
+            assert_eq!(
+                examination.outcome,
+                Outcome::Valid,
+                "{curve}: {:?}",
+                codes(&examination)
+            );
+            assert_eq!(signed_energy_kwh(&examination).unwrap().to_string(), "7.500");
+            assert_eq!(examination.records[0].curve, Some(curve));
         }
     }
 
-    /// The serial number that identifies whoever signs: the meter's, otherwise the gateway's.
-    pub fn identifying_serial(&self) -> Option<&str> {
-        self.meter_serial.as_deref().or(self.gateway_serial.as_deref())
+    #[test]
+    fn order_in_the_list_means_nothing_and_labels_give_it() {
+        let [begin, end] = pair();
+        let turned = judge(&[(Some("END"), end.clone()), (Some("start"), begin.clone())]);
+        assert_eq!(
+            (turned.outcome, turned.begin, turned.end),
+            (Outcome::Valid, Some((1, 0)), Some((0, 0)))
+        );
+        let exchanged = judge(&[(Some("End"), begin), (Some("Start"), end)]);
+        assert_eq!(exchanged.outcome, Outcome::Invalid);
+        assert!(
+            codes(&exchanged).contains(&"NATURE_MISMATCH") && codes(&exchanged).contains(&"PAGINATION_NOT_INCREASING")
+        );
     }
 
-    fn add(&mut self, code: Code, place: Place, message: &str) {
-        self.findings.push(Finding::new(code, place, message));
+    #[test]
+    fn each_rule_of_a_session_has_its_finding() {
+        let [begin, end] = pair();
+        let changed = |from: &str, to: &str| vec![begin.clone(), end.replacen(from, to, 1)];
+        let begin_changed = |from: &str, to: &str| vec![begin.replacen(from, to, 1), end.clone()];
+        let cases: Vec<(&str, Vec<String>)> = vec![
+            ("METER_WENT_BACKWARDS", changed("17.500", "9.999")),
+            ("TIME_WENT_BACKWARDS", changed("11:00", "09:00")),
+            ("SERIAL_CHANGED", changed("M1", "M2")),
+            ("SERIAL_CHANGED", changed("G1", "G2")),
+            ("CONTRACT_CHANGED", changed("04AA", "04BB")),
+            ("PAGINATION_NOT_INCREASING", changed("T2", "T1")),
+            ("PAGINATION_CONTEXT_CHANGED", changed("T2", "F2")),
+            ("PAGINATION_GAP", changed("T2", "T9")),
+            ("REGISTER_MISMATCH", changed("1-0:1.8.0", "1-0:9E.8.0")),
+            ("METER_STATUS_NOT_OK", changed("\"ST\":\"G\"", "\"ST\":\"M\"")),
+            ("METER_STATUS_MISSING", changed("\"ST\":\"G\"", "\"ST\":\"\"")),
+            ("ENERGY_ERROR_FLAG", changed("\"EF\":\"\"", "\"EF\":\"tE\"")),
+            ("TIME_ERROR_FLAG", changed("\"EF\":\"\"", "\"EF\":\"t\"")),
+            ("ID_LEVEL_ERROR", changed("VERIFIED", "MISMATCH")),
+            ("EXCEPTION_MARKER", begin_changed("\"TX\":\"B\"", "\"TX\":\"X\"")),
+            (
+                "NO_BILLING_REGISTER",
+                vec![begin.replace("1.8.0", "2.8.0"), end.replace("1.8.0", "2.8.0")],
+            ),
+            ("UNIT_NOT_ENERGY", changed("kWh", "sec")),
+            ("READING_UNREADABLE", changed("17.500", "1e99")),
+            ("TIME_SYNC_INCONSISTENT", begin_changed("+0100 S", "+0100 R")),
+            ("TIME_NOT_SYNCHRONISED", begin_changed("+0100 S", "+0100 I")),
+            (
+                "EVENT_COUNTER_CHANGED",
+                vec![
+                    begin.replace("\"RV\"", "\"EI\":1,\"RV\""),
+                    end.replace("\"RV\"", "\"EI\":2,\"RV\""),
+                ],
+            ),
+            ("MISSING_END", vec![begin.clone()]),
+            ("MISSING_BEGIN", vec![end.clone()]),
+            ("DUPLICATE_RECORD", vec![begin.clone(), begin.clone()]),
+            (
+                "MULTIPLE_BEGIN",
+                vec![
+                    begin.clone(),
+                    payload(
+                        "T2",
+                        &[reading("B", "10:00", "10.001"), reading("E", "11:00", "17.500")],
+                    ),
+                ],
+            ),
+            (
+                "MULTIPLE_END",
+                vec![
+                    begin.clone(),
+                    payload(
+                        "T2",
+                        &[reading("E", "10:59", "17.000"), reading("E", "11:00", "17.500")],
+                    ),
+                ],
+            ),
+        ];
+        for (expected, payloads) in cases {
+            let examination = judge(&payloads.into_iter().map(|payload| (None, payload)).collect::<Vec<_>>());
+            assert!(
+                codes(&examination).contains(&expected),
+                "{expected}: {:?}",
+                codes(&examination)
+            );
+            let is_fatal = Code::from_name(expected).unwrap().severity() == super::super::finding::Severity::Error;
+            assert!(!is_fatal || examination.outcome == Outcome::Invalid, "{expected}");
+        }
     }
 
-    fn undecidable(&mut self, index: usize, code: Code, message: &str) {
-        self.signature = SignatureAnswer::CannotTell(code);
-        self.add(code, Place::Record(index), message);
-    }
-
-    fn wrong(&mut self, index: usize, code: Code, message: &str) {
-        self.signature = SignatureAnswer::DoesNotFit(code);
-        self.add(code, Place::Record(index), message);
-    }
-
-    fn cannot_be_read_yet(&mut self, index: usize, format: FormatName) {
-        self.format = Some(format);
-        self.undecidable(index, Code::UnsupportedFormat, &format!("records in the format {} cannot be checked yet", format.as_str()));
-    }
-
-    fn malformed(&mut self, index: usize, malformed: &Malformed) {
-        self.wrong(index, Code::MalformedRecord, &malformed.to_string());
-    }
-
-    /// Takes over what the record says. Returns where its signed octets stand, and its signature if that can be checked at all.
-    fn read(&mut self, index: usize, read: Result<Ocmf<'_>, Malformed>, value: &SignedValue<'_>) -> Option<(Range<usize>, Option<SignatureSection>)> {
-        self.format = Some(FormatName::Ocmf);
-        let ocmf = match read {
-            Ok(ocmf) => ocmf,
-            Err(malformed) => {
-                self.malformed(index, &malformed);
-                return None;
-            }
+    #[test]
+    fn an_end_record_may_repeat_the_begin_and_readings_in_between_must_lie_in_between() {
+        let begin = payload("T1", &[reading("B", "10:00", "10.000")]);
+        let both = |middle: &str| {
+            payload(
+                "T2",
+                &[
+                    reading("B", "10:00", "10.000"),
+                    reading("T", "10:30", middle),
+                    reading("E", "11:00", "17.500"),
+                ],
+            )
         };
-        self.block_digest = Some(verdict::block_digest(FormatName::Ocmf.as_str(), ocmf.signed.as_bytes()));
-        match &ocmf.signature {
-            Ok(section) => self.curve = Some(section.curve),
-            Err(problem @ SignatureProblem::Malformed(_)) => self.wrong(index, Code::SignatureMalformed, &problem.to_string()),
-            Err(problem @ SignatureProblem::Unsupported(_)) => self.undecidable(index, Code::UnsupportedAlgorithm, &problem.to_string()),
-        }
-        if plain_data_differs(value, ocmf.signed) {
-            self.add(Code::PlainDataMismatch, Place::PlainData(index), "the readable copy says something else than the signed record");
-        }
-        let payload = ocmf.payload;
-        if payload.identification_level.as_deref().is_some_and(|level| FAILED_LEVELS.contains(&level)) {
-            self.add(Code::IdLevelError, Place::Record(index), "the record says that the user could not be assigned");
-        }
-        self.readings = payload.readings;
-        self.meter_serial = payload.meter_serial;
-        self.gateway_serial = payload.gateway_serial;
-        self.charge_point = payload.charge_point_id.map(|id| ChargePoint { kind: payload.charge_point_type, id });
-        self.identification = payload.identification;
-        self.identification_level = payload.identification_level;
-        self.pagination = payload.pagination;
-        self.deviations = ocmf.deviations;
-        Some((ocmf.signed_at, ocmf.signature.ok()))
+        assert_eq!(
+            judge(&[(None, begin.clone()), (None, both("12"))]).outcome,
+            Outcome::Valid
+        );
+        assert!(codes(&judge(&[(None, begin.clone()), (None, both("18"))])).contains(&"METER_WENT_BACKWARDS"));
+        assert!(codes(&judge(&[(None, begin), (None, both("9"))])).contains(&"METER_WENT_BACKWARDS"));
     }
 
-    fn verify(&mut self, index: usize, signed: &[u8], section: &SignatureSection, key: Result<(PublicKey, KeyTrust), (Code, String)>) {
-        let (key, trust) = match key {
-            Ok(chosen) => chosen,
-            Err((code, sentence)) => return self.undecidable(index, code, &sentence),
+    #[test]
+    fn the_compensated_register_is_billed_before_any_other() {
+        let of = |register: &str, begin: &str, end: &str| {
+            [
+                reading("B", "10:00", begin).replace("1-0:1.8.0", register),
+                reading("E", "11:00", end).replace("1-0:1.8.0", register),
+            ]
         };
-        let (answer, sentence) = verdict::verify(&key, section.curve, signed, &section.signature);
-        if let SignatureAnswer::DoesNotFit(code) | SignatureAnswer::CannotTell(code) = &answer {
-            self.add(*code, Place::Record(index), sentence);
+        let readings = [of("01-00:B0.08.00*FF", "1", "31"), of("01-00:B1.08.00*FF", "1", "30")].concat();
+        let examination = judge(&[(None, payload("T1", &readings))]);
+        assert_eq!(signed_energy_kwh(&examination).unwrap().to_string(), "29");
+    }
+
+    #[test]
+    fn keys_are_preferred_by_whose_word_they_are_and_may_not_contradict() {
+        let (mine, other) = (
+            meter(Curve::Secp256r1),
+            SigningMeter::from_seed(Curve::Secp256r1, b"another").unwrap(),
+        );
+        let record = mine.ocmf(&pair()[0]);
+        let value = [SignedValue {
+            signed_data: &record,
+            ..SignedValue::default()
+        }];
+        let (mine_text, other_text) = (key(&mine), key(&other));
+        let judge = |given: Given<'_>| {
+            let examination = examine(&value, &given, JudgedAs::Record);
+            let trust = examination.records[0].key.as_ref().map(|(_, trust)| *trust);
+            (examination.outcome, trust, codes(&examination))
+        };
+        let registered = Given {
+            registered_key: Some(mine.public_key()),
+            ..Given::default()
+        };
+        assert_eq!(judge(registered), (Outcome::Valid, Some(KeyTrust::Registered), vec![]));
+        assert_eq!(
+            judge(Given {
+                delivered_key: Some(&mine_text),
+                ..registered
+            })
+            .0,
+            Outcome::Valid
+        );
+        let (outcome, _, found) = judge(Given {
+            delivered_key: Some(&other_text),
+            ..registered
+        });
+        assert_eq!((outcome, found), (Outcome::Invalid, vec!["KEY_CONFLICT"]));
+        assert_eq!(
+            judge(Given {
+                delivered_key: Some("nonsense"),
+                ..registered
+            })
+            .0,
+            Outcome::Valid
+        );
+        let unreadable = Given {
+            delivered_key: Some("nonsense"),
+            ..registered
+        };
+        assert_eq!(
+            judge(unreadable),
+            (
+                Outcome::Valid,
+                Some(KeyTrust::Registered),
+                vec!["PUBLIC_KEY_UNREADABLE"]
+            )
+        );
+        assert_eq!(
+            judge(Given {
+                given_key: Some(&mine_text),
+                ..Given::default()
+            })
+            .1,
+            Some(KeyTrust::Given)
+        );
+        assert_eq!(
+            judge(Given {
+                delivered_key: Some("nonsense"),
+                ..Given::default()
+            })
+            .2,
+            ["PUBLIC_KEY_UNREADABLE"]
+        );
+        assert_eq!(
+            judge(Given {
+                delivered_key: Some(" "),
+                ..Given::default()
+            })
+            .2,
+            ["NO_PUBLIC_KEY"]
+        );
+        let p384 = key(&meter(Curve::Secp384r1));
+        assert_eq!(
+            judge(Given {
+                delivered_key: Some(&p384),
+                ..Given::default()
+            })
+            .2,
+            ["KEY_ALGORITHM_MISMATCH"]
+        );
+    }
+
+    #[test]
+    fn a_record_may_travel_in_the_readable_field_or_split_over_both() {
+        let meter = meter(Curve::Secp256r1);
+        let key = key(&meter);
+        let record = meter.ocmf(&pair()[0]);
+        let signature = record.rsplit_once('|').unwrap().1;
+        let judge = |plain_data: &str, signed_data: &str| {
+            let value = SignedValue {
+                plain_data,
+                signed_data,
+                ..SignedValue::default()
+            };
+            codes(&examine(
+                &[value],
+                &Given {
+                    delivered_key: Some(&key),
+                    ..Given::default()
+                },
+                JudgedAs::Record,
+            ))
+        };
+        let none: Vec<&str> = vec![];
+        assert_eq!(judge(&record, ""), none);
+        assert_eq!(judge(&pair()[0], signature), none);
+        assert_eq!(
+            judge(
+                &pair()[0]
+                    .replace(':', " :")
+                    .replace("T10 :00 :00", "T10:00:00")
+                    .replace("1-0 :", "1-0:"),
+                &record
+            ),
+            none
+        );
+        assert_eq!(judge("see signed_data", &record), none);
+        assert_eq!(
+            judge(&pair()[0].replace("10.000", "10.001"), &record),
+            ["PLAIN_DATA_MISMATCH"]
+        );
+        assert_eq!(judge("", ""), ["NO_SIGNED_DATA"]);
+    }
+
+    #[test]
+    fn more_values_than_a_session_has_are_not_looked_at() {
+        let values = vec![SignedValue::default(); MAX_RECORDS + 1];
+        let examination = examine(&values, &Given::default(), JudgedAs::Session);
+        assert_eq!(
+            (examination.outcome, examination.records.len()),
+            (Outcome::Unverifiable, 0)
+        );
+    }
+
+    #[test]
+    fn what_was_carried_and_whom_it_names_never_shows_in_debug_output() {
+        let examination = judge(&pair().map(|payload| (None, payload)));
+        assert!(!format!("{examination:?}").contains("04AA"));
+        let value = SignedValue {
+            signed_data: "secret-record",
+            plain_data: "secret-copy",
+            ..SignedValue::default()
+        };
+        assert!(!format!("{value:?}").contains("secret"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// CAL-R3a: one changed octet anywhere in what is signed is noticed.
+        #[test]
+        fn one_changed_bit_in_the_payload_is_never_valid(at in 0usize..1000, bit in 0u8..7) {
+            let meter = meter(Curve::Secp256r1);
+            let record = meter.ocmf(&pair()[0]);
+            let signed = "OCMF|".len()..record.rfind('|').unwrap();
+            let mut octets = record.clone().into_bytes();
+            octets[signed.start + at % signed.len()] ^= 1 << bit;
+            let Ok(changed) = String::from_utf8(octets) else { return Ok(()) };
+            let value = SignedValue { signed_data: &changed, ..SignedValue::default() };
+            let given = Given { encoding_method: Some("OCMF"), registered_key: Some(meter.public_key()), ..Given::default() };
+            prop_assert_ne!(examine(&[value], &given, JudgedAs::Record).outcome, Outcome::Valid);
         }
-        self.signature = answer;
-        self.key = Some((key, trust));
-    }
 
-    fn begins(&self) -> bool {
-        self.readings.iter().any(|reading| reading.marker == Some(Marker::Begin))
-    }
-
-    fn ends(&self) -> bool {
-        self.readings.iter().any(|reading| reading.marker.as_ref().is_some_and(Marker::is_end))
-    }
-
-    fn nature_by_content(&self) -> Nature {
-        match (self.begins(), self.ends()) {
-            (_, true) => Nature::End,
-            (true, false) => Nature::Start,
-            (false, false) => Nature::Intermediate,
+        #[test]
+        fn no_values_make_an_examination_panic(values in proptest::collection::vec(("\\PC{0,30}", "(OCMF\\|)?[{}\\[\\]\":|,a-zA-Z0-9.]{0,60}", "\\PC{0,60}"), 0..4)) {
+            let values: Vec<SignedValue<'_>> = values
+                .iter()
+                .map(|(nature, signed_data, plain_data)| SignedValue { nature: Some(nature), plain_data, signed_data, delivered_key: Some(plain_data) })
+                .collect();
+            examine(&values, &Given { encoding_method: Some("OCMF"), ..Given::default() }, JudgedAs::Session);
         }
-    }
-}
-
-/// Levels of identification that are errors (5.3, `IL`).
-const FAILED_LEVELS: [&str; 4] = ["MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"];
-
-/// What a value turned out to carry.
-enum Carried<'a> {
-    Record(Cow<'a, str>),
-    Parts { payload: Cow<'a, str>, signature: Cow<'a, str> },
-    Foreign(FormatName),
-    Unrecognised { is_text: bool },
-    Empty,
-    TooLong,
-}
-
-/// Finds the record in the two fields of a value (2.2): where it belongs, in the readable field, or split over both.
-fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
-    let text = match transport::unwrap(value.signed_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, record) => return Carried::Record(record),
-        Unwrapped::Recognised(format, _) => return Carried::Foreign(format),
-        Unwrapped::TooLong => return Carried::TooLong,
-        Unwrapped::Text(text) => text,
-    };
-    match transport::unwrap(value.plain_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, record) if text.is_empty() => Carried::Record(record),
-        Unwrapped::Recognised(format, _) if text.is_empty() => Carried::Foreign(format),
-        Unwrapped::Text(payload) if ocmf::is_signature_section(&text) && ocmf::payload_of(&payload).is_some() => {
-            Carried::Parts { payload, signature: text }
-        }
-        _ if text.is_empty() => Carried::Empty,
-        // A separator or a brace is in no transport encoding: this wants to be a record and is none.
-        _ => Carried::Unrecognised { is_text: text.contains(['|', '{']) },
-    }
-}
-
-/// The readable copy is no evidence, but one that is a payload and says something else contradicts (2.2).
-fn plain_data_differs(value: &SignedValue<'_>, signed: &str) -> bool {
-    if value.plain_data.trim().is_empty() {
-        return false;
-    }
-    let plain = match transport::unwrap(value.plain_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, text) | Unwrapped::Text(text) => text,
-        _ => return false,
-    };
-    match (ocmf::payload_of(&plain), json::read(signed)) {
-        (Some(copy), Ok(signed)) => !copy.same_as(signed),
-        _ => false,
     }
 }

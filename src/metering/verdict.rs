@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::finding::{Code, Finding, Place};
+use super::finding::{Code, Finding, Place, Severity};
 use super::key::{Curve, KeyError, PublicKey};
 use super::record::{Given, KeyTrust};
 use super::signature::{self, Check, Signature};
@@ -78,31 +78,58 @@ impl KeyTexts {
 /// The key that was chosen for one record, or why there is none, and what is wrong with the choice.
 pub(super) struct Choice {
     pub key: Result<(PublicKey, KeyTrust), (Code, String)>,
-    pub conflict: Option<Finding>,
+    pub remark: Option<Finding>,
 }
 
 /// The key for one record: registered before given before delivered. One that came along although a better one is there must be the same point,
 /// otherwise somebody is not telling the truth.
 pub(super) fn choose(texts: &mut KeyTexts, given: &Given<'_>, own_key: Option<&str>, curve: Curve) -> Choice {
-    let mut read = |text: &str| texts.read(text, Some(curve)).map_err(|error| (code_of(&error), error.to_string()));
-    let delivered = own_key.or(given.delivered_key).filter(|text| !text.trim().is_empty()).map(&mut read);
+    let mut read = |text: &str| {
+        texts
+            .read(text, Some(curve))
+            .map_err(|error| (code_of(&error), error.to_string()))
+    };
+    let delivered = own_key
+        .or(given.delivered_key)
+        .filter(|text| !text.trim().is_empty())
+        .map(&mut read);
     let (anchored, trust) = match (given.registered_key, given.given_key) {
         (Some(key), _) => (Ok(key.clone()), KeyTrust::Registered),
         (None, Some(text)) => (read(text), KeyTrust::Given),
         (None, None) => {
-            let nothing = || Err((Code::NoPublicKey, "no public key came along and none is known".to_owned()));
-            return Choice { key: delivered.unwrap_or_else(nothing).map(|key| (key, KeyTrust::Delivered)), conflict: None };
+            let nothing = || {
+                Err((
+                    Code::NoPublicKey,
+                    "no public key came along and none is known".to_owned(),
+                ))
+            };
+            return Choice {
+                key: delivered.unwrap_or_else(nothing).map(|key| (key, KeyTrust::Delivered)),
+                remark: None,
+            };
         }
     };
-    let contradicts = matches!((&anchored, &delivered), (Ok(key), Some(Ok(other))) if key != other);
-    let conflict = contradicts.then(|| {
-        let sentence = match trust {
-            KeyTrust::Registered => "the key that came along is not the one registered for this meter",
-            _ => "the key that came along is not the one that was given",
-        };
-        Finding::new(Code::KeyConflict, Place::Key, sentence)
-    });
-    Choice { key: anchored.map(|key| (key, trust)), conflict }
+    let remark = match (&anchored, delivered) {
+        (Ok(key), Some(Ok(other))) if *key != other => {
+            let sentence = match trust {
+                KeyTrust::Registered => "the key that came along is not the one registered for this meter",
+                _ => "the key that came along is not the one that was given",
+            };
+            Some(Finding::new(Code::KeyConflict, Place::Key, sentence))
+        }
+        // The better key decides; the sender should hear that his text is no key.
+        (Ok(_), Some(Err((code, message)))) => Some(Finding {
+            code,
+            severity: Severity::Warning,
+            place: Place::Key,
+            message,
+        }),
+        _ => None,
+    };
+    Choice {
+        key: anchored.map(|key| (key, trust)),
+        remark,
+    }
 }
 
 /// The reasons of keys are findings of the same name.
@@ -111,9 +138,17 @@ fn code_of(error: &KeyError) -> Code {
 }
 
 /// Holds the signature of a block, hashed with SHA-256, against a key of the curve that the record names.
-pub(super) fn verify(key: &PublicKey, curve: Curve, block: &[u8], signature: &Signature) -> (SignatureAnswer, &'static str) {
+pub(super) fn verify(
+    key: &PublicKey,
+    curve: Curve,
+    block: &[u8],
+    signature: &Signature,
+) -> (SignatureAnswer, &'static str) {
     if key.curve() != curve {
-        return (SignatureAnswer::CannotTell(Code::KeyAlgorithmMismatch), "the key is of another curve than the record names");
+        return (
+            SignatureAnswer::CannotTell(Code::KeyAlgorithmMismatch),
+            "the key is of another curve than the record names",
+        );
     }
     match signature::verify(key, &Sha256::digest(block), signature) {
         Check::Fits => (SignatureAnswer::Fits(Proof { key: key.clone() }), "the signature fits"),

@@ -89,11 +89,18 @@ impl FormatName {
         if content.starts_with(b"AP;") {
             return Some(FormatName::Alfen);
         }
-        if [&b"128.8.0("[..], b"\x02128.8.0(", b"\\u0002128.8.0("].iter().any(|start| content.starts_with(start)) {
+        if [&b"128.8.0("[..], b"\x02128.8.0(", b"\\u0002128.8.0("]
+            .iter()
+            .any(|start| content.starts_with(start))
+        {
             return Some(FormatName::Pcdf);
         }
         if contains(content, SML_START) {
-            return Some(if is_isa(content) { FormatName::IsaEdl40P } else { FormatName::Edl40P });
+            return Some(if is_isa(content) {
+                FormatName::IsaEdl40P
+            } else {
+                FormatName::Edl40P
+            });
         }
         match content.first() {
             Some(b'<') => by_root(content),
@@ -126,7 +133,9 @@ fn by_root(xml: &[u8]) -> Option<FormatName> {
             _ if inside.starts_with("!--") => "-->",
             _ if inside.starts_with("!") => ">",
             _ => {
-                let name = inside.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next()?;
+                let name = inside
+                    .split(|c: char| c.is_whitespace() || c == '>' || c == '/')
+                    .next()?;
                 return match name.rsplit(':').next()? {
                     "values" => Some(FormatName::SafeXml),
                     "signedMeterValue" | "signedMeterData" => Some(FormatName::Edl40Sig),
@@ -141,11 +150,19 @@ fn by_root(xml: &[u8]) -> Option<FormatName> {
 
 fn by_members(text: &str) -> Option<FormatName> {
     let document = json::read(text).ok()?;
-    let context = document.get("@context").map(|context| context.as_written().to_ascii_lowercase());
-    if document.get("signedMeterValues").is_some() || context.as_deref().is_some_and(|context| context.contains("bsm-ws36a")) {
+    let context = document
+        .get("@context")
+        .map(|context| context.as_written().to_ascii_lowercase());
+    if document.get("signedMeterValues").is_some()
+        || context.as_deref().is_some_and(|context| context.contains("bsm-ws36a"))
+    {
         return Some(FormatName::ChargeIt);
     }
-    if document.get("format").and_then(json::Value::text).is_some_and(|format| format.eq_ignore_ascii_case("ptb")) {
+    if document
+        .get("format")
+        .and_then(json::Value::text)
+        .is_some_and(|format| format.eq_ignore_ascii_case("ptb"))
+    {
         return Some(FormatName::Ptb);
     }
     context.map(|_| FormatName::Chargy)
@@ -158,9 +175,16 @@ mod tests {
     #[test]
     fn labels_are_forgiven_their_spelling() {
         for label in ["OCMF", "ocmf", "OCMF ", "OCMF-1.0", "Open Charge Metering Format"] {
-            assert_eq!(FormatName::from_encoding_method(label), Some(FormatName::Ocmf), "{label}");
+            assert_eq!(
+                FormatName::from_encoding_method(label),
+                Some(FormatName::Ocmf),
+                "{label}"
+            );
         }
-        assert_eq!(FormatName::from_encoding_method("EDL40 Mennekes: V1"), Some(FormatName::Mennekes));
+        assert_eq!(
+            FormatName::from_encoding_method("EDL40 Mennekes: V1"),
+            Some(FormatName::Mennekes)
+        );
         assert_eq!(FormatName::from_encoding_method("ALFEN"), Some(FormatName::Alfen));
         assert_eq!(FormatName::from_encoding_method("Other"), None);
         assert_eq!(FormatName::from_encoding_method(""), None);
@@ -172,15 +196,33 @@ mod tests {
         assert_eq!(named("OCMF|{}|{}"), Some(FormatName::Ocmf));
         assert_eq!(named("AP;0;3;X"), Some(FormatName::Alfen));
         assert_eq!(named("\u{2}128.8.0(ST:"), Some(FormatName::Pcdf));
-        assert_eq!(named("<?xml version='1.0'?><!-- a --><x:values>"), Some(FormatName::SafeXml));
+        assert_eq!(
+            named("<?xml version='1.0'?><!-- a --><x:values>"),
+            Some(FormatName::SafeXml)
+        );
         assert_eq!(named("<!DOCTYPE a><signedMeterValue/>"), Some(FormatName::Edl40Sig));
         assert_eq!(named("<ChargingProcess xmlns='x'>"), Some(FormatName::Mennekes));
         assert_eq!(named("{\"signedMeterValues\":[]}"), Some(FormatName::ChargeIt));
         assert_eq!(named("{\"format\":\"ptb\"}"), Some(FormatName::Ptb));
-        assert_eq!(named("{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}"), Some(FormatName::Chargy));
-        for unknown in ["", "<", "<html>", "{}", "ocmf|{}|{}", "AP", "{\"SD\":\"30\"}", "<!-- <values>"] {
+        assert_eq!(
+            named("{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}"),
+            Some(FormatName::Chargy)
+        );
+        for unknown in [
+            "",
+            "<",
+            "<html>",
+            "{}",
+            "ocmf|{}|{}",
+            "AP",
+            "{\"SD\":\"30\"}",
+            "<!-- <values>",
+        ] {
             assert_eq!(named(unknown), None, "{unknown:?}");
         }
-        assert_eq!(FormatName::recognise(&[&b"junk"[..], SML_START].concat()), Some(FormatName::Edl40P));
+        assert_eq!(
+            FormatName::recognise(&[&b"junk"[..], SML_START].concat()),
+            Some(FormatName::Edl40P)
+        );
     }
 }

@@ -86,7 +86,8 @@ fn peel(text: &str) -> Option<Vec<u8>> {
         return Some(unescape_entities(text).into_bytes());
     }
     let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    if dense.len() > SHORTEST_HEX && dense.len().is_multiple_of(2) && dense.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if dense.len() > SHORTEST_HEX && dense.len().is_multiple_of(2) && dense.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
         return hex::decode(dense).ok();
     }
     from_base64(&dense)
@@ -113,7 +114,13 @@ fn unescape_entities(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let known = [("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\''), ("&amp;", '&')];
+        let known = [
+            ("&lt;", '<'),
+            ("&gt;", '>'),
+            ("&quot;", '"'),
+            ("&apos;", '\''),
+            ("&amp;", '&'),
+        ];
         match known.iter().find(|(entity, _)| rest.starts_with(entity)) {
             Some((entity, c)) => {
                 out.push(*c);
@@ -151,7 +158,12 @@ mod tests {
             base64.clone(),
             BASE64_STANDARD_NO_PAD.encode(RECORD),
             BASE64_URL_SAFE.encode(RECORD),
-            base64.as_bytes().chunks(20).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join("\r\n"),
+            base64
+                .as_bytes()
+                .chunks(20)
+                .map(|line| std::str::from_utf8(line).unwrap())
+                .collect::<Vec<_>>()
+                .join("\r\n"),
             hex::encode(RECORD),
             hex::encode_upper(RECORD),
             BASE64_STANDARD.encode(hex::encode(RECORD)),
@@ -171,10 +183,19 @@ mod tests {
 
     #[test]
     fn escaped_xml_and_binary_sml_are_recognised() {
-        assert!(matches!(unwrap("&lt;values&gt;"), Unwrapped::Recognised(FormatName::SafeXml, _)));
+        assert!(matches!(
+            unwrap("&lt;values&gt;"),
+            Unwrapped::Recognised(FormatName::SafeXml, _)
+        ));
         let sml = [0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1, 0xFF, 0xFE].repeat(4);
-        assert!(matches!(unwrap(&BASE64_STANDARD.encode(&sml)), Unwrapped::Recognised(FormatName::Edl40P, _)));
-        assert!(matches!(unwrap(&hex::encode(&sml)), Unwrapped::Recognised(FormatName::Edl40P, _)));
+        assert!(matches!(
+            unwrap(&BASE64_STANDARD.encode(&sml)),
+            Unwrapped::Recognised(FormatName::Edl40P, _)
+        ));
+        assert!(matches!(
+            unwrap(&hex::encode(&sml)),
+            Unwrapped::Recognised(FormatName::Edl40P, _)
+        ));
     }
 
     #[test]

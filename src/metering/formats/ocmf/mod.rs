@@ -81,7 +81,8 @@ impl<'a> Ocmf<'a> {
         let (payload, end) = json::read_prefix(sections).map_err(|error| Malformed::NotJson("payload", error))?;
         let separator = separator_at(sections, end).ok_or(Malformed::NoSignatureSection)?;
         let (signed, rest) = (&sections[..separator], &sections[separator + 1..]);
-        let (signature, end) = json::read_prefix(rest).map_err(|error| Malformed::NotJson("signature section", error))?;
+        let (signature, end) =
+            json::read_prefix(rest).map_err(|error| Malformed::NotJson("signature section", error))?;
         let signed_at = HEADER.len()..HEADER.len() + separator;
         let mut record = Ocmf::join(signed, signed_at, payload, signature)?;
         if is_fourth_section(rest[end..].trim())? {
@@ -97,7 +98,12 @@ impl<'a> Ocmf<'a> {
         Ocmf::join(payload, 0..payload.len(), payload_value, signature)
     }
 
-    fn join(signed: &'a str, signed_at: Range<usize>, payload: Value<'_>, signature: Value<'_>) -> Result<Ocmf<'a>, Malformed> {
+    fn join(
+        signed: &'a str,
+        signed_at: Range<usize>,
+        payload: Value<'_>,
+        signature: Value<'_>,
+    ) -> Result<Ocmf<'a>, Malformed> {
         for (section, value) in [("payload", payload), ("signature section", signature)] {
             if value.kind() != Kind::Object {
                 return Err(Malformed::NotAnObject(section));
@@ -112,7 +118,44 @@ impl<'a> Ocmf<'a> {
         }
         let payload = Payload::read(payload, &mut deviations)?;
         let signature = SignatureSection::read(signature, &mut deviations);
-        Ok(Ocmf { signed, signed_at, payload, signature, deviations })
+        Ok(Ocmf {
+            signed,
+            signed_at,
+            payload,
+            signature,
+            deviations,
+        })
+    }
+}
+
+/// The records of a text that holds one or several, one behind the other or one per line. What cannot be told apart stays together: it is
+/// malformed, and whoever reads it finds out.
+pub fn split_records(text: &str) -> Vec<&str> {
+    let mut records = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = end_of_record(rest).unwrap_or(rest.len());
+        records.push(rest[..end].trim_end());
+        rest = rest[end..].trim_start();
+    }
+    records
+}
+
+/// Where the record at the beginning of a text ends, if another one follows.
+fn end_of_record(text: &str) -> Option<usize> {
+    let sections = text.strip_prefix(HEADER)?;
+    let in_sequence = || {
+        let (_, end) = json::read_prefix(sections).ok()?;
+        let signature_at = HEADER.len() + separator_at(sections, end)? + 1;
+        let (_, end) = json::read_prefix(&text[signature_at..]).ok()?;
+        Some(signature_at + end)
+    };
+    // Behind the signature a fourth section may follow; a broken record ends where the next line begins one.
+    let from = in_sequence().unwrap_or(HEADER.len());
+    let mut following = text[from..].match_indices(HEADER).map(|(at, _)| from + at);
+    match in_sequence() {
+        Some(_) => following.next(),
+        None => following.find(|at| text[..*at].ends_with(['\n', '\r'])),
     }
 }
 
@@ -143,7 +186,11 @@ fn is_fourth_section(rest: &str) -> Result<bool, Malformed> {
         return Ok(false);
     }
     let section = rest.strip_prefix('|').ok_or(Malformed::Trailing)?;
-    if section.contains(['|', '{', '}']) { Err(Malformed::Trailing) } else { Ok(true) }
+    if section.contains(['|', '{', '}']) {
+        Err(Malformed::Trailing)
+    } else {
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +223,12 @@ mod tests {
     fn what_follows_the_signature_must_be_nothing_or_a_key() {
         let text = format!("OCMF|{PAYLOAD}|{{\"SD\":\"30\"}}");
         assert!(Ocmf::read(&format!("{text}\n")).is_ok());
-        assert!(Ocmf::read(&format!("{text}|3059AB")).unwrap().deviations.contains(&Deviation::FourthSection));
+        assert!(
+            Ocmf::read(&format!("{text}|3059AB"))
+                .unwrap()
+                .deviations
+                .contains(&Deviation::FourthSection)
+        );
         assert_eq!(Ocmf::read(&format!("{text}{text}")).unwrap_err(), Malformed::Trailing);
         assert_eq!(Ocmf::read(&format!("{text}|{text}")).unwrap_err(), Malformed::Trailing);
         assert_eq!(Ocmf::read(&format!("{text}\0")).unwrap_err(), Malformed::Trailing);
@@ -184,9 +236,34 @@ mod tests {
 
     #[test]
     fn a_member_twice_is_refused_in_either_section() {
-        assert!(matches!(Ocmf::read(&format!("OCMF|{PAYLOAD}|{{\"SD\":\"30\",\"SD\":\"31\"}}")), Err(Malformed::Duplicate(..))));
+        assert!(matches!(
+            Ocmf::read(&format!("OCMF|{PAYLOAD}|{{\"SD\":\"30\",\"SD\":\"31\"}}")),
+            Err(Malformed::Duplicate(..))
+        ));
         let twice = PAYLOAD.replacen("\"RV\":1", "\"RV\":1,\"RV\":2", 1);
-        assert!(matches!(Ocmf::read(&format!("OCMF|{twice}|{{\"SD\":\"30\"}}")), Err(Malformed::Duplicate(..))));
+        assert!(matches!(
+            Ocmf::read(&format!("OCMF|{twice}|{{\"SD\":\"30\"}}")),
+            Err(Malformed::Duplicate(..))
+        ));
+    }
+
+    #[test]
+    fn several_records_are_told_apart_wherever_they_meet() {
+        let one = format!("OCMF|{PAYLOAD}|{{\"SD\":\"30\"}}");
+        let tricky = one.replacen("\"1.0\"", "\"OCMF|\"", 1);
+        for between in ["", "\n", "\r\n\r\n", " "] {
+            let text = format!("{one}{between}{tricky}|3059AB{between}\n{one}\n");
+            let tricky = format!("{tricky}|3059AB");
+            assert_eq!(
+                split_records(&text),
+                [one.as_str(), tricky.as_str(), one.as_str()],
+                "{between:?}"
+            );
+        }
+        let broken = format!("OCMF|{{\"FV\":\n{one}");
+        assert_eq!(split_records(&broken), ["OCMF|{\"FV\":", one.as_str()]);
+        assert_eq!(split_records("noise"), ["noise"]);
+        assert!(split_records(" ").is_empty());
     }
 
     #[test]
@@ -195,7 +272,16 @@ mod tests {
         for end in 0..text.len() {
             assert!(Ocmf::read(&text[..end]).is_err(), "{}", &text[..end]);
         }
-        for stub in ["OCMF", "OCMF|", "OCMF||", "OCMF|{}|{}", "OCMF|[]|[]", "OCMF|{}", "ocmf|{}|{}", "null"] {
+        for stub in [
+            "OCMF",
+            "OCMF|",
+            "OCMF||",
+            "OCMF|{}|{}",
+            "OCMF|[]|[]",
+            "OCMF|{}",
+            "ocmf|{}|{}",
+            "null",
+        ] {
             assert!(Ocmf::read(stub).is_err(), "{stub}");
         }
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::Malformed;
 use crate::metering::deviation::Deviation;
 use crate::metering::json::{Kind, Value};
-use crate::metering::record::Identification;
 use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
+use crate::metering::record::{Identification, MAX_READINGS};
 
 /// What the payload of a record says (signed-metering-formats.md 5.3). Texts are trimmed; empty ones are `None`.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +48,11 @@ impl Pagination {
         let mut rest = text.trim().chars();
         let series = rest.next().filter(|c| matches!(c, 'T' | 'F'))?;
         let digits = rest.as_str();
-        let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
+        let number = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())
+            .flatten()?;
         Some(Pagination { series, number })
     }
 }
@@ -59,11 +63,19 @@ const NEWEST_VERSION: (u32, u32) = (1, 4);
 impl Payload {
     /// Reads the section. Only a record without readings is refused; everything else is judged later, when it matters.
     pub fn read(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Result<Payload, Malformed> {
-        let readings = section.get("RD").ok_or(Malformed::Member("the record has no readings (RD)"))?;
-        if readings.kind() != Kind::List || readings.elements().is_empty() {
-            return Err(Malformed::Member("the readings (RD) are not a list with something in it"));
+        let readings = section
+            .get("RD")
+            .ok_or(Malformed::Member("the record has no readings (RD)"))?;
+        if readings.first_elements(1).is_empty() {
+            return Err(Malformed::Member(
+                "the readings (RD) are not a list with something in it",
+            ));
         }
-        let readings = inherit(readings.elements(), deviations)?;
+        let readings = readings.first_elements(MAX_READINGS + 1);
+        if readings.len() > MAX_READINGS {
+            return Err(Malformed::Member("the record has more readings (RD) than any session"));
+        }
+        let readings = inherit(readings, deviations)?;
         let mut text = |name| text_member(section, name, deviations);
         let mut payload = Payload {
             meter_serial: text("MS"),
@@ -76,10 +88,14 @@ impl Payload {
             ..Payload::default()
         };
         let numbered = text("PG");
-        payload.identification = raw_text(section, "ID", deviations).map(|id| Identification::new(id.trim().to_owned()));
+        payload.identification =
+            raw_text(section, "ID", deviations).map(|id| Identification::new(id.trim().to_owned()));
         if payload.identification_level.is_none() {
             // Before 0.4 the level stood in IS, which is a boolean today.
-            payload.identification_level = section.get("IS").and_then(Value::text).map(|level| level.trim().to_owned());
+            payload.identification_level = section
+                .get("IS")
+                .and_then(Value::text)
+                .map(|level| level.trim().to_owned());
         }
         payload.pagination = numbered.as_deref().and_then(Pagination::read);
         if numbered.is_some() && payload.pagination.is_none() {
@@ -119,8 +135,14 @@ fn version(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Option<String
 /// (5.3): `TM TX RI RU RT EF ST`, never the value.
 fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<Vec<Reading>, Malformed> {
     let mut readings: Vec<Reading> = Vec::with_capacity(elements.len());
-    let (mut time, mut marker, mut register, mut unit, mut flags, mut status) =
-        (None::<String>, None, None::<String>, None::<String>, None::<String>, None);
+    let (mut time, mut marker, mut register, mut unit, mut flags, mut status) = (
+        None::<String>,
+        None,
+        None::<String>,
+        None::<String>,
+        None::<String>,
+        None,
+    );
     for element in elements {
         if element.kind() != Kind::Object {
             return Err(Malformed::Member("a reading is not an object"));
@@ -146,11 +168,17 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
         readings.push(Reading {
             obis: register.as_deref().and_then(Obis::read),
             register: register.clone().unwrap_or_default(),
-            value: value.filter(|value| matches!(value.kind(), Kind::Number | Kind::Text)).and_then(|_| exact_decimal(&value_text)),
+            value: value
+                .filter(|value| matches!(value.kind(), Kind::Number | Kind::Text))
+                .and_then(|_| exact_decimal(&value_text)),
             value_text,
             unit: unit.clone().unwrap_or_default().trim().to_owned(),
             time: signed_time,
-            marker: marker.as_deref().map(str::trim).filter(|marker| !marker.is_empty()).map(Marker::read),
+            marker: marker
+                .as_deref()
+                .map(str::trim)
+                .filter(|marker| !marker.is_empty())
+                .map(Marker::read),
             status: status.clone().filter(|status: &String| !status.trim().is_empty()),
             energy_unusable: flags.contains('E'),
             time_unusable: flags.contains('t'),
@@ -163,7 +191,9 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
 
 /// A text member of the record; empty means absent.
 fn text_member(section: Value<'_>, name: &str, deviations: &mut Vec<Deviation>) -> Option<String> {
-    raw_text(section, name, deviations).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    raw_text(section, name, deviations)
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 /// A member that should be text. Some gateways write serial numbers as numbers: then their digits are the text.
@@ -197,7 +227,10 @@ mod tests {
 
     fn read(text: &str) -> (Payload, Vec<Deviation>) {
         let mut deviations = Vec::new();
-        (Payload::read(json::read(text).unwrap(), &mut deviations).unwrap(), deviations)
+        (
+            Payload::read(json::read(text).unwrap(), &mut deviations).unwrap(),
+            deviations,
+        )
     }
 
     #[test]
@@ -206,8 +239,13 @@ mod tests {
             r#"{"RD":[{"TM":"2025-05-01T08:00:00,000+0200 S","TX":"B","RV":1,"RI":"1-0:1.8.0","RU":"kWh","EF":"t","ST":"G"},
                       {"RV":2,"RI":"1-0:2.8.0"},{"TX":"E"}]}"#,
         );
-        let [first, second, third] = payload.readings.as_slice() else { panic!("three readings") };
-        assert_eq!((&second.marker, &second.unit, second.time_unusable), (&Some(Marker::Begin), &first.unit, true));
+        let [first, second, third] = payload.readings.as_slice() else {
+            panic!("three readings")
+        };
+        assert_eq!(
+            (&second.marker, &second.unit, second.time_unusable),
+            (&Some(Marker::Begin), &first.unit, true)
+        );
         assert_eq!(second.time, first.time);
         assert_eq!((third.register.as_str(), third.value), ("1-0:2.8.0", None));
         assert!(third.is_status_good());
@@ -215,15 +253,35 @@ mod tests {
 
     #[test]
     fn old_versions_carry_the_level_in_is() {
-        assert_eq!(read(r#"{"FV":"0.1","IS":"INVALID","RD":[{"RV":1}]}"#).0.identification_level.as_deref(), Some("INVALID"));
-        assert_eq!(read(r#"{"FV":"1.0","IS":true,"IL":"NONE","RD":[{"RV":1}]}"#).0.identification_level.as_deref(), Some("NONE"));
+        assert_eq!(
+            read(r#"{"FV":"0.1","IS":"INVALID","RD":[{"RV":1}]}"#)
+                .0
+                .identification_level
+                .as_deref(),
+            Some("INVALID")
+        );
+        assert_eq!(
+            read(r#"{"FV":"1.0","IS":true,"IL":"NONE","RD":[{"RV":1}]}"#)
+                .0
+                .identification_level
+                .as_deref(),
+            Some("NONE")
+        );
     }
 
     #[test]
     fn versions_are_judged_but_never_fatal() {
-        assert!(read(r#"{"FV":1.0,"RD":[{"RV":1}]}"#).1.contains(&Deviation::VersionAsNumber));
+        assert!(
+            read(r#"{"FV":1.0,"RD":[{"RV":1}]}"#)
+                .1
+                .contains(&Deviation::VersionAsNumber)
+        );
         assert!(read(r#"{"RD":[{"RV":1}]}"#).1.contains(&Deviation::VersionAbsent));
-        assert!(read(r#"{"FV":"2.0","RD":[{"RV":1}]}"#).1.contains(&Deviation::VersionFromTheFuture));
+        assert!(
+            read(r#"{"FV":"2.0","RD":[{"RV":1}]}"#)
+                .1
+                .contains(&Deviation::VersionFromTheFuture)
+        );
         for version in ["0.1", "0.2", "0.3", "0.4", "0.5", "1.0", "1.1", "1.2", "1.3", "1.4"] {
             let (payload, deviations) = read(&format!(r#"{{"FV":"{version}","RD":[{{"RV":1}}]}}"#));
             assert_eq!(payload.version.as_deref(), Some(version));
@@ -233,7 +291,13 @@ mod tests {
 
     #[test]
     fn record_numbers_are_read_or_leave_no_rule() {
-        assert_eq!(Pagination::read("T32"), Some(Pagination { series: 'T', number: 32 }));
+        assert_eq!(
+            Pagination::read("T32"),
+            Some(Pagination {
+                series: 'T',
+                number: 32
+            })
+        );
         for other in ["TRANSACTION-1", "P1", "T", "", "T-1", "T99999999999999999999999"] {
             assert_eq!(Pagination::read(other), None, "{other}");
         }
@@ -242,14 +306,21 @@ mod tests {
     #[test]
     fn a_record_without_readings_is_refused() {
         for payload in ["{}", r#"{"RD":[]}"#, r#"{"RD":{}}"#, r#"{"RD":[1]}"#, r#"{"RD":null}"#] {
-            assert!(Payload::read(json::read(payload).unwrap(), &mut Vec::new()).is_err(), "{payload}");
+            assert!(
+                Payload::read(json::read(payload).unwrap(), &mut Vec::new()).is_err(),
+                "{payload}"
+            );
         }
     }
 
     #[test]
     fn a_value_that_no_decimal_holds_is_kept_as_text() {
         let (payload, _) = read(r#"{"RD":[{"RV":1e400,"RU":"kWh"},{"RV":null},{"RV":[1]},{"RV":"  7.50 "}]}"#);
-        let values: Vec<_> = payload.readings.iter().map(|reading| reading.value.map(|value| value.to_string())).collect();
+        let values: Vec<_> = payload
+            .readings
+            .iter()
+            .map(|reading| reading.value.map(|value| value.to_string()))
+            .collect();
         assert_eq!(values, [None, None, None, Some("7.50".to_owned())]);
         assert_eq!(payload.readings[0].value_text, "1e400");
     }

@@ -44,7 +44,9 @@ impl SignatureSection {
         }
         let bytes = match text("SE").as_deref().unwrap_or("hex") {
             "hex" => hex::decode(data.as_bytes()).map_err(|_| malformed("the signature (SD) is not hex"))?,
-            "base64" => BASE64_STANDARD.decode(data.as_bytes()).map_err(|_| malformed("the signature (SD) is not base64"))?,
+            "base64" => BASE64_STANDARD
+                .decode(data.as_bytes())
+                .map_err(|_| malformed("the signature (SD) is not base64"))?,
             _ => return Err(SignatureProblem::Unsupported("encoding (SE)")),
         };
         let curve = curve(section.get("SA"), deviations).ok_or(SignatureProblem::Unsupported("algorithm (SA)"))?;
@@ -92,22 +94,54 @@ mod tests {
     #[test]
     fn without_an_algorithm_it_is_secp256r1() {
         assert_eq!(read(&format!(r#"{{"SD":"{SIGNATURE}"}}"#)), Ok(Curve::Secp256r1));
-        assert_eq!(read(&format!(r#"{{"SA":"ecdsa-brainpoolP384r1-sha256","SD":"{SIGNATURE}"}}"#)), Ok(Curve::BrainpoolP384r1));
+        assert_eq!(
+            read(&format!(
+                r#"{{"SA":"ecdsa-brainpoolP384r1-sha256","SD":"{SIGNATURE}"}}"#
+            )),
+            Ok(Curve::BrainpoolP384r1)
+        );
     }
 
     #[test]
     fn an_unknown_algorithm_is_not_the_fault_of_the_record() {
-        for algorithm in ["\"RSA-2048-SHA256\"", "\"ECDSA-secp999r1-SHA256\"", "\"ECDSA-secp384r1-SHA384\"", "\"\"", "7", "\"EdDSA-Ed25519\"", "\"ECDSA-secp256r1-SHA256-X\""] {
+        for algorithm in [
+            "\"RSA-2048-SHA256\"",
+            "\"ECDSA-secp999r1-SHA256\"",
+            "\"ECDSA-secp384r1-SHA384\"",
+            "\"\"",
+            "7",
+            "\"EdDSA-Ed25519\"",
+            "\"ECDSA-secp256r1-SHA256-X\"",
+        ] {
             let section = format!(r#"{{"SA":{algorithm},"SD":"{SIGNATURE}"}}"#);
-            assert!(matches!(read(&section), Err(SignatureProblem::Unsupported(_))), "{algorithm}");
+            assert!(
+                matches!(read(&section), Err(SignatureProblem::Unsupported(_))),
+                "{algorithm}"
+            );
         }
     }
 
     #[test]
     fn the_encoding_is_not_guessed() {
-        assert!(read(&format!(r#"{{"SE":"base64","SD":"{}"}}"#, BASE64_STANDARD.encode(hex::decode(SIGNATURE).unwrap()))).is_ok());
-        for section in [r#"{"SE":"base64","SD":"3006020101020101"}"#, r#"{"SD":"MAYCAQECAQE="}"#, r#"{"SD":"30 06"}"#, r#"{"SD":null}"#, "{}", r#"{"SD":""}"#] {
-            assert!(matches!(read(section), Err(SignatureProblem::Malformed(_))), "{section}");
+        assert!(
+            read(&format!(
+                r#"{{"SE":"base64","SD":"{}"}}"#,
+                BASE64_STANDARD.encode(hex::decode(SIGNATURE).unwrap())
+            ))
+            .is_ok()
+        );
+        for section in [
+            r#"{"SE":"base64","SD":"3006020101020101"}"#,
+            r#"{"SD":"MAYCAQECAQE="}"#,
+            r#"{"SD":"30 06"}"#,
+            r#"{"SD":null}"#,
+            "{}",
+            r#"{"SD":""}"#,
+        ] {
+            assert!(
+                matches!(read(section), Err(SignatureProblem::Malformed(_))),
+                "{section}"
+            );
         }
     }
 }
