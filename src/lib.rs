@@ -34,3 +34,6 @@ pub mod web;
 
 // Roof.
 pub mod cli;
+
+// Beside the house: neighbours for rent.
+pub mod sandbox;

@@ -41,14 +41,22 @@ impl Access {
     pub fn open(self) -> Result<Api, NotDone> {
         let token = self.token.filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN"))?;
-        Ok(Api {
-            token: Some(Secret::new(token)),
-            ..Api::public(&self.url)?
-        })
+        Api::with_token(&self.url, Secret::new(token))
     }
 }
 
 impl Api {
+    /// The hub, for its operator.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn with_token(url: &str, token: Secret) -> Result<Api, NotDone> {
+        Ok(Api {
+            token: Some(token),
+            ..Api::public(url)?
+        })
+    }
+
     /// The hub, for what anybody may ask.
     ///
     /// # Errors

@@ -7,8 +7,10 @@
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
 pub mod api;
+pub mod bench;
 pub mod cdr;
 pub mod config;
+pub mod demo;
 pub mod duty;
 pub mod health;
 pub mod key;
@@ -39,6 +41,13 @@ struct Arguments {
 enum Command {
     /// Run the hub.
     Serve,
+    /// A hub and its neighbours in one process, and every kind of CDR through it; each step prints what was expected and what was seen.
+    Demo(demo::Arguments),
+    /// Measure a hub: rate, latency, cost per CDR, and whether everything sent was stored and delivered exactly once.
+    Bench(bench::Arguments),
+    /// The bare path beside the hub that `bench --floor` measures.
+    #[command(hide = true)]
+    BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
     /// Meter keys: register, list, show, deactivate.
@@ -111,6 +120,9 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
         Command::Serve => wait(serve::run(load()?)),
+        Command::Demo(command) => wait(demo::run(command)),
+        Command::Bench(command) => wait(bench::run(command)),
+        Command::BenchFloor(command) => wait(bench::floor::run(command)),
         Command::Party(command) => wait(party::run(command)),
         Command::Key(command) => wait(key::run(command)),
         Command::Cdr(command) => wait(cdr::run(command)),

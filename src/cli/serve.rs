@@ -264,7 +264,7 @@ impl Running {
 /// Answers of partners may have 50 MB (D-19).
 const MAX_ANSWER: usize = 50 * 1024 * 1024;
 
-async fn until_told_to_stop() -> Result<(), NotDone> {
+pub(super) async fn until_told_to_stop() -> Result<(), NotDone> {
     let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {

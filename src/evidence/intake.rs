@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::assess::{Assessment, Inquiry, PointedFinding, Policy, Status, UsedBlock, Verdict};
 use super::claim::Claim;
-use super::{known_keys, marker, policy, report};
+use super::{asking, marker, policy, report};
 use crate::delivery::Delivery;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::key::Curve;
@@ -164,7 +164,7 @@ impl Intake {
         {
             let claim = Claim::read(body).map_err(not_a_cdr)?;
             let inquiry = Inquiry::of(&claim);
-            let knowledge = known_keys::answer(&self.registry.index(), inquiry.question());
+            let knowledge = asking::answer(&self.registry.index(), inquiry.question());
             let curves = inquiry.curve().into_iter().chain(knowledge.for_evse.iter().map(|one| one.key.curve()));
             if !curves.clone().any(is_slow) {
                 return Ok(inquiry.assess(&knowledge, &self.settings.policy));
@@ -172,7 +172,7 @@ impl Intake {
         }
         let (body, registry, policy) = (body.clone(), self.registry.clone(), self.settings.policy.clone());
         let elsewhere = tokio::task::spawn_blocking(move || {
-            super::assess::assess(&body, |question| known_keys::answer(&registry.index(), question), &policy)
+            super::assess::assess(&body, |question| asking::answer(&registry.index(), question), &policy)
         });
         elsewhere.await.map_err(|error| Fault::new("verifying signatures", error))?.map_err(not_a_cdr)
     }

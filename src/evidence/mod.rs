@@ -5,16 +5,17 @@
 //! travels on, and every other octet stays.
 //!
 //! The rule everything else follows from: a verdict is a pure function of the octets, of what the registry knew, of the policy, and of which
-//! signed blocks were used before. The same question has the same answer later. Nothing here fetches, waits or asks the time.
+//! signed blocks were used before. The same question has the same answer later. What is taken is committed at once with its verdict and everything
+//! that follows from it ([`intake`]), or leaves no trace but a line in the journal.
 //!
 //! Never here: the arithmetic of signatures and readings (see `metering`), and who may send what to whom (see `routing`).
-//! Start with [`assess::assess`].
+//! Start with [`assess::assess`], then [`intake`].
 
+pub mod asking;
 pub mod assess;
 pub mod claim;
 pub mod intake;
 mod knowledge;
-mod known_keys;
 pub mod marker;
 pub mod packing;
 pub mod policy;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::knowledge::{KeyKnowledge, KeyQuestion, RegisteredKey};
+use super::assess::{KeyKnowledge, KeyQuestion, RegisteredKey};
 use crate::registry::index::{Index, Registered};
 
 /// Answers the question of an assessment.

@@ -1,0 +1,15 @@
+//! Versions and credentials as neighbours see them: real HTTP in both directions, on every database there is.
+//!
+//! [`peer`] is a small OCPI platform that behaves or misbehaves as told, [`world`] a hub on a database of its own. Every story
+//! is told on SQLite, and on PostgreSQL where `TRUEWATT_TEST_POSTGRES` names a server.
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod world;
+mod answered;
+mod begun;
+mod door;
+mod operator;
+mod peer;
+mod presence;
+mod tokens;
