@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{NotDone, with_causes};
-use crate::client::{Http, HttpSettings, Method, Outgoing};
-use crate::client::outcome::Outcome;
+use crate::client::http::DEFAULT_MAX_BODY;
+use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::config::Secret;
 
 /// Where a hub answers that was started without configuration.
@@ -67,7 +67,7 @@ impl Api {
             // The operator names the address: it may be this very machine.
             allow_http: true,
             allow_private_networks: true,
-            max_body: 50 * 1024 * 1024,
+            max_body: DEFAULT_MAX_BODY,
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let http = http.map_err(|error| NotDone::failed(with_causes(&error)))?;

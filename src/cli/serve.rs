@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::{NotDone, with_causes};
-use crate::client::http::{Http, HttpSettings};
+use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Secret};
 use crate::delivery::kinds::Horizons;
@@ -100,17 +100,21 @@ impl Hub {
         let store = Store::open(config.database.url.expose())
             .await
             .map_err(at("opening the database"))?;
-        store.migrate().await.map_err(at("migrating the database"))?;
+        store
+            .migrate()
+            .await
+            .map_err(at("migrating the database"))?;
 
         let http = Http::new(HttpSettings {
             connect: config.timeouts.connect,
             allow_http: config.outbound.allow_http,
             allow_private_networks: config.outbound.allow_private_networks,
-            max_body: MAX_ANSWER,
+            max_body: DEFAULT_MAX_BODY,
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let http = http.map_err(at("preparing to call partners"))?;
-        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
+        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id)
+            .map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
             hub,
             hub_name: config.hub.name.clone(),
@@ -261,12 +265,15 @@ impl Running {
     }
 }
 
-/// Answers of partners may have 50 MB (D-19).
-const MAX_ANSWER: usize = 50 * 1024 * 1024;
-
-pub(super) async fn until_told_to_stop() -> Result<(), NotDone> {
-    let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+async fn until_told_to_stop() -> Result<(), NotDone> {
+    let listen = |kind| {
+        signal(kind)
+            .map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")))
+    };
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -1,8 +1,8 @@
 //! The peer begins: POST, PUT and DELETE of its credentials at the hub.
 
+use crate::world::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::json;
 use std::time::Duration;
-use truewatt::client::http::Method::{Delete, Get, Patch, Post, Put};
 
 use crate::peer::{self, Instead, Peer, role};
 use crate::world::{GUARDED, cpo};

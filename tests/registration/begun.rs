@@ -1,8 +1,8 @@
 //! The hub begins: the operator gives it a versions URL and a TOKEN_A.
 
+use crate::world::Method::{Delete, Get, Post};
 use serde_json::{Value, json};
 use std::time::Duration;
-use truewatt::client::http::Method::{Delete, Get, Post};
 
 use crate::peer::{self, Instead, Peer, role};
 use crate::world::{Said, World, cpo};
@@ -23,7 +23,10 @@ fn token_handed_out(peer: &Peer) -> String {
         .heard()
         .into_iter()
         .filter(|heard| heard.path.ends_with("/handshake") && heard.body.is_object());
-    heard.last().unwrap().body["token"].as_str().unwrap().to_owned()
+    heard.last().unwrap().body["token"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 stories! {

@@ -1,7 +1,7 @@
 //! The door itself: who is let in, what every answer carries, how forgiving URLs are.
 
+use crate::world::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::json;
-use truewatt::client::http::Method::{Delete, Get, Patch, Post, Put};
 
 use crate::peer::{self, Peer};
 use crate::world::cpo;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::world::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::{Value, json};
-use truewatt::client::http::Method::{Delete, Get, Patch, Post, Put};
 
 use crate::peer::{self, Peer, role};
 use crate::world::cpo;

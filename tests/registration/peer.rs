@@ -11,9 +11,11 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use truewatt::client::http::Method as Ask;
+use truewatt::client::{Outcome, Outgoing};
 
-use crate::world::{Said, World};
+use crate::world::Method as Ask;
+
+use crate::world::{Said, World, client};
 
 /// A running peer.
 #[derive(Clone)]
@@ -111,9 +113,6 @@ impl Peer {
         self.with(|state| state.tokens.push(token.to_owned()));
     }
 
-    pub fn accept_only(&self, token: &str) {
-        self.with(|state| state.tokens = vec![token.to_owned()]);
-    }
 
     pub fn speak(&self, versions: &[&'static str]) {
         self.with(|state| state.versions = versions.to_vec());
@@ -145,7 +144,9 @@ impl Peer {
     }
 
     pub fn ask_back(&self, url: String, token: &str) {
-        self.with(|state| state.asks_back = Some((url, format!("Token {}", STANDARD.encode(token)))));
+        self.with(|state| {
+            state.asks_back = Some((url, format!("Token {}", STANDARD.encode(token))))
+        });
     }
 
     pub fn asked_back(&self) -> Vec<u16> {
@@ -213,13 +214,17 @@ impl Peer {
 
 fn serve(listener: TcpListener, url: &str, state: Arc<Mutex<State>>) -> ServerHandle {
     let me = web::Data::new((url.to_owned(), state));
-    let server = HttpServer::new(move || App::new().app_data(me.clone()).default_service(web::to(answer)))
-        .workers(1)
-        .shutdown_timeout(0)
-        .disable_signals()
-        .listen(listener)
-        .unwrap()
-        .run();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(me.clone())
+            .default_service(web::to(answer))
+    })
+    .workers(1)
+    .shutdown_timeout(0)
+    .disable_signals()
+    .listen(listener)
+    .unwrap()
+    .run();
     let handle = server.handle();
     tokio::spawn(server);
     handle
@@ -246,11 +251,22 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
             path: path.clone(),
             authorization: authorization.clone(),
             body: body.clone(),
-            routing: request.headers().keys().any(|name| name.as_str().starts_with("ocpi-")),
-            ids: (header("x-request-id").is_some(), header("x-correlation-id").is_some()),
+            routing: request
+                .headers()
+                .keys()
+                .any(|name| name.as_str().starts_with("ocpi-")),
+            ids: (
+                header("x-request-id").is_some(),
+                header("x-correlation-id").is_some(),
+            ),
         });
-        let at = state.instead.iter().position(|(segment, _)| path.ends_with(segment));
-        let instead = at.and_then(|at| state.instead.remove(at)).map(|(_, instead)| instead);
+        let at = state
+            .instead
+            .iter()
+            .position(|(segment, _)| path.ends_with(segment));
+        let instead = at
+            .and_then(|at| state.instead.remove(at))
+            .map(|(_, instead)| instead);
         let presented = authorization.strip_prefix("Token ").unwrap_or_default();
         let known = state.tokens.iter().any(|token| match state.raw_only {
             true => presented == token,
@@ -265,7 +281,9 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
                 .body(text);
         }
         Some(Instead::RedirectTo(target)) => {
-            return HttpResponse::Found().insert_header(("Location", target)).finish();
+            return HttpResponse::Found()
+                .insert_header(("Location", target))
+                .finish();
         }
         Some(Instead::Stall(time)) => tokio::time::sleep(time).await,
         None => {}
@@ -279,7 +297,10 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
         let status = get(&target, &authorization).await;
         state.lock().unwrap().asked_back.push(status);
     }
-    if fetches && path.ends_with("/handshake") && matches!(*request.method(), Method::POST | Method::PUT) {
+    if fetches
+        && path.ends_with("/handshake")
+        && matches!(*request.method(), Method::POST | Method::PUT)
+    {
         let token = body["token"].as_str().unwrap_or_default();
         let authorization = format!("Token {}", STANDARD.encode(token));
         let versions = body["url"].as_str().unwrap_or_default().to_owned();
@@ -290,7 +311,10 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
     }
     let state = &mut *state.lock().unwrap();
     let elsewhere = state.elsewhere.clone().unwrap_or_else(|| url.clone());
-    match (request.method().as_str(), path.rsplit('/').next().unwrap_or_default()) {
+    match (
+        request.method().as_str(),
+        path.rsplit('/').next().unwrap_or_default(),
+    ) {
         ("GET", "versions") => {
             let list = state
                 .versions
@@ -304,7 +328,11 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
                 let url = format!("{elsewhere}/my/handshake");
                 endpoints.push(json!({"identifier": "credentials", "role": "SENDER", "url": url}));
             }
-            enveloped(200, 1000, Some(json!({"version": version, "endpoints": endpoints})))
+            enveloped(
+                200,
+                1000,
+                Some(json!({"version": version, "endpoints": endpoints})),
+            )
         }
         ("POST" | "PUT", "handshake") => {
             let token = state.hands_out.clone();
@@ -332,27 +360,15 @@ fn enveloped(status: u16, code: u16, data: Option<Value>) -> HttpResponse {
 }
 
 async fn get(url: &str, authorization: &str) -> u16 {
-    use truewatt::client::guard::Guard;
-    use truewatt::client::http::{Http, HttpSettings, Outgoing};
-    use truewatt::client::outcome::Outcome;
-    let http = Http::new(HttpSettings {
-        connect: Duration::from_secs(1),
-        guard: Guard {
-            allow_http: true,
-            allow_private_networks: true,
-        },
-        max_body: 1 << 20,
-        user_agent: "peer".to_owned(),
-    });
     let outgoing = Outgoing {
-        method: Ask::Get,
+        method: Ask::Get.word(),
         url: url.to_owned(),
         headers: vec![("Authorization".to_owned(), authorization.to_owned())],
         body: None,
         timeout: Duration::from_secs(2),
         allowed_hosts: None,
     };
-    match http.unwrap().send(outgoing).await {
+    match client().send(outgoing).await {
         Outcome::Answered(answer) => answer.status,
         _ => 0,
     }

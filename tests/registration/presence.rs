@@ -1,8 +1,8 @@
 //! Who is awake, and that several processes on one database agree on who is connected.
 
+use crate::world::Method::{Get, Post};
 use chrono::TimeDelta;
 use std::time::Duration;
-use truewatt::client::http::Method::{Get, Post};
 use truewatt::routing::directory::PlatformStatus;
 
 use crate::peer::{self, Peer};

@@ -1,9 +1,9 @@
 //! Tokens: which form, how long, and what they open.
 
+use crate::world::Method::{Get, Post, Put};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use truewatt::client::http::Method::{Get, Post, Put};
 
 use crate::peer::{self, Peer};
 use crate::world::{Said, World, cpo};

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use truewatt::cli::serve::{Hub, Running};
-use truewatt::client::guard::Guard;
-use truewatt::client::http::{Http, HttpSettings, Method, Outgoing};
-use truewatt::client::outcome::Outcome;
+use truewatt::client::{Http, HttpSettings, Outcome, Outgoing};
 use truewatt::clock::ManualClock;
 use truewatt::config::Config;
 use uuid::Uuid;
@@ -72,7 +70,10 @@ impl World {
     }
 
     /// `None`, and a line that says so, where there is no PostgreSQL.
-    #[allow(clippy::disallowed_methods, reason = "the test run says where PostgreSQL is")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the test run says where PostgreSQL is"
+    )]
     pub async fn on_postgres() -> Option<World> {
         let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {
             eprintln!("skipped on PostgreSQL: TRUEWATT_TEST_POSTGRES names no server");
@@ -80,28 +81,21 @@ impl World {
         };
         let name = format!("truewatt_{}", Uuid::new_v4().simple());
         let database = Database::Postgres { server, name };
-        database.execute(|name| format!("CREATE DATABASE {name}")).await;
+        database
+            .execute(|name| format!("CREATE DATABASE {name}"))
+            .await;
         Some(World::start(database, OPEN).await)
     }
 
     async fn start(database: Database, settings: &str) -> World {
         let clock = ManualClock::at("2026-11-21T10:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let http = Http::new(HttpSettings {
-            connect: Duration::from_secs(3),
-            guard: Guard {
-                allow_http: true,
-                allow_private_networks: true,
-            },
-            max_body: 50 * 1024 * 1024,
-            user_agent: "neighbour".to_owned(),
-        });
         let mut world = World {
             hub: None,
             clock,
             url: String::new(),
             settings: settings.to_owned(),
             database,
-            http: http.unwrap(),
+            http: client(),
         };
         world.wake().await;
         world
@@ -118,7 +112,9 @@ impl World {
     pub async fn restart(&mut self) {
         let port = self.url.rsplit(':').next().unwrap().to_owned();
         self.hub.take().unwrap().stop().await;
-        self.settings = self.settings.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+        self.settings = self
+            .settings
+            .replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
         self.wake().await;
     }
 
@@ -145,9 +141,15 @@ impl World {
     }
 
     /// One request; headers as given.
-    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Said {
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Said {
         let outgoing = Outgoing {
-            method,
+            method: method.word(),
             url: url.to_owned(),
             headers: headers
                 .iter()
@@ -164,7 +166,7 @@ impl World {
                 text: String::from_utf8_lossy(&answer.body).into_owned(),
                 headers: answer.headers,
             },
-            other => panic!("{url}: {}", other.describe()),
+            other => panic!("{url}: {}", other),
         }
     }
 
@@ -176,7 +178,11 @@ impl World {
             ("Content-Type", "application/json"),
         ];
         let body = body.map(|body| body.to_string());
-        let headers = if body.is_some() { &headers[..] } else { &headers[..1] };
+        let headers = if body.is_some() {
+            &headers[..]
+        } else {
+            &headers[..1]
+        };
         self.send(
             method,
             &format!("{}{path}", self.url),
@@ -194,7 +200,11 @@ impl World {
             ("Content-Type", "application/json"),
         ];
         let body = body.map(|body| body.to_string());
-        let headers = if body.is_some() { &headers[..] } else { &headers[..1] };
+        let headers = if body.is_some() {
+            &headers[..]
+        } else {
+            &headers[..1]
+        };
         let url = format!("{}/operator/v1{path}", self.url);
         self.send(method, &url, headers, body.as_deref().map(str::as_bytes))
             .await
@@ -213,18 +223,25 @@ impl World {
     }
 
     pub async fn platform(&self, id: &str) -> Value {
-        let said = self.operator(Method::Get, &format!("/platforms/{id}"), None).await;
+        let said = self
+            .operator(Method::Get, &format!("/platforms/{id}"), None)
+            .await;
         assert_eq!(said.http, 200, "{said:?}");
         said.body
     }
 
     pub async fn status(&self, id: &str) -> String {
-        self.platform(id).await["status"].as_str().unwrap().to_owned()
+        self.platform(id).await["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The states of a party's roles, as `CPO CONNECTED`.
     pub async fn roles(&self, party: &str) -> Vec<String> {
-        let said = self.operator(Method::Get, "/parties?limit=1000", None).await;
+        let said = self
+            .operator(Method::Get, "/parties?limit=1000", None)
+            .await;
         let items = said.body["items"].as_array().unwrap().clone();
         let named = items.iter().filter(|item| {
             format!(
@@ -285,8 +302,12 @@ impl Drop for World {
 impl Database {
     fn url(&self) -> String {
         match self {
-            Database::Sqlite(folder) => format!("sqlite://{}", folder.path().join("hub.db").display()),
-            Database::Postgres { server, name } => format!("{}/{name}", server.rsplit_once('/').unwrap().0),
+            Database::Sqlite(folder) => {
+                format!("sqlite://{}", folder.path().join("hub.db").display())
+            }
+            Database::Postgres { server, name } => {
+                format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+            }
         }
     }
 
@@ -294,7 +315,9 @@ impl Database {
         let Database::Postgres { server, name } = self else {
             return;
         };
-        let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
+            .await
+            .unwrap();
         let connected = tokio::spawn(connection);
         client.batch_execute(&statement(name)).await.unwrap();
         drop(client);
@@ -323,7 +346,9 @@ impl Said {
     #[track_caller]
     pub fn outcome(&self) -> (u16, i64) {
         let code = self.body["status_code"].as_i64();
-        let stamped = self.body["timestamp"].as_str().is_some_and(|at| at.ends_with('Z'));
+        let stamped = self.body["timestamp"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('Z'));
         assert!(
             stamped
                 && self
@@ -331,13 +356,51 @@ impl Said {
                     .is_some_and(|it| it.starts_with("application/json")),
             "{self:?}"
         );
-        (self.http, code.unwrap_or_else(|| panic!("no envelope: {self:?}")))
+        (
+            self.http,
+            code.unwrap_or_else(|| panic!("no envelope: {self:?}")),
+        )
     }
 
     #[track_caller]
     pub fn message(&self) -> String {
         self.text("/status_message")
     }
+}
+
+/// The methods, short enough to be read in passing.
+#[derive(Clone, Copy, Debug)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub fn word(self) -> truewatt::client::Method {
+        use truewatt::client::Method as Word;
+        match self {
+            Method::Get => Word::GET,
+            Method::Post => Word::POST,
+            Method::Put => Word::PUT,
+            Method::Patch => Word::PATCH,
+            Method::Delete => Word::DELETE,
+        }
+    }
+}
+
+/// A client that may go anywhere.
+pub fn client() -> Http {
+    Http::new(HttpSettings {
+        connect: Duration::from_secs(3),
+        allow_http: true,
+        allow_private_networks: true,
+        max_body: 50 * 1024 * 1024,
+        user_agent: "neighbour".to_owned(),
+    })
+    .unwrap()
 }
 
 /// Ports of the system's choice, short deadlines, everything on this machine.

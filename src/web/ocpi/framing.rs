@@ -5,7 +5,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use chrono::{DateTime, Utc};
 
 use crate::ocpi::headers::{self, MessageIds, Routing};
 use crate::web::error::{self, OcpiError};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 /// Wraps one request.
 ///
 /// # Errors
-/// Never: whatever fails inside becomes an answer.
+/// None of our own: what fails inside comes out as an answer.
 pub async fn frame(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -24,23 +25,23 @@ pub async fn frame(
     let said = MessageIds::read(|name| text(request.headers(), name));
     let request_id = said.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let correlation_id = said.correlation_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let ids = MessageIds {
+    request.extensions_mut().insert(MessageIds {
         request_id: Some(request_id.clone()),
         correlation_id: Some(correlation_id.clone()),
+    });
+    let doors = request.app_data::<Data<Doors>>().cloned();
+    let requester = is_functional(request.path()).then(|| Routing {
+        to: Routing::read(|name| text(request.headers(), name)).ok().and_then(|said| said.from),
+        from: doors.as_ref().map(|doors| doors.parties.settings().hub.clone()),
+    });
+
+    let response = next.call(request).await?;
+    let now = doors.map_or(DateTime::UNIX_EPOCH, |doors| doors.clock.now());
+    let failed = response.response().error().map(|failure| in_envelope(failure, now));
+    let mut response = match failed {
+        Some(answer) => response.into_response(answer),
+        None => response.map_into_boxed_body(),
     };
-    request.extensions_mut().insert(ids);
-    let asked = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => {
-            let failed = response.response().error().map(|failure| in_envelope(&asked, failure));
-            match failed {
-                Some(answer) => response.into_response(answer),
-                None => response.map_into_boxed_body(),
-            }
-        }
-        Err(failure) => ServiceResponse::new(asked.clone(), in_envelope(&asked, &failure)),
-    };
-    let requester = is_functional(asked.path()).then(|| requester_of(&asked));
     let headers = response.headers_mut();
     put(headers, headers::X_REQUEST_ID, &request_id);
     put(headers, headers::X_CORRELATION_ID, &correlation_id);
@@ -58,25 +59,10 @@ pub(super) fn is_functional(path: &str) -> bool {
     matches!(path.split('/').nth(3), Some("sender" | "receiver"))
 }
 
-fn in_envelope(request: &HttpRequest, failure: &Error) -> HttpResponse {
-    let now = match request.app_data::<Data<Doors>>() {
-        Some(doors) => doors.clock.now(),
-        None => chrono::DateTime::UNIX_EPOCH,
-    };
+fn in_envelope(failure: &Error, now: DateTime<Utc>) -> HttpResponse {
     match failure.as_error::<OcpiError>() {
         Some(OcpiError(failure)) => error::answer(failure, now),
         None => error::bare(failure.as_response_error().status_code(), now),
-    }
-}
-
-fn requester_of(request: &HttpRequest) -> Routing {
-    let said = Routing::read(|name| text(request.headers(), name)).ok();
-    let hub = request
-        .app_data::<Data<Doors>>()
-        .map(|doors| doors.parties.settings().hub.clone());
-    Routing {
-        to: said.and_then(|routing| routing.from),
-        from: hub,
     }
 }
 
