@@ -265,7 +265,7 @@ impl Running {
     }
 }
 
-async fn until_told_to_stop() -> Result<(), NotDone> {
+pub(crate) async fn until_told_to_stop() -> Result<(), NotDone> {
     let listen = |kind| {
         signal(kind)
             .map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")))

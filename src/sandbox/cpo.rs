@@ -3,7 +3,7 @@
 use super::cdr::CdrDraft;
 use super::meter::{Charge, SandboxMeter};
 use super::party::{Plan, Reply, SandboxError, SandboxParty, routing};
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::metering::key::Curve;
 use crate::ocpi::ids::PartyId;
@@ -85,7 +85,7 @@ impl SandboxCpo {
         };
         let url = self.platform.hub_endpoint("cdrs", InterfaceRole::Receiver)?;
         self.platform
-            .call(Method::Post, &url, &routing(&self.party, to), Some(body))
+            .call(Method::POST, &url, &routing(&self.party, to), Some(body))
             .await
     }
 
@@ -104,7 +104,7 @@ impl SandboxCpo {
     /// When the hub does not answer.
     pub async fn read_back(&self, location: &str) -> Result<Reply, SandboxError> {
         self.platform
-            .call(Method::Get, location, &routing(&self.party, None), None)
+            .call(Method::GET, location, &routing(&self.party, None), None)
             .await
     }
 }

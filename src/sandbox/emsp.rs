@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::party::{Plan, Reply, SandboxError, SandboxParty, routing, with_query};
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::role::InterfaceRole;
@@ -73,7 +73,7 @@ impl SandboxEmsp {
     /// When the hub does not answer.
     pub async fn get(&self, url: &str) -> Result<Reply, SandboxError> {
         self.platform
-            .call(Method::Get, url, &routing(&self.party, None), None)
+            .call(Method::GET, url, &routing(&self.party, None), None)
             .await
     }
 }

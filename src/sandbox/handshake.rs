@@ -2,7 +2,7 @@
 
 use super::party::{HubPeer, Inner, Reply, SandboxError, SandboxParty, mint};
 use super::server::credentials_json;
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::ocpi::v2_2_1::credentials::Credentials;
 use crate::ocpi::versions::{self, Endpoint, Version};
 
@@ -13,7 +13,7 @@ impl SandboxParty {
     /// The step that failed and what the hub said. TOKEN_A stays usable then (CR-05).
     pub async fn register_at(&self, versions_url: &str, token_a: &str) -> Result<(), SandboxError> {
         let found = discover(&self.inner, versions_url, token_a, None).await?;
-        self.exchange(Method::Post, &found, versions_url, token_a).await
+        self.exchange(Method::POST, &found, versions_url, token_a).await
     }
 
     /// Renews token and endpoints at the hub (`PUT`, CR-25, CR-26).
@@ -23,7 +23,7 @@ impl SandboxParty {
     pub async fn renew(&self) -> Result<(), SandboxError> {
         let hub = self.hub()?;
         let found = discover(&self.inner, &hub.versions_url, &hub.token, None).await?;
-        self.exchange(Method::Put, &found, &hub.versions_url, &hub.token).await
+        self.exchange(Method::PUT, &found, &hub.versions_url, &hub.token).await
     }
 
     /// Ends the registration (`DELETE`, CR-27).
@@ -34,7 +34,7 @@ impl SandboxParty {
         let hub = self.hub()?;
         let reply = self
             .inner
-            .call(Method::Delete, &hub.credentials_url, &hub.token, &[], None)
+            .call(Method::DELETE, &hub.credentials_url, &hub.token, &[], None)
             .await?;
         accepted("DELETE credentials", reply)?;
         let mut book = self.inner.book();
@@ -57,14 +57,14 @@ impl SandboxParty {
         let body = credentials_json(&self.inner, &ours);
         let answered = self
             .inner
-            .call(method, &found.credentials_url, token, &[], Some(body.as_bytes()))
+            .call(method.clone(), &found.credentials_url, token, &[], Some(body.as_bytes()))
             .await;
         let outcome = answered
-            .and_then(|reply| accepted(&format!("{method:?} credentials"), reply))
+            .and_then(|reply| accepted(&format!("{method} credentials"), reply))
             .and_then(|reply| {
                 let data = reply.data.unwrap_or_default();
                 Credentials::read(data.as_bytes()).map_err(|refusal| SandboxError::Refused {
-                    step: format!("{method:?} credentials, the answer"),
+                    step: format!("{method} credentials, the answer"),
                     http: reply.http,
                     code: reply.code,
                     said: refusal.message,
@@ -121,7 +121,7 @@ pub(super) async fn discover(
     };
     let listed = accepted(
         "GET versions",
-        inner.call(Method::Get, versions_url, token, &[], None).await?,
+        inner.call(Method::GET, versions_url, token, &[], None).await?,
     )?;
     let listed = versions::read_versions(listed.data.as_deref().unwrap_or_default())
         .map_err(|error| unusable("GET versions", error.to_string()))?;
@@ -133,7 +133,7 @@ pub(super) async fn discover(
         .ok_or_else(|| unusable("GET versions", "no version in common".to_owned()))?;
     let details = accepted(
         "GET version details",
-        inner.call(Method::Get, details_url, token, &[], None).await?,
+        inner.call(Method::GET, details_url, token, &[], None).await?,
     )?;
     let details = versions::read_details(details.data.as_deref().unwrap_or_default())
         .map_err(|error| unusable("GET version details", error.to_string()))?;

@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 use super::behaviour::{Behaviour, Door, Trigger};
 use super::got::Got;
 use super::server;
-use crate::client::guard::Guard;
-use crate::client::http::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outgoing};
 use crate::client::outcome::Outcome;
 use crate::clock::SharedClock;
 use crate::ocpi::envelope;
@@ -258,10 +257,8 @@ impl SandboxParty {
         let address = listener.local_addr()?;
         let http = Http::new(HttpSettings {
             connect: Duration::from_secs(5),
-            guard: Guard {
-                allow_http: true,
-                allow_private_networks: true,
-            },
+            allow_http: true,
+            allow_private_networks: true,
             max_body: 64 * 1024 * 1024,
             user_agent: format!("truewatt-sandbox/{}", env!("CARGO_PKG_VERSION")),
         })
@@ -459,7 +456,7 @@ impl SandboxParty {
         let mut pages = Vec::new();
         let mut next = Some(url.to_owned());
         while let Some(url) = next {
-            let page = self.call(Method::Get, &url, more_headers, None).await?;
+            let page = self.call(Method::GET, &url, more_headers, None).await?;
             if !page.accepted() {
                 return Err(SandboxError::Refused {
                     step: format!("page {} of a list", pages.len() + 1),
@@ -544,10 +541,8 @@ impl Inner {
         more_headers: &[(String, String)],
         body: Option<&[u8]>,
     ) -> Result<Reply, SandboxError> {
-        let no_answer = |how: String| SandboxError::NoAnswer {
-            what: format!("{method:?} {}", without_query(url)),
-            how,
-        };
+        let what = format!("{method} {}", without_query(url));
+        let no_answer = |how: String| SandboxError::NoAnswer { what, how };
         let mut headers = vec![(
             "authorization".to_owned(),
             headers::authorization(token, self.plan.token_form),

@@ -17,8 +17,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cli::{NotDone, with_causes};
-use crate::client::guard::Guard;
-use crate::client::http::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outgoing};
 use crate::client::outcome::Outcome;
 use crate::clock::{SharedClock, SystemClock};
 use crate::metering::key::PublicKey;
@@ -67,10 +66,8 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     let key = PublicKey::read(&arguments.public_key, None).map_err(failed)?;
     let http = Http::new(HttpSettings {
         connect: Duration::from_secs(3),
-        guard: Guard {
-            allow_http: true,
+        allow_http: true,
             allow_private_networks: true,
-        },
         max_body: 1024 * 1024,
         user_agent: "truewatt-floor".to_owned(),
     });
@@ -254,7 +251,7 @@ impl Floor {
 
     async fn post(&self, body: web::Bytes) -> Result<(u16, Option<String>), String> {
         let outgoing = Outgoing {
-            method: Method::Post,
+            method: Method::POST,
             url: self.receiver.clone(),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: Some(body),
@@ -263,7 +260,7 @@ impl Floor {
         };
         match self.http.send(outgoing).await {
             Outcome::Answered(answer) => Ok((answer.status, answer.header("location").map(str::to_owned))),
-            other => Err(other.describe()),
+            other => Err(other.to_string()),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::cast::{Cast, failed, text};
 use super::stage::Stage;
 use crate::cli::NotDone;
-use crate::client::http::Method;
+use crate::client::Method;
 use crate::metering::key::{Curve, PublicKey};
 use crate::ocpi::time;
 use crate::sandbox::{CdrDraft, Reply, SandboxMeter};
@@ -262,7 +262,7 @@ async fn held_and_released(cast: &Cast, stage: &mut Stage, platform: &str) -> Re
     );
     let path = format!("/operator/v1/platforms/{platform}");
     let option = |word: &str| Some(json!({"options": {"invalid_cdrs": word}}));
-    cast.operator.ask(Method::Patch, &path, option("hold")).await?;
+    cast.operator.ask(Method::PATCH, &path, option("hold")).await?;
     let mut draft = cast.cdr("HELD", 10_700);
     draft.signed = draft.signed.map(|signed| signed.with_one_digit_changed());
     let reply = cast.post(&draft).await?;
@@ -286,7 +286,7 @@ async fn held_and_released(cast: &Cast, stage: &mut Stage, platform: &str) -> Re
         cast.delivery("HELD", "delivered").await?,
     );
     carried_with_marker(cast, stage, &draft, "INVALID");
-    cast.operator.ask(Method::Patch, &path, option("mark")).await?;
+    cast.operator.ask(Method::PATCH, &path, option("mark")).await?;
     Ok(())
 }
 
