@@ -852,6 +852,7 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
                 ..duty.clone()
             }),
             "pending",
+            None,
         )
     }))
     .await;
@@ -906,7 +907,7 @@ async fn date_from_matches_the_day_it_became_visible(place: &Place) {
         store.cdr_take(new.clone()).await.unwrap();
     }
     store
-        .cdr_release(&held.row.id, at(7 * DAY), None, "available")
+        .cdr_release(&held.row.id, at(7 * DAY), None, "available", None)
         .await
         .unwrap();
     let found = async |from: Option<i64>, to: Option<i64>| {
@@ -1028,19 +1029,52 @@ async fn pages_by_keyset_and_by_offset_agree(place: &Place) {
     }
 }
 
+fn verdict(row_id: &str, report: &str, status: &str, marker: Option<&str>, checked_at: i64) -> NewVerdict {
+    NewVerdict {
+        row_id: row_id.to_owned(),
+        report: report.to_owned(),
+        status: status.to_owned(),
+        billable: marker.is_none(),
+        marker: marker.map(str::to_owned),
+        checked_at: at(checked_at),
+        blocks: Vec::new(),
+    }
+}
+
+async fn a_block_verified_by_a_second_look_serves_that_cdr_only(place: &Place) {
+    let store = place.store().await;
+    let (mut one, mut other) = (cdr("C-1"), cdr("C-2"));
+    one.blocks = Vec::new();
+    other.blocks = Vec::new();
+    store.cdr_take(one.clone()).await.unwrap();
+    store.cdr_take(other.clone()).await.unwrap();
+    let claim = BlockClaim { digest: "d".to_owned(), fingerprint: "f".to_owned() };
+    let claiming = |row_id: &str| NewVerdict { blocks: vec![claim.clone()], ..verdict(row_id, "{}", "VERIFIED", None, 1) };
+    // Twice by the same CDR is no conflict.
+    assert_eq!(store.verdict_add(claiming(&one.row.id)).await.unwrap(), []);
+    assert_eq!(store.verdict_add(claiming(&one.row.id)).await.unwrap(), []);
+    let used = store.verdict_add(claiming(&other.row.id)).await.unwrap();
+    assert_eq!((used.len(), used[0].cdr_key.as_str()), (1, one.row.cdr_key.as_str()));
+    assert_eq!(store.verdicts(&other.row.id).await.unwrap().len(), 1, "nothing was written");
+}
+
+async fn a_lease_given_back_counts_no_attempt(place: &Place) {
+    let store = place.store().await;
+    let new = cdr("C-1");
+    store.cdr_take(new.clone()).await.unwrap();
+    let duty = new.duty.unwrap();
+    assert!(!store.duty_give_back(&duty.id, "somebody else", at(50)).await.unwrap());
+    assert!(store.duty_give_back(&duty.id, &duty.lease_owner, at(50)).await.unwrap());
+    let row = store.duty_get(&duty.id).await.unwrap().unwrap();
+    assert_eq!((row.attempts, row.next_attempt_at, row.lease_until), (0, at(50), None));
+}
+
 async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     let store = place.store().await;
     let new = cdr("C-1");
     store.cdr_take(new.clone()).await.unwrap();
     store
-        .verdict_add(
-            &new.row.id,
-            "{\"second\":2}",
-            "INVALID",
-            false,
-            Some("{\"m\":1}"),
-            at(100),
-        )
+        .verdict_add(verdict(&new.row.id, "{\"second\":2}", "INVALID", Some("{\"m\":1}"), 100))
         .await
         .unwrap();
     let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
@@ -1057,23 +1091,11 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
         [new.report.as_str(), "{\"second\":2}"]
     );
     store
-        .verdict_add(
-            &new.row.id,
-            "{\"third\":3}",
-            "VERIFIED",
-            true,
-            None,
-            at(200),
-        )
+        .verdict_add(verdict(&new.row.id, "{\"third\":3}", "VERIFIED", None, 200))
         .await
         .unwrap();
-    assert_eq!(
-        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker,
-        None
-    );
-    let unknown = store
-        .verdict_add("nobody", "{}", "VERIFIED", true, None, at(1))
-        .await;
+    assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker, None);
+    let unknown = store.verdict_add(verdict("nobody", "{}", "VERIFIED", None, 1)).await;
     assert!(matches!(unknown, Err(StoreError::NotFound)));
 
     let parties = ["NL/EMS".to_owned()];
@@ -1743,6 +1765,8 @@ promises! {
     a_held_cdr_is_on_no_page_until_released,
     date_from_matches_the_day_it_became_visible,
     pages_by_keyset_and_by_offset_agree,
+    a_block_verified_by_a_second_look_serves_that_cdr_only,
+    a_lease_given_back_counts_no_attempt,
     a_verdict_added_is_in_force_and_the_old_one_stays,
     the_operators_list_is_filtered_newest_first_page_by_page,
     the_journal_is_found_by_correlation_party_and_object,

@@ -127,8 +127,9 @@ impl Delivery {
 
     async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
         self.store
-            .duty_give_back(&duty.id, duty.revision, &self.owner, until)
+            .duty_give_back(&duty.id, &self.owner, until)
             .await
+            .map(|_| ())
             .map_err(|error| Fault::new("giving back a lease", error))
     }
 

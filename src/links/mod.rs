@@ -101,7 +101,7 @@ impl Links {
         match self.parties.line().send(&platform, call).await.ok()? {
             Outcome::Answered(answer) if is_an_answer(&answer) => Some(answer),
             outcome => {
-                log::info!("the Location of a CDR reads the hub's copy: {}", outcome.to_string());
+                log::info!("the Location of a CDR reads the hub's copy: {}", outcome);
                 None
             }
         }

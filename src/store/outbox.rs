@@ -92,6 +92,17 @@ impl Store {
         Ok(duties)
     }
 
+    /// Gives back a lease without an attempt: the duty is due again at `next_attempt_at`. `false` when it is not `owner`'s any more.
+    pub async fn duty_give_back(
+        &self,
+        id: &str,
+        owner: &str,
+        next_attempt_at: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (id, owner, next_attempt_at) = (id.to_owned(), owner.to_owned(), micros(next_attempt_at));
+        change!(self, give_back(id, owner, next_attempt_at))
+    }
+
     /// Makes a platform's waiting duties due now, because it is back, and returns how many. Leased ones are already being worked on.
     pub async fn duties_nudge(&self, platform_id: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let (platform_id, now) = (platform_id.to_owned(), micros(now));
@@ -192,6 +203,21 @@ both! {
             .load(c)
             .await?;
         Ok(leased)
+    }
+
+    pub(super) async fn give_back(
+        c: &mut Connection,
+        id: &str,
+        owner: &str,
+        next_attempt_at: &i64,
+    ) -> Result<bool, StoreError> {
+        let leased = outbox::table.filter(outbox::id.eq(id)).filter(outbox::lease_owner.eq(owner));
+        let given_back = (
+            outbox::lease_owner.eq(None::<String>),
+            outbox::lease_until.eq(0),
+            outbox::next_attempt_at.eq(*next_attempt_at),
+        );
+        Ok(diesel::update(leased).set(given_back).execute(c).await? == 1)
     }
 
     pub(super) async fn nudge(c: &mut Connection, platform_id: &str, now: &i64) -> Result<u64, StoreError> {

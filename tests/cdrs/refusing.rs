@@ -1,7 +1,7 @@
 //! What is refused before anything is stored (design.md 3.6.1), with which code, and that nothing is forwarded.
 
 use serde_json::json;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 
 use crate::on_both;
 use crate::peer::Peer;
@@ -14,7 +14,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         let msp = world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
         world.platform(&["FR/OTH:EMSP"], Some(&emsp)).await;
-        let (status, _) = world.operator(Method::Post, "/operator/v1/platforms", Some(json!({
+        let (status, _) = world.operator(Method::POST, "/operator/v1/platforms", Some(json!({
             "name": "planned", "parties": [{"country_code": "FR", "party_id": "PLA", "roles": ["EMSP"], "name": "p"}]
         }))).await;
         assert_eq!(status, 201);
@@ -46,8 +46,8 @@ on_both! {
         // An eMSP is no CPO, and a CPO is no other CPO.
         assert_eq!(world.post(&msp, &body).await.code, 2001);
         assert!(emsp.cdrs().is_empty());
-        assert_eq!(world.operator(Method::Get, "/operator/v1/cdrs", None).await.1["items"], json!([]));
-        let (_, journal) = world.operator(Method::Get, "/operator/v1/journal?limit=1000", None).await;
+        assert_eq!(world.operator(Method::GET, "/operator/v1/cdrs", None).await.1["items"], json!([]));
+        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal?limit=1000", None).await;
         let refused = journal["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"].as_str().unwrap().starts_with("refused"));
         // Half a pair is refused before the request is understood as anybody's.
         assert_eq!(refused.count(), cases.len());

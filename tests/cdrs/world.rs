@@ -8,9 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use truewatt::cli::serve::{Hub, Running};
-use truewatt::client::guard::Guard;
-use truewatt::client::http::{Http, HttpSettings, Method, Outgoing};
-use truewatt::client::outcome::{Answer, Outcome};
+use truewatt::client::{Answer, Http, HttpSettings, Method, Outcome, Outgoing};
 use truewatt::clock::{Clock, ManualClock};
 use truewatt::config::Config;
 use truewatt::metering::key::Curve;
@@ -77,7 +75,8 @@ impl World {
         let hub = Hub::start(config, clock.clone()).await.unwrap();
         let http = Http::new(HttpSettings {
             connect: Duration::from_secs(3),
-            guard: Guard { allow_http: true, allow_private_networks: true },
+            allow_http: true,
+            allow_private_networks: true,
             max_body: 50_000_000,
             user_agent: "test".into(),
         });
@@ -154,13 +153,13 @@ impl World {
 
     pub async fn post_with(&self, by: &Platform, headers: &[(&str, &str)], body: &str, version: &str) -> Heard {
         let url = format!("{}/ocpi/{version}/receiver/cdrs", self.hub.url);
-        self.ask(by, Method::Post, &url, headers, Some(body.to_owned())).await
+        self.ask(by, Method::POST, &url, headers, Some(body.to_owned())).await
     }
 
     /// GET of a path or of an absolute URL.
     pub async fn get(&self, by: &Platform, place: &str, headers: &[(&str, &str)]) -> Heard {
         let url = if place.starts_with('/') { format!("{}{place}", self.hub.url) } else { place.to_owned() };
-        self.ask(by, Method::Get, &url, headers, None).await
+        self.ask(by, Method::GET, &url, headers, None).await
     }
 
     pub async fn list(&self, by: &Platform, query: &str) -> Heard {
@@ -189,7 +188,7 @@ impl World {
 
     /// How the operator sees a CDR of DE/ABC.
     pub async fn cdr(&self, id: &str) -> Value {
-        let (status, cdr) = self.operator(Method::Get, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None).await;
+        let (status, cdr) = self.operator(Method::GET, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None).await;
         if status == 200 { cdr } else { Value::Null }
     }
 
@@ -213,7 +212,7 @@ impl World {
     pub async fn register(&self, meter: &SigningMeter) -> String {
         let (status, key) = self
             .operator(
-                Method::Post,
+                Method::POST,
                 "/operator/v1/keys",
                 Some(json!({
                     "public_key": hex::encode(meter.public_key().to_spki_der()),
@@ -239,7 +238,7 @@ impl World {
         };
         match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
-            other => panic!("{url}: {}", other.describe()),
+            other => panic!("{url}: {}", other),
         }
     }
 

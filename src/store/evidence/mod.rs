@@ -22,7 +22,7 @@ use super::outbox::NewDuty;
 
 pub use look::{CdrBrief, CdrFilter};
 pub use pull::{CdrListItem, CdrPage, CdrPull};
-pub use verdicts::ReportItem;
+pub use verdicts::{NewVerdict, ReportItem};
 
 /// A CDR as it stands, one revision of it.
 #[derive(Clone, PartialEq, Eq)]

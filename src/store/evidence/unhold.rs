@@ -3,23 +3,26 @@
 use chrono::{DateTime, Utc};
 
 use crate::store::outbox::{DutyRecord, NewDuty};
-use crate::store::schema::{cdrs, outbox};
+use crate::store::schema::{cdrs, outbox, used_blocks};
 use crate::store::value::micros;
 use crate::store::{Store, StoreError, both, change};
 
 impl Store {
     /// Releases a held CDR: from `now` on its eMSP sees it, its delivery word becomes `delivery`, and the duty is written down. `false`
     /// when it is not held any more.
+    ///
+    /// `frees_blocks_of`: a credit CDR frees the blocks of the CDR (cpo_key, cdr_key) it credits only now, when its payer hears of it.
     pub async fn cdr_release(
         &self,
         row_id: &str,
         now: DateTime<Utc>,
         duty: Option<NewDuty>,
         delivery: &str,
+        frees_blocks_of: Option<(String, String)>,
     ) -> Result<bool, StoreError> {
         let (row_id, now, delivery) = (row_id.to_owned(), micros(now), delivery.to_owned());
         let duty = duty.map(DutyRecord::from);
-        change!(self, release(row_id, now, duty, delivery))
+        change!(self, release(row_id, now, duty, delivery, frees_blocks_of))
     }
 
     /// Owes a CDR that is `pending` and for which nothing is owed. `false` when either is not so.
@@ -36,6 +39,7 @@ both! {
         now: &i64,
         duty: &Option<DutyRecord>,
         delivery: &str,
+        frees_blocks_of: &Option<(String, String)>,
     ) -> Result<bool, StoreError> {
         let held = || cdrs::table.filter(cdrs::id.eq(row_id)).filter(cdrs::delivery.eq("held"));
         let last_updated: Option<i64> = held().select(cdrs::last_updated).first(c).await.optional()?;
@@ -47,6 +51,11 @@ both! {
             .await?;
         if released == 0 {
             return Ok(false);
+        }
+        if let Some((cpo_key, cdr_key)) = frees_blocks_of {
+            let revisions = cdrs::table.filter(cdrs::cpo_key.eq(cpo_key)).filter(cdrs::cdr_key.eq(cdr_key));
+            let freed = used_blocks::table.filter(used_blocks::cdr.eq_any(revisions.select(cdrs::id)));
+            diesel::delete(freed).execute(c).await?;
         }
         if let Some(duty) = duty {
             diesel::insert_into(outbox::table).values(duty).execute(c).await?;

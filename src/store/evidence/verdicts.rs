@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::records::VerdictRecord;
-use crate::store::schema::{cdrs, verdicts};
+use super::records::{BlockRecord, VerdictRecord};
+use super::{BlockClaim, BlockUse};
+use crate::store::schema::{cdrs, used_blocks, verdicts};
 use crate::store::value::{instant, micros, page};
 use crate::store::{Store, StoreError, ask, both, change};
 
@@ -24,24 +25,41 @@ pub struct ReportItem {
     pub report: String,
 }
 
+/// A verdict to add.
+#[derive(Clone, Debug)]
+pub struct NewVerdict {
+    /// The CDR it is about.
+    pub row_id: String,
+    /// The verdict as JSON.
+    pub report: String,
+    /// Its status.
+    pub status: String,
+    /// Whether the CDR may be billed as it is.
+    pub billable: bool,
+    /// The JSON text of `metering_validation`, where there is to be one.
+    pub marker: Option<String>,
+    /// When it was checked.
+    pub checked_at: DateTime<Utc>,
+    /// The signed blocks the CDR uses; those it used before are no conflict.
+    pub blocks: Vec<BlockClaim>,
+}
+
 impl Store {
-    /// Adds a verdict and puts it in force. `NotFound` when there is no such CDR.
-    pub async fn verdict_add(
-        &self,
-        row_id: &str,
-        report: &str,
-        status: &str,
-        billable: bool,
-        marker: Option<&str>,
-        checked_at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let verdict = VerdictRecord::new(row_id, report.to_owned(), checked_at);
-        let force = Force {
-            status: status.to_owned(),
-            billable,
-            marker: marker.map(str::to_owned),
-        };
-        change!(self, add(verdict, force))
+    /// Adds a verdict, puts it in force, and uses up the blocks it verified for the first time. When some of them serve another CDR they
+    /// are returned and nothing is written. `NotFound` when there is no such CDR.
+    pub async fn verdict_add(&self, new: NewVerdict) -> Result<Vec<BlockUse>, StoreError> {
+        let verdict = VerdictRecord::new(&new.row_id, new.report, new.checked_at);
+        let (blocks, claims) = (new.blocks.clone(), new.blocks);
+        let force = Force { status: new.status, billable: new.billable, marker: new.marker };
+        match change!(self, add(verdict, force, claims)) {
+            Ok(()) => Ok(Vec::new()),
+            // Another CDR has one of the blocks: which, the caller needs to know before it judges again.
+            Err(StoreError::Conflict(what)) => match self.blocks_used(&blocks).await? {
+                used if used.is_empty() => Err(StoreError::Conflict(what)),
+                used => Ok(used),
+            },
+            Err(fault) => Err(fault),
+        }
     }
 
     /// All verdicts on a CDR as JSON, oldest first.
@@ -87,8 +105,36 @@ struct Force {
 }
 
 both! {
-    pub(super) async fn add(c: &mut Connection, verdict: &VerdictRecord, force: &Force) -> Result<(), StoreError> {
-        let changed = diesel::update(cdrs::table.filter(cdrs::id.eq(&verdict.cdr)))
+    pub(super) async fn add(
+        c: &mut Connection,
+        verdict: &VerdictRecord,
+        force: &Force,
+        claims: &[BlockClaim],
+    ) -> Result<(), StoreError> {
+        let this = || cdrs::table.filter(cdrs::id.eq(&verdict.cdr));
+        let name: Option<(String, String)> = this().select((cdrs::cpo_key, cdrs::cdr_key)).first(c).await.optional()?;
+        let Some((cpo_key, cdr_key)) = name else { return Err(StoreError::NotFound) };
+        for claim in claims {
+            let held = used_blocks::table
+                .filter(used_blocks::digest.eq(&claim.digest))
+                .filter(used_blocks::fingerprint.eq(&claim.fingerprint));
+            let holder: Option<String> = held.select(used_blocks::cdr).first(c).await.optional()?;
+            match holder {
+                Some(holder) if holder == verdict.cdr => continue,
+                Some(_) => return Err(StoreError::Conflict("a block serves another CDR".to_owned())),
+                None => {}
+            }
+            let block = BlockRecord {
+                digest: claim.digest.clone(),
+                fingerprint: claim.fingerprint.clone(),
+                cdr: verdict.cdr.clone(),
+                cpo_key: cpo_key.clone(),
+                cdr_key: cdr_key.clone(),
+            };
+            // Whoever commits first has it; the primary key tells the other.
+            diesel::insert_into(used_blocks::table).values(&block).execute(c).await?;
+        }
+        diesel::update(this())
             .set((
                 cdrs::metering_status.eq(&force.status),
                 cdrs::billable.eq(i64::from(force.billable)),
@@ -96,9 +142,6 @@ both! {
             ))
             .execute(c)
             .await?;
-        if changed == 0 {
-            return Err(StoreError::NotFound);
-        }
         diesel::insert_into(verdicts::table).values(verdict).execute(c).await?;
         Ok(())
     }

@@ -1,0 +1,56 @@
+//! Credit CDRs: they take back a CDR, and with it the use of its records (CDR-09, design.md 3.5, 3.6.2).
+
+use serde_json::json;
+
+use crate::on_both;
+use crate::peer::Peer;
+use crate::world::{On, World, cdr, meter, signed, signed_data};
+
+fn credit(id: &str, of: &str, emsp: &str, signed_data: &str) -> String {
+    cdr(id, emsp, signed_data, &format!("\"credit\":true,\"credit_reference_id\":\"{of}\","))
+}
+
+on_both! {
+    async fn a_credit_cdr_is_no_replay_and_frees_the_records_of_what_it_credits(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        let meter = meter("mine");
+        world.register(&meter).await;
+        let data = signed_data(&meter, 1, Some(&meter));
+        assert_eq!(world.post(&cpo, &signed("C-1", &meter, 1)).await.message, "thanks");
+        assert!(world.post(&cpo, &signed("C-2", &meter, 1)).await.message.contains("REPLAYED_RECORD"));
+        // The reference is an id like any other: compared without case.
+        assert_eq!(world.post(&cpo, &credit("C-1-CR", "c-1", "DE/MSP", &data)).await.message, "thanks");
+        assert_eq!(world.post(&cpo, &signed("C-3", &meter, 1)).await.message, "thanks");
+        Some(())
+    }
+
+    async fn a_credit_of_an_unknown_cdr_is_taken_with_a_warning(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        assert_eq!(world.post(&cpo, &credit("C-9", "nobody", "DE/MSP", "null")).await.message, "thanks");
+        let finding = &world.cdr("C-9").await["reports"][0]["findings"][0];
+        assert_eq!((&finding["code"], &finding["severity"]), (&json!("CREDIT_REFERENCE_UNKNOWN"), &json!("WARNING")));
+        assert_eq!(finding["pointer"], "/credit_reference_id");
+        Some(())
+    }
+
+    async fn a_credit_that_its_payer_never_sees_frees_nothing(on) {
+        // Else the same records could be billed to the same payer twice, with the credit sent to somebody else.
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        world.platform(&["DE/OTH:EMSP"], Some(&emsp)).await;
+        let meter = meter("mine");
+        world.register(&meter).await;
+        world.post(&cpo, &signed("C-1", &meter, 1)).await;
+        world.post(&cpo, &credit("C-1-CR", "C-1", "DE/OTH", "null")).await;
+        assert!(world.post(&cpo, &signed("C-2", &meter, 1)).await.message.contains("REPLAYED_RECORD"));
+        Some(())
+    }
+}
