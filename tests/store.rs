@@ -1029,7 +1029,13 @@ async fn pages_by_keyset_and_by_offset_agree(place: &Place) {
     }
 }
 
-fn verdict(row_id: &str, report: &str, status: &str, marker: Option<&str>, checked_at: i64) -> NewVerdict {
+fn verdict(
+    row_id: &str,
+    report: &str,
+    status: &str,
+    marker: Option<&str>,
+    checked_at: i64,
+) -> NewVerdict {
     NewVerdict {
         row_id: row_id.to_owned(),
         report: report.to_owned(),
@@ -1048,14 +1054,27 @@ async fn a_block_verified_by_a_second_look_serves_that_cdr_only(place: &Place) {
     other.blocks = Vec::new();
     store.cdr_take(one.clone()).await.unwrap();
     store.cdr_take(other.clone()).await.unwrap();
-    let claim = BlockClaim { digest: "d".to_owned(), fingerprint: "f".to_owned() };
-    let claiming = |row_id: &str| NewVerdict { blocks: vec![claim.clone()], ..verdict(row_id, "{}", "VERIFIED", None, 1) };
+    let claim = BlockClaim {
+        digest: "d".to_owned(),
+        fingerprint: "f".to_owned(),
+    };
+    let claiming = |row_id: &str| NewVerdict {
+        blocks: vec![claim.clone()],
+        ..verdict(row_id, "{}", "VERIFIED", None, 1)
+    };
     // Twice by the same CDR is no conflict.
     assert_eq!(store.verdict_add(claiming(&one.row.id)).await.unwrap(), []);
     assert_eq!(store.verdict_add(claiming(&one.row.id)).await.unwrap(), []);
     let used = store.verdict_add(claiming(&other.row.id)).await.unwrap();
-    assert_eq!((used.len(), used[0].cdr_key.as_str()), (1, one.row.cdr_key.as_str()));
-    assert_eq!(store.verdicts(&other.row.id).await.unwrap().len(), 1, "nothing was written");
+    assert_eq!(
+        (used.len(), used[0].cdr_key.as_str()),
+        (1, one.row.cdr_key.as_str())
+    );
+    assert_eq!(
+        store.verdicts(&other.row.id).await.unwrap().len(),
+        1,
+        "nothing was written"
+    );
 }
 
 async fn a_lease_given_back_counts_no_attempt(place: &Place) {
@@ -1063,10 +1082,23 @@ async fn a_lease_given_back_counts_no_attempt(place: &Place) {
     let new = cdr("C-1");
     store.cdr_take(new.clone()).await.unwrap();
     let duty = new.duty.unwrap();
-    assert!(!store.duty_give_back(&duty.id, "somebody else", at(50)).await.unwrap());
-    assert!(store.duty_give_back(&duty.id, &duty.lease_owner, at(50)).await.unwrap());
+    assert!(
+        !store
+            .duty_give_back(&duty.id, "somebody else", at(50))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .duty_give_back(&duty.id, &duty.lease_owner, at(50))
+            .await
+            .unwrap()
+    );
     let row = store.duty_get(&duty.id).await.unwrap().unwrap();
-    assert_eq!((row.attempts, row.next_attempt_at, row.lease_until), (0, at(50), None));
+    assert_eq!(
+        (row.attempts, row.next_attempt_at, row.lease_until),
+        (0, at(50), None)
+    );
 }
 
 async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
@@ -1074,7 +1106,13 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     let new = cdr("C-1");
     store.cdr_take(new.clone()).await.unwrap();
     store
-        .verdict_add(verdict(&new.row.id, "{\"second\":2}", "INVALID", Some("{\"m\":1}"), 100))
+        .verdict_add(verdict(
+            &new.row.id,
+            "{\"second\":2}",
+            "INVALID",
+            Some("{\"m\":1}"),
+            100,
+        ))
         .await
         .unwrap();
     let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
@@ -1094,8 +1132,13 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
         .verdict_add(verdict(&new.row.id, "{\"third\":3}", "VERIFIED", None, 200))
         .await
         .unwrap();
-    assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker, None);
-    let unknown = store.verdict_add(verdict("nobody", "{}", "VERIFIED", None, 1)).await;
+    assert_eq!(
+        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker,
+        None
+    );
+    let unknown = store
+        .verdict_add(verdict("nobody", "{}", "VERIFIED", None, 1))
+        .await;
     assert!(matches!(unknown, Err(StoreError::NotFound)));
 
     let parties = ["NL/EMS".to_owned()];

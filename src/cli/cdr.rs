@@ -73,7 +73,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     match arguments.action {
         Action::List(list) => self::list(list).await,
         Action::Show(one) => {
-            let answer = one.common.access.open()?.get(&path(&one.cdr, None)?).await?;
+            let answer = one
+                .common
+                .access
+                .open()?
+                .get(&path(&one.cdr, None)?)
+                .await?;
             print(&answer, one.common.json);
             Ok(())
         }
@@ -83,7 +88,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 }
 
 async fn change(one: OfCdr, what: &str) -> Result<(), NotDone> {
-    let answer = one.common.access.open()?.post(&path(&one.cdr, Some(what))?, None).await?;
+    let answer = one
+        .common
+        .access
+        .open()?
+        .post(&path(&one.cdr, Some(what))?, None)
+        .await?;
     print(&answer, one.common.json);
     Ok(())
 }
@@ -103,13 +113,26 @@ async fn list(list: List) -> Result<(), NotDone> {
             query.append_pair(name, &value);
         }
     }
-    let cdrs = list.common.access.open()?.all(&url::with_query(CDRS, &query.finish())).await?;
+    let cdrs = list
+        .common
+        .access
+        .open()?
+        .all(&url::with_query(CDRS, &query.finish()))
+        .await?;
     if list.common.json {
         println!("{}", json!(cdrs));
         return Ok(());
     }
     let rows = cdrs.iter().map(row).collect::<Vec<_>>();
-    println!("{}", table(&["CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"], &rows));
+    println!(
+        "{}",
+        table(
+            &[
+                "CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"
+            ],
+            &rows
+        )
+    );
     Ok(())
 }
 
@@ -123,13 +146,20 @@ fn row(cdr: &Value) -> Vec<String> {
 }
 
 fn name_of(cdr: &Value) -> String {
-    format!("{}/{}/{}", text(cdr, "country_code"), text(cdr, "party_id"), text(cdr, "id"))
+    format!(
+        "{}/{}/{}",
+        text(cdr, "country_code"),
+        text(cdr, "party_id"),
+        text(cdr, "id")
+    )
 }
 
 fn path(cdr: &str, what: Option<&str>) -> Result<String, NotDone> {
     let segments: Vec<&str> = cdr.splitn(3, '/').collect();
     let [country_code, party_id, id] = segments.as_slice() else {
-        return Err(NotDone::usage("a CDR is written as country code, party id and id: DE/ABC/C-1"));
+        return Err(NotDone::usage(
+            "a CDR is written as country code, party id and id: DE/ABC/C-1",
+        ));
     };
     let mut segments = vec![*country_code, *party_id, *id];
     segments.extend(what);
@@ -142,17 +172,32 @@ fn print(cdr: &Value, as_json: bool) {
         return;
     }
     println!("cdr: {}", name_of(cdr));
-    for name in ["emsp", "received_at", "visible_at", "metering_status", "delivery"] {
+    for name in [
+        "emsp",
+        "received_at",
+        "visible_at",
+        "metering_status",
+        "delivery",
+    ] {
         println!("{name}: {}", text(cdr, name));
     }
     if let Some(report) = cdr["reports"].as_array().and_then(|reports| reports.last()) {
         for finding in report["findings"].as_array().into_iter().flatten() {
             let pointer = text(finding, "pointer");
-            println!("{} {} {pointer}: {}", text(finding, "severity"), text(finding, "code"), text(finding, "message"));
+            println!(
+                "{} {} {pointer}: {}",
+                text(finding, "severity"),
+                text(finding, "code"),
+                text(finding, "message")
+            );
         }
     }
     for attempt in cdr["attempts"].as_array().into_iter().flatten() {
-        println!("attempt {}: {}", text(attempt, "at"), text(attempt, "outcome"));
+        println!(
+            "attempt {}: {}",
+            text(attempt, "at"),
+            text(attempt, "outcome")
+        );
     }
 }
 
@@ -164,8 +209,14 @@ mod tests {
 
     #[test]
     fn a_cdr_is_named_as_in_the_journal_and_its_id_may_hold_anything() {
-        assert_eq!(path("DE/ABC/C-1", None).unwrap(), "/operator/v1/cdrs/DE/ABC/C-1");
-        assert_eq!(path("DE/ABC/a/b c", Some("release")).unwrap(), "/operator/v1/cdrs/DE/ABC/a%2Fb%20c/release");
+        assert_eq!(
+            path("DE/ABC/C-1", None).unwrap(),
+            "/operator/v1/cdrs/DE/ABC/C-1"
+        );
+        assert_eq!(
+            path("DE/ABC/a/b c", Some("release")).unwrap(),
+            "/operator/v1/cdrs/DE/ABC/a%2Fb%20c/release"
+        );
         assert!(path("DE/ABC", None).is_err());
     }
 }

@@ -66,7 +66,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     match arguments.action {
         Action::List(list) => self::list(list).await,
         Action::Retry(one) => {
-            let duty = one.common.access.open()?.post(&format!("{DUTIES}/{}/retry", one.id), None).await?;
+            let duty = one
+                .common
+                .access
+                .open()?
+                .post(&format!("{DUTIES}/{}/retry", one.id), None)
+                .await?;
             if one.common.json {
                 println!("{duty}");
             } else {
@@ -76,7 +81,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         }
         Action::Forgive(one) => {
             let wish = json!({"reason": one.reason});
-            one.common.access.open()?.post(&format!("{DUTIES}/{}/forgive", one.id), Some(wish)).await?;
+            one.common
+                .access
+                .open()?
+                .post(&format!("{DUTIES}/{}/forgive", one.id), Some(wish))
+                .await?;
             if one.common.json {
                 println!("{}", json!({"forgiven": one.id}));
             } else {
@@ -89,7 +98,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 
 async fn list(list: List) -> Result<(), NotDone> {
     let path = match &list.state {
-        Some(state) if ["owed", "dead"].contains(&state.as_str()) => format!("{DUTIES}?state={state}"),
+        Some(state) if ["owed", "dead"].contains(&state.as_str()) => {
+            format!("{DUTIES}?state={state}")
+        }
         Some(_) => return Err(NotDone::usage("--state must be owed or dead")),
         None => DUTIES.to_owned(),
     };
@@ -101,10 +112,24 @@ async fn list(list: List) -> Result<(), NotDone> {
     let row = |duty: &Value| {
         let attempts = duty["attempts"].to_string();
         let [id, state, object] = ["id", "state", "object"].map(|name| text(duty, name).to_owned());
-        let [next, outcome] = ["next_attempt_at", "last_outcome"].map(|name| text(duty, name).to_owned());
+        let [next, outcome] =
+            ["next_attempt_at", "last_outcome"].map(|name| text(duty, name).to_owned());
         vec![id, state, object, attempts, next, outcome]
     };
     let rows = duties.iter().map(row).collect::<Vec<_>>();
-    println!("{}", table(&["ID", "STATE", "OBJECT", "ATTEMPTS", "NEXT ATTEMPT", "LAST OUTCOME"], &rows));
+    println!(
+        "{}",
+        table(
+            &[
+                "ID",
+                "STATE",
+                "OBJECT",
+                "ATTEMPTS",
+                "NEXT ATTEMPT",
+                "LAST OUTCOME"
+            ],
+            &rows
+        )
+    );
     Ok(())
 }

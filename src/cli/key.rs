@@ -88,12 +88,22 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         Action::Register(register) => self::register(*register).await,
         Action::List(common) => list(common).await,
         Action::Show(one) => {
-            let answer = one.common.access.open()?.get(&format!("{KEYS}/{}", one.id)).await?;
+            let answer = one
+                .common
+                .access
+                .open()?
+                .get(&format!("{KEYS}/{}", one.id))
+                .await?;
             print(&answer, one.common.json);
             Ok(())
         }
         Action::Deactivate(one) => {
-            let answer = one.common.access.open()?.post(&format!("{KEYS}/{}/deactivate", one.id), None).await?;
+            let answer = one
+                .common
+                .access
+                .open()?
+                .post(&format!("{KEYS}/{}/deactivate", one.id), None)
+                .await?;
             print(&answer, one.common.json);
             Ok(())
         }
@@ -103,26 +113,39 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 async fn register(register: Register) -> Result<(), NotDone> {
     let public_key = match (&register.public_key, &register.public_key_file) {
         (Some(text), _) => text.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .map_err(|error| NotDone::usage(format!("{} cannot be read: {error}", file.display())))?,
+        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
+            NotDone::usage(format!("{} cannot be read: {error}", file.display()))
+        })?,
         (None, None) => return Err(NotDone::usage("give --public-key or --public-key-file")),
     };
-    let cpo = PartyId::from_slash(&register.cpo).map_err(|error| NotDone::usage(format!("--cpo: {error}")))?;
+    let cpo = PartyId::from_slash(&register.cpo)
+        .map_err(|error| NotDone::usage(format!("--cpo: {error}")))?;
     let mut wish = Map::new();
     wish.insert("public_key".to_owned(), json!(public_key));
     wish.insert("meter_serial".to_owned(), json!(register.meter_serial));
     wish.insert("evse_id".to_owned(), json!(register.evse_id));
-    wish.insert("cpo".to_owned(), json!({"country_code": cpo.country_code(), "party_id": cpo.party_id()}));
+    wish.insert(
+        "cpo".to_owned(),
+        json!({"country_code": cpo.country_code(), "party_id": cpo.party_id()}),
+    );
     wish.insert("valid_from".to_owned(), json!(register.valid_from));
     wish.insert("calibrated".to_owned(), json!(!register.not_calibrated));
-    let optional =
-        [("gateway_serial", register.gateway_serial), ("evse_uid", register.evse_uid), ("valid_to", register.valid_to)];
+    let optional = [
+        ("gateway_serial", register.gateway_serial),
+        ("evse_uid", register.evse_uid),
+        ("valid_to", register.valid_to),
+    ];
     for (name, value) in optional {
         if let Some(value) = value {
             wish.insert(name.to_owned(), json!(value));
         }
     }
-    let answer = register.common.access.open()?.post(KEYS, Some(Value::Object(wish))).await?;
+    let answer = register
+        .common
+        .access
+        .open()?
+        .post(KEYS, Some(Value::Object(wish)))
+        .await?;
     print(&answer, register.common.json);
     Ok(())
 }
@@ -133,9 +156,26 @@ async fn list(common: Common) -> Result<(), NotDone> {
         println!("{}", json!(keys));
         return Ok(());
     }
-    let row = |key: &Value| ["id", "state", "curve", "meter_serial", "evse_id", "valid_from"].map(|name| text(key, name).to_owned()).to_vec();
+    let row = |key: &Value| {
+        [
+            "id",
+            "state",
+            "curve",
+            "meter_serial",
+            "evse_id",
+            "valid_from",
+        ]
+        .map(|name| text(key, name).to_owned())
+        .to_vec()
+    };
     let rows = keys.iter().map(row).collect::<Vec<_>>();
-    println!("{}", table(&["ID", "STATE", "CURVE", "METER", "EVSE", "VALID FROM"], &rows));
+    println!(
+        "{}",
+        table(
+            &["ID", "STATE", "CURVE", "METER", "EVSE", "VALID FROM"],
+            &rows
+        )
+    );
     Ok(())
 }
 
@@ -144,13 +184,27 @@ fn print(key: &Value, as_json: bool) {
         println!("{key}");
         return;
     }
-    for name in ["id", "state", "fingerprint", "curve", "meter_serial", "evse_id", "valid_from", "valid_to"] {
+    for name in [
+        "id",
+        "state",
+        "fingerprint",
+        "curve",
+        "meter_serial",
+        "evse_id",
+        "valid_from",
+        "valid_to",
+    ] {
         let value = text(key, name);
         if value != "-" {
             println!("{name}: {value}");
         }
     }
     for finding in key["findings"].as_array().into_iter().flatten() {
-        println!("{} {}: {}", text(finding, "severity"), text(finding, "code"), text(finding, "message"));
+        println!(
+            "{} {}: {}",
+            text(finding, "severity"),
+            text(finding, "code"),
+            text(finding, "message")
+        );
     }
 }

@@ -17,6 +17,7 @@ pub mod key;
 pub mod migrate;
 pub mod party;
 pub mod serve;
+pub mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
     Serve,
     /// A hub and its neighbours in one process, and every kind of CDR through it; each step prints what was expected and what was seen.
     Demo(demo::Arguments),
+    /// Check a signed record or a CDR, no hub needed. Exit 0 valid, 1 invalid, 2 cannot be decided, 64 usage.
+    Verify(verify::VerifyArgs),
     /// Measure a hub: rate, latency, cost per CDR, and whether everything sent was stored and delivered exactly once.
     Bench(bench::Arguments),
     /// The bare path beside the hub that `bench --floor` measures.
@@ -108,7 +111,7 @@ pub fn run() -> ExitCode {
         }
     };
     match obey(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(NotDone { code, message }) => {
             eprintln!("truewatt: {message}");
             ExitCode::from(code)
@@ -116,12 +119,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn obey(arguments: Arguments) -> Result<(), NotDone> {
+fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || {
         Config::load(arguments.config.as_deref())
             .map_err(|error| NotDone::usage(with_causes(&error)))
     };
     match arguments.command {
+        // The only command whose answer is its exit code.
+        Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
         Command::Demo(command) => wait(demo::run(command)),
         Command::Bench(command) => wait(bench::run(command)),
@@ -134,6 +139,7 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs one future on a runtime of its own.

@@ -152,7 +152,10 @@ impl Hub {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let post = delivery::worker::start(cdrs.delivery.clone());
-        let workers = vec![tokio::spawn(parties.clone().follow()), tokio::spawn(cdrs.registry.clone().follow())];
+        let workers = vec![
+            tokio::spawn(parties.clone().follow()),
+            tokio::spawn(cdrs.registry.clone().follow()),
+        ];
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
             url,
@@ -188,15 +191,23 @@ impl CdrRooms {
         clock: &SharedClock,
     ) -> Result<CdrRooms, StartError> {
         let hub = parties.settings().hub.clone();
-        let registry = Registry::open(store.clone(), clock.clone()).await.map_err(at("reading the key registry"))?;
+        let registry = Registry::open(store.clone(), clock.clone())
+            .await
+            .map_err(at("reading the key registry"))?;
         let horizons = Horizons {
             lease: config.duties.lease,
             first_retry: config.duties.first_retry,
             max_retry: config.duties.max_retry,
             custody: Duration::from_secs(u64::from(config.cdrs.custody_days) * 86_400),
         };
-        let delivery =
-            Delivery::new(store.clone(), parties.clone(), clock.clone(), horizons, config.cdrs.custody, packing::pushed);
+        let delivery = Delivery::new(
+            store.clone(),
+            parties.clone(),
+            clock.clone(),
+            horizons,
+            config.cdrs.custody,
+            packing::pushed,
+        );
         let settings = EvidenceSettings {
             hub: hub.clone(),
             public_url: public_url.to_owned(),
@@ -207,11 +218,31 @@ impl CdrRooms {
                 config::InvalidCdrs::Reject => InvalidCdrs::Reject,
             },
         };
-        let intake = Arc::new(Intake::new(store.clone(), registry.clone(), delivery.clone(), settings));
-        let settings = CdrSettings { hub, public_url: public_url.to_owned(), max_limit: config.paging.max_limit };
-        let exchange =
-            CdrExchange::new(store.clone(), parties.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
-        Ok(CdrRooms { registry, delivery, intake, exchange })
+        let intake = Arc::new(Intake::new(
+            store.clone(),
+            registry.clone(),
+            delivery.clone(),
+            settings,
+        ));
+        let settings = CdrSettings {
+            hub,
+            public_url: public_url.to_owned(),
+            max_limit: config.paging.max_limit,
+        };
+        let exchange = CdrExchange::new(
+            store.clone(),
+            parties.clone(),
+            intake.clone(),
+            delivery.clone(),
+            clock.clone(),
+            settings,
+        );
+        Ok(CdrRooms {
+            registry,
+            delivery,
+            intake,
+            exchange,
+        })
     }
 }
 
@@ -220,10 +251,15 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
     let mut severities = Vec::new();
     for (name, severity) in &config.metering.severity {
         let code = Code::from_name(name).filter(|code| code.as_str() == name);
-        let wrong = |why: &str| StartError { doing: "reading [metering.severity]", why: format!("{name} {why}") };
+        let wrong = |why: &str| StartError {
+            doing: "reading [metering.severity]",
+            why: format!("{name} {why}"),
+        };
         let code = code.ok_or_else(|| wrong("is no finding code"))?;
         if !code.is_adjustable() {
-            return Err(wrong("cannot be given another severity: it decides what was proven"));
+            return Err(wrong(
+                "cannot be given another severity: it decides what was proven",
+            ));
         }
         let severity = match severity {
             config::Severity::Error => Severity::Error,

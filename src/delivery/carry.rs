@@ -14,15 +14,15 @@ use uuid::Uuid;
 use super::Delivery;
 use super::kinds::{self, Horizons};
 use super::reception::{self, NotTaken, Reception, Said};
-use crate::client::backoff;
 use crate::client::Method;
+use crate::client::backoff;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::refusal::Situation;
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::url;
-use crate::parties::line::{Call, Target};
 use crate::parties::Fault;
+use crate::parties::line::{Call, Target};
 use crate::routing::directory::{Platform, PlatformStatus};
 use crate::store::evidence::{AttemptRow, CdrRow, FirstAnswer, Settled, Settlement};
 use crate::store::journal::JournalEntry;
@@ -105,14 +105,32 @@ impl Delivery {
 
     /// A duty nobody makes an attempt at now: for a platform known to be away, or released from hold.
     #[must_use]
-    pub fn new_waiting_duty(&self, cdr_row: &str, platform: &Platform, now: DateTime<Utc>) -> NewDuty {
-        let wait = if platform.status == PlatformStatus::Connected { TimeDelta::zero() } else { span(self.horizons.max_retry) };
-        NewDuty { lease_owner: String::new(), lease_until: now, next_attempt_at: now + wait, ..self.new_duty(cdr_row, platform, now) }
+    pub fn new_waiting_duty(
+        &self,
+        cdr_row: &str,
+        platform: &Platform,
+        now: DateTime<Utc>,
+    ) -> NewDuty {
+        let wait = if platform.status == PlatformStatus::Connected {
+            TimeDelta::zero()
+        } else {
+            span(self.horizons.max_retry)
+        };
+        NewDuty {
+            lease_owner: String::new(),
+            lease_until: now,
+            next_attempt_at: now + wait,
+            ..self.new_duty(cdr_row, platform, now)
+        }
     }
 
     /// A lease outlives the longest attempt at this platform: else another process would make it again meanwhile.
     pub(super) fn lease_for(&self, platform: &Platform) -> TimeDelta {
-        let attempt = platform.options.timeouts.relay.unwrap_or(self.parties.settings().relay);
+        let attempt = platform
+            .options
+            .timeouts
+            .relay
+            .unwrap_or(self.parties.settings().relay);
         span(self.horizons.lease.max(attempt + Duration::from_secs(5)))
     }
 
@@ -122,17 +140,28 @@ impl Delivery {
     /// When the outcome cannot be written down; the lease then ends and the attempt is made again.
     pub async fn carry(&self, cdr: &CdrRow, owed: &Owed) -> Result<Carried, Fault> {
         let Some(platform) = self.parties.snapshot().directory().platform(&owed.platform) else {
-            return self.settle(cdr, owed, None, nobody("the platform is gone"), Duration::ZERO).await;
+            return self
+                .settle(
+                    cdr,
+                    owed,
+                    None,
+                    nobody("the platform is gone"),
+                    Duration::ZERO,
+                )
+                .await;
         };
         if platform.status != PlatformStatus::Connected {
             // OFFLINE, PLANNED and SUSPENDED platforms get no request.
             let why = format!("the platform is {}", platform.status.as_str());
-            return self.settle(cdr, owed, Some(&platform), nobody(&why), Duration::ZERO).await;
+            return self
+                .settle(cdr, owed, Some(&platform), nobody(&why), Duration::ZERO)
+                .await;
         }
         let begun = self.clock.now();
         let reception = self.send(cdr, &platform, begun).await;
         let took = (self.clock.now() - begun).to_std().unwrap_or_default();
-        self.settle(cdr, owed, Some(&platform), reception, took).await
+        self.settle(cdr, owed, Some(&platform), reception, took)
+            .await
     }
 
     async fn send(&self, cdr: &CdrRow, platform: &Platform, now: DateTime<Utc>) -> Reception {
@@ -141,7 +170,10 @@ impl Delivery {
             to: Target::Module("cdrs", InterfaceRole::Receiver, Vec::new()),
             query: None,
             routing: routing(cdr),
-            ids: MessageIds { request_id: None, correlation_id: Some(cdr.correlation_id.clone()) },
+            ids: MessageIds {
+                request_id: None,
+                correlation_id: Some(cdr.correlation_id.clone()),
+            },
             body: Some((self.pack)(cdr, &platform.options)),
             headers: vec![(TRUEWATT_METERING.to_owned(), cdr.metering_status.clone())],
             timeout: None,
@@ -197,25 +229,43 @@ impl Delivery {
         match reception {
             Reception::Taken { said, .. } => (Carried::Delivered(said.clone()), Settled::Delivered),
             Reception::Rejected(said) => (Carried::Rejected(said.clone()), Settled::Rejected),
-            Reception::NotTaken(not) if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) => {
+            Reception::NotTaken(not)
+                if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) =>
+            {
                 (Carried::Unanswered(not.clone()), Settled::Unanswered)
             }
             Reception::NotTaken(_) if now >= owed.give_up_at => (Carried::Kept, Settled::Dead),
             Reception::NotTaken(not) => {
                 let delay = self.delay(owed, platform, not);
-                (Carried::Kept, Settled::Postponed { next_attempt_at: now + delay, outcome: not.why.clone() })
+                (
+                    Carried::Kept,
+                    Settled::Postponed {
+                        next_attempt_at: now + delay,
+                        outcome: not.why.clone(),
+                    },
+                )
             }
         }
     }
 
     fn delay(&self, owed: &Owed, platform: Option<&Platform>, not: &NotTaken) -> TimeDelta {
-        let Horizons { first_retry, max_retry, .. } = &self.horizons;
+        let Horizons {
+            first_retry,
+            max_retry,
+            ..
+        } = &self.horizons;
         if platform.is_none_or(|platform| platform.status != PlatformStatus::Connected) {
             // The change to CONNECTED nudges it; this is only for a nudge that was lost.
             return span(*max_retry);
         }
         let attempts = u32::try_from(owed.attempts.saturating_add(1)).unwrap_or(u32::MAX);
-        span(backoff::next_delay(attempts, not.retry_after, *first_retry, *max_retry, jitter()))
+        span(backoff::next_delay(
+            attempts,
+            not.retry_after,
+            *first_retry,
+            *max_retry,
+            jitter(),
+        ))
     }
 
     /// Tries a little against a busy database: what the receiver said is worth it.
@@ -229,7 +279,10 @@ impl Delivery {
             tokio::time::sleep(pause).await;
             pause *= 4;
         }
-        self.store.cdr_settle(settlement).await.map_err(|error| Fault::new("settling a duty", error))
+        self.store
+            .cdr_settle(settlement)
+            .await
+            .map_err(|error| Fault::new("settling a duty", error))
     }
 }
 
@@ -243,15 +296,29 @@ struct Written {
 impl Written {
     fn of(reception: &Reception) -> Written {
         let (outcome, said, http_status) = match reception {
-            Reception::Taken { said, .. } => ("delivered".to_owned(), Some(said), Some(said.http_status)),
-            Reception::Rejected(said) => ("rejected".to_owned(), Some(said), Some(said.http_status)),
+            Reception::Taken { said, .. } => {
+                ("delivered".to_owned(), Some(said), Some(said.http_status))
+            }
+            Reception::Rejected(said) => {
+                ("rejected".to_owned(), Some(said), Some(said.http_status))
+            }
             Reception::NotTaken(not) => (not.why.clone(), not.said.as_ref(), not.http_status),
         };
-        Written { http_status: http_status.map(i64::from), status_code: said.map(|said| i64::from(said.code.0)), outcome }
+        Written {
+            http_status: http_status.map(i64::from),
+            status_code: said.map(|said| i64::from(said.code.0)),
+            outcome,
+        }
     }
 }
 
-fn journal_of(cdr: &CdrRow, owed: &Owed, entry: &Written, at: DateTime<Utc>, took: Duration) -> JournalEntry {
+fn journal_of(
+    cdr: &CdrRow,
+    owed: &Owed,
+    entry: &Written,
+    at: DateTime<Utc>,
+    took: Duration,
+) -> JournalEntry {
     JournalEntry {
         id: Uuid::now_v7().to_string(),
         at,
@@ -284,7 +351,13 @@ fn first_answer(reception: &Reception) -> Option<FirstAnswer> {
 
 /// The receiver's own URL of the CDR, absolute (CDR-05, D-11). Whether it may be called is asked when it is.
 fn location(platform: &Platform, reception: &Reception) -> Option<String> {
-    let Reception::Taken { location: Some(location), .. } = reception else { return None };
+    let Reception::Taken {
+        location: Some(location),
+        ..
+    } = reception
+    else {
+        return None;
+    };
     let endpoint = platform.endpoint("cdrs", InterfaceRole::Receiver)?;
     url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION)
 }
@@ -296,7 +369,10 @@ const MAX_LOCATION: usize = 2048;
 fn routing(cdr: &CdrRow) -> Option<Routing> {
     let to = PartyId::new(&cdr.emsp_country_code, &cdr.emsp_party_id).ok()?;
     let from = PartyId::new(&cdr.country_code, &cdr.party_id).ok()?;
-    Some(Routing { to: Some(to), from: Some(from) })
+    Some(Routing {
+        to: Some(to),
+        from: Some(from),
+    })
 }
 
 fn nobody(why: &str) -> Reception {

@@ -62,7 +62,13 @@ pub struct NotTaken {
 pub fn read(outcome: &Outcome, now: DateTime<Utc>) -> Reception {
     let answer = match outcome {
         Outcome::Answered(answer) => answer,
-        _ => return not_taken(outcome.situation().unwrap_or(Situation::HubError), None, outcome.to_string()),
+        _ => {
+            return not_taken(
+                outcome.situation().unwrap_or(Situation::HubError),
+                None,
+                outcome.to_string(),
+            );
+        }
     };
     let envelope = envelope::read(&answer.body).ok();
     let said = envelope.as_ref().map(|envelope| Said {
@@ -73,9 +79,14 @@ pub fn read(outcome: &Outcome, now: DateTime<Utc>) -> Reception {
     let class = said.as_ref().map(|said| said.code.class());
     match (said, envelope, class) {
         (Some(said), Some(envelope), Some(Class::Success)) if speaks_of_the_cdr(answer) => {
-            Reception::Taken { said, location: location(answer, &envelope) }
+            Reception::Taken {
+                said,
+                location: location(answer, &envelope),
+            }
         }
-        (Some(said), _, Some(Class::ClientError)) if speaks_of_the_cdr(answer) => Reception::Rejected(said),
+        (Some(said), _, Some(Class::ClientError)) if speaks_of_the_cdr(answer) => {
+            Reception::Rejected(said)
+        }
         (said, _, class) => answered_otherwise(answer, said, class, now),
     }
 }
@@ -84,32 +95,57 @@ fn speaks_of_the_cdr(answer: &Answer) -> bool {
     !matches!(answer.status, 300..=399 | 401 | 403 | 429)
 }
 
-fn answered_otherwise(answer: &Answer, said: Option<Said>, class: Option<Class>, now: DateTime<Utc>) -> Reception {
+fn answered_otherwise(
+    answer: &Answer,
+    said: Option<Said>,
+    class: Option<Class>,
+    now: DateTime<Utc>,
+) -> Reception {
     let situation = match answer.status {
         // S-14: it is the hub's token that was refused, not the requester's.
         401 | 403 => Situation::NotConnected,
         _ => Situation::HubError,
     };
-    let code = said.as_ref().map(|said| format!(", OCPI {}", said.code)).unwrap_or_default();
-    let envelope = if said.is_some() { "" } else { ", no OCPI envelope" };
+    let code = said
+        .as_ref()
+        .map(|said| format!(", OCPI {}", said.code))
+        .unwrap_or_default();
+    let envelope = if said.is_some() {
+        ""
+    } else {
+        ", no OCPI envelope"
+    };
     let why = format!("HTTP {}{code}{envelope}", answer.status);
-    let passes = matches!(class, Some(Class::ServerError | Class::HubError)) && speaks_of_the_cdr(answer);
+    let passes =
+        matches!(class, Some(Class::ServerError | Class::HubError)) && speaks_of_the_cdr(answer);
     Reception::NotTaken(NotTaken {
         situation,
         said: said.filter(|_| passes),
         http_status: Some(answer.status),
-        retry_after: answer.header("Retry-After").and_then(|value| backoff::retry_after(value, now)),
+        retry_after: answer
+            .header("Retry-After")
+            .and_then(|value| backoff::retry_after(value, now)),
         why,
     })
 }
 
 fn not_taken(situation: Situation, http_status: Option<u16>, why: String) -> Reception {
-    Reception::NotTaken(NotTaken { situation, said: None, http_status, retry_after: None, why })
+    Reception::NotTaken(NotTaken {
+        situation,
+        said: None,
+        http_status,
+        retry_after: None,
+        why,
+    })
 }
 
 /// The `Location` header; or a URL as the only thing in `data`, which some libraries send instead (F-07).
 fn location(answer: &Answer, envelope: &Envelope) -> Option<String> {
-    if let Some(header) = answer.header(LOCATION).map(str::trim).filter(|value| !value.is_empty()) {
+    if let Some(header) = answer
+        .header(LOCATION)
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
+    {
         return Some(header.to_owned());
     }
     let data: String = serde_json::from_str(envelope.data.as_ref()?.get()).ok()?;
@@ -124,8 +160,18 @@ mod tests {
     use bytes::Bytes;
 
     fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Reception {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        read(&Outcome::Answered(Answer { status, headers, body: Bytes::from(body.to_owned()) }), DateTime::UNIX_EPOCH)
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        read(
+            &Outcome::Answered(Answer {
+                status,
+                headers,
+                body: Bytes::from(body.to_owned()),
+            }),
+            DateTime::UNIX_EPOCH,
+        )
     }
 
     fn envelope(code: u16) -> String {
@@ -142,17 +188,40 @@ mod tests {
     #[test]
     fn an_envelope_with_1xxx_is_the_receivers_yes_whatever_the_http_status() {
         // design.md 3.6.5, D-07, F-09, S-12
-        for (status, code) in [(200, 1000), (201, 1000), (202, 1999), (404, 1000), (500, 1000)] {
-            let Reception::Taken { said, location } = answered(status, &[], &envelope(code)) else { panic!("{status} {code}") };
-            assert_eq!(said, Said { http_status: status, code: StatusCode(code), message: Some("m".into()) });
+        for (status, code) in [
+            (200, 1000),
+            (201, 1000),
+            (202, 1999),
+            (404, 1000),
+            (500, 1000),
+        ] {
+            let Reception::Taken { said, location } = answered(status, &[], &envelope(code)) else {
+                panic!("{status} {code}")
+            };
+            assert_eq!(
+                said,
+                Said {
+                    http_status: status,
+                    code: StatusCode(code),
+                    message: Some("m".into())
+                }
+            );
             assert_eq!(location, None);
         }
     }
 
     #[test]
     fn an_envelope_with_2xxx_is_the_receivers_no_whatever_the_http_status() {
-        for (status, code) in [(200, 2001), (400, 2000), (404, 2999), (422, 2002), (500, 2001)] {
-            let Reception::Rejected(said) = answered(status, &[], &envelope(code)) else { panic!("{status} {code}") };
+        for (status, code) in [
+            (200, 2001),
+            (400, 2000),
+            (404, 2999),
+            (422, 2002),
+            (500, 2001),
+        ] {
+            let Reception::Rejected(said) = answered(status, &[], &envelope(code)) else {
+                panic!("{status} {code}")
+            };
             assert_eq!((said.http_status, said.code.0), (status, code));
         }
     }
@@ -165,7 +234,10 @@ mod tests {
                 let kept = kept(answered(status, &[], &envelope(code)));
                 assert_eq!(kept.http_status, Some(status));
                 assert_eq!(kept.said, None);
-                assert_eq!(kept.situation == Situation::NotConnected, status == 401 || status == 403);
+                assert_eq!(
+                    kept.situation == Situation::NotConnected,
+                    status == 401 || status == 403
+                );
             }
         }
     }
@@ -193,14 +265,24 @@ mod tests {
             Outcome::NotAllowed("private".into()),
             Outcome::Nonsense("half".into()),
         ] {
-            assert_eq!(kept(read(&outcome, DateTime::UNIX_EPOCH)).situation, outcome.situation().unwrap());
+            assert_eq!(
+                kept(read(&outcome, DateTime::UNIX_EPOCH)).situation,
+                outcome.situation().unwrap()
+            );
         }
     }
 
     #[test]
     fn without_custody_an_envelope_of_the_receivers_own_trouble_is_passed_on() {
         // S-11
-        assert_eq!(kept(answered(200, &[], &envelope(3000))).said.unwrap().code.0, 3000);
+        assert_eq!(
+            kept(answered(200, &[], &envelope(3000)))
+                .said
+                .unwrap()
+                .code
+                .0,
+            3000
+        );
         assert_eq!(kept(answered(200, &[], "<html>")).said, None);
     }
 
@@ -214,14 +296,32 @@ mod tests {
     fn the_location_is_taken_from_the_header_or_from_a_url_in_data() {
         // CDR-02, F-07
         for (headers, body, expected) in [
-            (&[("location", "https://a/c/1")][..], r#"{"status_code":1000}"#, Some("https://a/c/1")),
-            (&[("location", "/c/1")], r#"{"status_code":1000,"data":"https://b/2"}"#, Some("/c/1")),
-            (&[("location", " ")], r#"{"status_code":1000,"data":"https://b/2"}"#, Some("https://b/2")),
+            (
+                &[("location", "https://a/c/1")][..],
+                r#"{"status_code":1000}"#,
+                Some("https://a/c/1"),
+            ),
+            (
+                &[("location", "/c/1")],
+                r#"{"status_code":1000,"data":"https://b/2"}"#,
+                Some("/c/1"),
+            ),
+            (
+                &[("location", " ")],
+                r#"{"status_code":1000,"data":"https://b/2"}"#,
+                Some("https://b/2"),
+            ),
             (&[], r#"{"status_code":1000,"data":"C-1"}"#, None),
-            (&[], r#"{"status_code":1000,"data":{"url":"https://b"}}"#, None),
+            (
+                &[],
+                r#"{"status_code":1000,"data":{"url":"https://b"}}"#,
+                None,
+            ),
             (&[], r#"{"status_code":1000,"data":null}"#, None),
         ] {
-            let Reception::Taken { location, .. } = answered(200, headers, body) else { panic!("{body}") };
+            let Reception::Taken { location, .. } = answered(200, headers, body) else {
+                panic!("{body}")
+            };
             assert_eq!(location.as_deref(), expected, "{body}");
         }
     }

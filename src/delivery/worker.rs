@@ -71,7 +71,9 @@ async fn run(delivery: Arc<Delivery>, mut stopped: watch::Receiver<bool>) {
         }
     }
     // Every attempt holds a place of the room: when all are free, all have ended.
-    let _ = room.acquire_many(u32::try_from(IN_THE_AIR).unwrap_or(u32::MAX)).await;
+    let _ = room
+        .acquire_many(u32::try_from(IN_THE_AIR).unwrap_or(u32::MAX))
+        .await;
 }
 
 impl Delivery {
@@ -92,7 +94,9 @@ impl Delivery {
             .map_err(|error| Fault::new("leasing duties", error))?;
         let more = leased.len() >= free;
         for duty in leased {
-            let Ok(place) = room.clone().try_acquire_owned() else { break };
+            let Ok(place) = room.clone().try_acquire_owned() else {
+                break;
+            };
             let delivery = self.clone();
             tokio::spawn(async move {
                 let _place = place;
@@ -112,20 +116,32 @@ impl Delivery {
             Entry::Rests(until) => return self.give_back(duty, until).await,
             Entry::Full => return self.give_back(duty, now + span(TICK)).await,
         };
-        let Some(cdr) =
-            self.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR that is owed", error))?
+        let Some(cdr) = self
+            .store
+            .cdr_by_row(&duty.object_id)
+            .await
+            .map_err(|error| Fault::new("reading a CDR that is owed", error))?
         else {
             return Err(Fault::found("a duty names a CDR that is not there"));
         };
         let carried = self.carry(&cdr, &owed).await?;
         match carried {
-            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => self.lanes.wake(&owed.platform),
-            _ => self.lanes.rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
+            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => {
+                self.lanes.wake(&owed.platform)
+            }
+            _ => self.lanes.rest(
+                &owed.platform,
+                self.clock.now() + span(self.horizons.first_retry),
+            ),
         }
         Ok(())
     }
 
-    async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
+    async fn give_back(
+        &self,
+        duty: &DutyRow,
+        until: chrono::DateTime<chrono::Utc>,
+    ) -> Result<(), Fault> {
         self.store
             .duty_give_back(&duty.id, &self.owner, until)
             .await
@@ -141,7 +157,10 @@ impl Delivery {
             // Too many changes to keep: ask the directory who is there.
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 let snapshot = self.parties.snapshot();
-                let connected = snapshot.directory().platforms().filter(|one| one.status == PlatformStatus::Connected);
+                let connected = snapshot
+                    .directory()
+                    .platforms()
+                    .filter(|one| one.status == PlatformStatus::Connected);
                 connected.map(|one| one.id.clone()).collect()
             }
             Err(broadcast::error::RecvError::Closed) => {
@@ -151,7 +170,11 @@ impl Delivery {
         };
         for platform in back {
             self.lanes.wake(&platform);
-            if let Err(error) = self.store.duties_nudge(platform.as_str(), self.clock.now()).await {
+            if let Err(error) = self
+                .store
+                .duties_nudge(platform.as_str(), self.clock.now())
+                .await
+            {
                 log::error!("nudging the duties of platform {platform}: {error}");
             }
         }

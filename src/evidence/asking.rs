@@ -8,11 +8,18 @@ use crate::registry::index::{Index, Registered};
 /// Answers the question of an assessment.
 #[must_use]
 pub fn answer(index: &Index, question: &KeyQuestion) -> KeyKnowledge {
-    let at_evse = index.at_evse(&question.cpo, question.evse_id.as_deref(), question.evse_uid.as_deref());
+    let at_evse = index.at_evse(
+        &question.cpo,
+        question.evse_id.as_deref(),
+        question.evse_uid.as_deref(),
+    );
     let calibrated = at_evse.iter().any(|one| {
         one.row().calibrated
             && one.row().cpo_key.eq_ignore_ascii_case(&question.cpo)
-            && [question.from, question.to].into_iter().flatten().any(|at| one.held_at(at))
+            && [question.from, question.to]
+                .into_iter()
+                .flatten()
+                .any(|at| one.held_at(at))
     });
     let mut for_evse = at_evse;
     for serial in &question.meter_serials {
@@ -21,8 +28,16 @@ pub fn answer(index: &Index, question: &KeyQuestion) -> KeyKnowledge {
     for serial in &question.gateway_serials {
         for_evse.extend(index.of_gateway(serial).cloned());
     }
-    let by_fingerprint = question.delivered_fingerprint.iter().flat_map(|one| index.of_fingerprint(one)).cloned();
-    KeyKnowledge { by_fingerprint: told(by_fingerprint), for_evse: told(for_evse), calibrated }
+    let by_fingerprint = question
+        .delivered_fingerprint
+        .iter()
+        .flat_map(|one| index.of_fingerprint(one))
+        .cloned();
+    KeyKnowledge {
+        by_fingerprint: told(by_fingerprint),
+        for_evse: told(for_evse),
+        calibrated,
+    }
 }
 
 /// Each registration once, as the assessment takes it.

@@ -120,8 +120,18 @@ pub enum Plan {
 impl Intake {
     /// A new intake.
     #[must_use]
-    pub fn new(store: Store, registry: Arc<Registry>, delivery: Arc<Delivery>, settings: EvidenceSettings) -> Intake {
-        Intake { store, registry, delivery, settings }
+    pub fn new(
+        store: Store,
+        registry: Arc<Registry>,
+        delivery: Arc<Delivery>,
+        settings: EvidenceSettings,
+    ) -> Intake {
+        Intake {
+            store,
+            registry,
+            delivery,
+            settings,
+        }
     }
 
     /// Judges and takes.
@@ -132,7 +142,11 @@ impl Intake {
     pub async fn take(&self, posted: &Posted) -> Result<Intaken, Failure> {
         let assessment = self.assess(&posted.body).await?;
         let credited = self.credited(posted).await?;
-        let mut used = if credited.is_some() { self.used(&assessment).await? } else { Vec::new() };
+        let mut used = if credited.is_some() {
+            self.used(&assessment).await?
+        } else {
+            Vec::new()
+        };
         let mut succeeds = None;
         // A replay, then a known id, then a revision that somebody else was quicker to add: no honest case needs a fourth round.
         for _ in 0..8 {
@@ -142,8 +156,17 @@ impl Intake {
                 return self.reject(posted, &verdict).await;
             }
             let new = self.compose(posted, &verdict, consequence, credited.as_ref(), succeeds);
-            let (row, remark, plan) = (new.row.clone(), remark(&verdict), plan_of(&new, &posted.route.platform));
-            match self.store.cdr_take(new).await.map_err(|error| Fault::new("taking a CDR", error))? {
+            let (row, remark, plan) = (
+                new.row.clone(),
+                remark(&verdict),
+                plan_of(&new, &posted.route.platform),
+            );
+            match self
+                .store
+                .cdr_take(new)
+                .await
+                .map_err(|error| Fault::new("taking a CDR", error))?
+            {
                 Taken::New => return Ok(Intaken::New(Box::new(New { row, remark, plan }))),
                 Taken::BlocksUsed(uses) => used.extend(uses.into_iter().map(UsedBy::of)),
                 Taken::Known(known) => match known_id(posted, *known)? {
@@ -165,16 +188,30 @@ impl Intake {
             let claim = Claim::read(body).map_err(not_a_cdr)?;
             let inquiry = Inquiry::of(&claim);
             let knowledge = asking::answer(&self.registry.index(), inquiry.question());
-            let curves = inquiry.curve().into_iter().chain(knowledge.for_evse.iter().map(|one| one.key.curve()));
+            let curves = inquiry
+                .curve()
+                .into_iter()
+                .chain(knowledge.for_evse.iter().map(|one| one.key.curve()));
             if !curves.clone().any(is_slow) {
                 return Ok(inquiry.assess(&knowledge, &self.settings.policy));
             }
         }
-        let (body, registry, policy) = (body.clone(), self.registry.clone(), self.settings.policy.clone());
+        let (body, registry, policy) = (
+            body.clone(),
+            self.registry.clone(),
+            self.settings.policy.clone(),
+        );
         let elsewhere = tokio::task::spawn_blocking(move || {
-            super::assess::assess(&body, |question| asking::answer(&registry.index(), question), &policy)
+            super::assess::assess(
+                &body,
+                |question| asking::answer(&registry.index(), question),
+                &policy,
+            )
         });
-        elsewhere.await.map_err(|error| Fault::new("verifying signatures", error))?.map_err(not_a_cdr)
+        elsewhere
+            .await
+            .map_err(|error| Fault::new("verifying signatures", error))?
+            .map_err(not_a_cdr)
     }
 
     /// The CDR that this one credits, if it is a credit CDR (CDR-09).
@@ -193,21 +230,38 @@ impl Intake {
         };
         // A credit that its payer never hears of must not let the same proof be billed to that payer again.
         let original = original.filter(|original| original.emsp_key == posted.route.emsp.key());
-        Ok(Some(Credited { reference, is_known: original.is_some() }))
+        Ok(Some(Credited {
+            reference,
+            is_known: original.is_some(),
+        }))
     }
 
     async fn used(&self, assessment: &Assessment) -> Result<Vec<UsedBy>, Failure> {
-        let uses = self.store.blocks_used(&as_claims(&assessment.blocks())).await.map_err(|error| Fault::new("reading used blocks", error))?;
+        let uses = self
+            .store
+            .blocks_used(&as_claims(&assessment.blocks()))
+            .await
+            .map_err(|error| Fault::new("reading used blocks", error))?;
         Ok(uses.into_iter().map(UsedBy::of).collect())
     }
 
-    fn conclude(&self, assessment: &Assessment, posted: &Posted, credited: Option<&Credited>, used: &[UsedBy]) -> Verdict {
+    fn conclude(
+        &self,
+        assessment: &Assessment,
+        posted: &Posted,
+        credited: Option<&Credited>,
+        used: &[UsedBy],
+    ) -> Verdict {
         let cpo_key = posted.route.cpo.key();
         let by_another = |use_: &&UsedBy| {
             let own = credited.and_then(|credited| credited.reference.as_deref());
             !(use_.cpo_key == cpo_key && own == Some(use_.cdr_key.as_str()))
         };
-        let replayed: Vec<UsedBlock> = used.iter().filter(by_another).map(|use_| use_.block.clone()).collect();
+        let replayed: Vec<UsedBlock> = used
+            .iter()
+            .filter(by_another)
+            .map(|use_| use_.block.clone())
+            .collect();
         let mut verdict = assessment.verdict(&replayed);
         if credited.is_some_and(|credited| !credited.is_known) {
             verdict.findings.push(PointedFinding {
@@ -221,7 +275,11 @@ impl Intake {
     }
 
     fn consequence(&self, verdict: &Verdict, posted: &Posted) -> InvalidCdrs {
-        policy::consequence(verdict.status, posted.route.platform.options.invalid_cdrs, self.settings.invalid_cdrs)
+        policy::consequence(
+            verdict.status,
+            posted.route.platform.options.invalid_cdrs,
+            self.settings.invalid_cdrs,
+        )
     }
 
     /// Rejected by policy: the id stays free and nothing is kept but the verdict and the digest in the journal. Unless the
@@ -242,10 +300,16 @@ impl Intake {
         let entry = JournalEntry {
             http_status: Some(200),
             status_code: Some(i64::from(refusal.code().0)),
-            outcome: format!("rejected by policy: {what}; content sha256:{}", posted.digest),
+            outcome: format!(
+                "rejected by policy: {what}; content sha256:{}",
+                posted.digest
+            ),
             ..posted.journal()
         };
-        self.store.journal_add(entry).await.map_err(|error| Fault::new("writing the journal", error))?;
+        self.store
+            .journal_add(entry)
+            .await
+            .map_err(|error| Fault::new("writing the journal", error))?;
         Err(Failure::Refused(refusal))
     }
 
@@ -292,14 +356,24 @@ impl Intake {
         };
         let duty = match state {
             Start::Carry { .. } => Some(self.delivery.new_duty(&row.id, &route.platform, now)),
-            Start::Wait => Some(self.delivery.new_waiting_duty(&row.id, &route.platform, now)),
+            Start::Wait => Some(
+                self.delivery
+                    .new_waiting_duty(&row.id, &route.platform, now),
+            ),
             Start::NotConnected | Start::Pull | Start::Hold => None,
         };
-        let entry = JournalEntry { outcome: format!("taken: {}, {}", verdict.status.as_str(), row.delivery), ..posted.journal() };
+        let entry = JournalEntry {
+            outcome: format!("taken: {}, {}", verdict.status.as_str(), row.delivery),
+            ..posted.journal()
+        };
         NewCdr {
             report: report::document(verdict, now),
             checked_at: now,
-            blocks: if credited.is_some() { Vec::new() } else { claims(verdict) },
+            blocks: if credited.is_some() {
+                Vec::new()
+            } else {
+                claims(verdict)
+            },
             frees_blocks_of: credited
                 .filter(|credited| credited.is_known && !matches!(state, Start::Hold))
                 .and_then(|credited| Some((row.cpo_key.clone(), credited.reference.clone()?))),
@@ -312,12 +386,27 @@ impl Intake {
 
     /// The marker, where there is to be one (design.md 3.5): whenever the CDR is not billable, or the receiver wants it
     /// always; never beside one that a peer hub put there.
-    pub(super) fn marker(&self, verdict: &Verdict, body: &[u8], receiver: Option<&Platform>, at: DateTime<Utc>) -> Option<String> {
-        let always = receiver.is_some_and(|receiver| receiver.options.metering_marker == MarkerWhen::Always);
+    pub(super) fn marker(
+        &self,
+        verdict: &Verdict,
+        body: &[u8],
+        receiver: Option<&Platform>,
+        at: DateTime<Utc>,
+    ) -> Option<String> {
+        let always =
+            receiver.is_some_and(|receiver| receiver.options.metering_marker == MarkerWhen::Always);
         let wanted = !verdict.billable || always;
         (wanted && !marker::has_marker(body)).then(|| {
             let cdr = &verdict.cdr;
-            let segments = ["partner", "v1", "cdrs", &cdr.country_code, &cdr.party_id, &cdr.id, "report"];
+            let segments = [
+                "partner",
+                "v1",
+                "cdrs",
+                &cdr.country_code,
+                &cdr.party_id,
+                &cdr.id,
+                "report",
+            ];
             let report_url = crate::ocpi::url::join(&self.settings.public_url, &segments);
             marker::marker(verdict, &self.settings.hub.to_string(), at, &report_url)
         })
@@ -377,7 +466,10 @@ struct UsedBy {
 impl UsedBy {
     fn of(use_: BlockUse) -> UsedBy {
         UsedBy {
-            block: UsedBlock { digest: use_.digest, fingerprint: use_.fingerprint },
+            block: UsedBlock {
+                digest: use_.digest,
+                fingerprint: use_.fingerprint,
+            },
             cpo_key: use_.cpo_key,
             cdr_key: use_.cdr_key,
         }
@@ -400,7 +492,10 @@ fn known_id(posted: &Posted, known: CdrRow) -> Result<OfKnown, Refusal> {
         return Ok(OfKnown::Succeeds(known.revision));
     }
     // CDR-08, CDR-11: a CDR is never changed after sending; a correction is a credit CDR and a new CDR with a new id.
-    Err(Refusal::invalid("/id", "another CDR with this id was taken before; a CDR cannot be changed, only credited"))
+    Err(Refusal::invalid(
+        "/id",
+        "another CDR with this id was taken before; a CDR cannot be changed, only credited",
+    ))
 }
 
 /// The delivery words of design.md 3.4.
@@ -420,7 +515,9 @@ pub mod word {
     /// Given up.
     pub const DEAD: &str = "dead";
     /// All of them.
-    pub const ALL: [&str; 7] = [PENDING, IN_CUSTODY, HELD, AVAILABLE, DELIVERED, REJECTED, DEAD];
+    pub const ALL: [&str; 7] = [
+        PENDING, IN_CUSTODY, HELD, AVAILABLE, DELIVERED, REJECTED, DEAD,
+    ];
 }
 
 /// How the life of a taken CDR begins (the table of design.md 3.6.5).
@@ -459,7 +556,10 @@ impl Start {
 
     /// Whether the eMSP may list it from the commit on: not what is held, and without custody not before it was delivered.
     fn is_visible(self) -> bool {
-        matches!(self, Start::Carry { keeps: true } | Start::Wait | Start::Pull)
+        matches!(
+            self,
+            Start::Carry { keeps: true } | Start::Wait | Start::Pull
+        )
     }
 }
 
@@ -476,19 +576,33 @@ fn plan_of(new: &NewCdr, receiver: &Platform) -> Plan {
 /// The blocks a CDR uses up, each once. Not those of a key that belongs to another operator: else anybody who saw a record
 /// could use it up for the one whose meter made it.
 pub(super) fn claims(verdict: &Verdict) -> Vec<BlockClaim> {
-    if verdict.findings.iter().any(|finding| finding.code == Code::KeyForOtherCpo) {
+    if verdict
+        .findings
+        .iter()
+        .any(|finding| finding.code == Code::KeyForOtherCpo)
+    {
         return Vec::new();
     }
-    let replayed = verdict.findings.iter().any(|finding| finding.code == Code::ReplayedRecord);
+    let replayed = verdict
+        .findings
+        .iter()
+        .any(|finding| finding.code == Code::ReplayedRecord);
     // Nor one more block by a CDR that lives on others' blocks: it proves nothing.
-    if replayed { Vec::new() } else { as_claims(&verdict.blocks) }
+    if replayed {
+        Vec::new()
+    } else {
+        as_claims(&verdict.blocks)
+    }
 }
 
 /// Each block once, in the words of the store.
 pub(super) fn as_claims(blocks: &[UsedBlock]) -> Vec<BlockClaim> {
     let mut claims: Vec<BlockClaim> = Vec::new();
     for block in blocks {
-        let claim = BlockClaim { digest: block.digest.clone(), fingerprint: block.fingerprint.clone() };
+        let claim = BlockClaim {
+            digest: block.digest.clone(),
+            fingerprint: block.fingerprint.clone(),
+        };
         if !claims.contains(&claim) {
             claims.push(claim);
         }
@@ -506,7 +620,11 @@ pub(super) fn written_remark(status: Status, reasons: &[&str]) -> Option<String>
     if status.is_settled() {
         return None;
     }
-    let codes = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+    let codes = if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", reasons.join(", "))
+    };
     Some(format!("metering {}{codes}", status.as_str()))
 }
 

@@ -18,7 +18,8 @@ pub fn packed(body: &str, marker: Option<&str>, receiver: &PlatformOptions) -> B
     match marker.filter(|_| receiver.metering_marker != MarkerWhen::Never) {
         // Only an object was stored, so there is always a place for the marker; were there none, the octets as posted and
         // the header would have to do.
-        Some(marker) => marker::splice(body.as_bytes(), marker).map_or_else(|_| Bytes::from(body.to_owned()), Bytes::from),
+        Some(marker) => marker::splice(body.as_bytes(), marker)
+            .map_or_else(|_| Bytes::from(body.to_owned()), Bytes::from),
         None => Bytes::from(body.to_owned()),
     }
 }
@@ -30,7 +31,10 @@ mod tests {
     #[test]
     fn a_receiver_gets_the_posted_octets_or_one_member_more() {
         let body = "{ \"b\" : 1.10,\"a\":\"\\u0041\"}\n";
-        let options = |metering_marker| PlatformOptions { metering_marker, ..PlatformOptions::default() };
+        let options = |metering_marker| PlatformOptions {
+            metering_marker,
+            ..PlatformOptions::default()
+        };
         assert_eq!(packed(body, None, &options(MarkerWhen::OnProblem)), body);
         assert_eq!(packed(body, Some("{}"), &options(MarkerWhen::Never)), body);
         assert_eq!(

@@ -21,7 +21,8 @@ impl Asking {
     /// Whether this CDR is one of theirs: its CPO's always, its eMSP's from when it may see it (design.md 3.6.3).
     #[must_use]
     pub fn may_see(&self, cdr: &CdrRow) -> bool {
-        self.cpo_keys.contains(&cdr.cpo_key) || (cdr.visible_at.is_some() && self.emsp_keys.contains(&cdr.emsp_key))
+        self.cpo_keys.contains(&cdr.cpo_key)
+            || (cdr.visible_at.is_some() && self.emsp_keys.contains(&cdr.emsp_key))
     }
 }
 
@@ -53,7 +54,9 @@ pub fn attempt(row: &AttemptRow) -> Value {
 #[must_use]
 pub fn remark_of(report: &str) -> Option<String> {
     let report: Value = serde_json::from_str(report).ok()?;
-    let status = Status::ALL.into_iter().find(|status| report["status"] == status.as_str())?;
+    let status = Status::ALL
+        .into_iter()
+        .find(|status| report["status"] == status.as_str())?;
     let of = |severity: &str| {
         let mut codes: Vec<&str> = Vec::new();
         for finding in report["findings"].as_array().into_iter().flatten() {
@@ -66,7 +69,10 @@ pub fn remark_of(report: &str) -> Option<String> {
     };
     let mut reasons = of("ERROR");
     if reasons.is_empty() {
-        reasons = of("WARNING").into_iter().filter(|code| *code == Code::KeyNotRegistered.as_str()).collect();
+        reasons = of("WARNING")
+            .into_iter()
+            .filter(|code| *code == Code::KeyNotRegistered.as_str())
+            .collect();
     }
     written_remark(status, &reasons)
 }
@@ -77,7 +83,9 @@ mod tests {
 
     #[test]
     fn a_remark_is_the_same_from_the_written_verdict() {
-        let report = |status: &str, findings: Value| json!({"status": status, "findings": findings}).to_string();
+        let report = |status: &str, findings: Value| {
+            json!({"status": status, "findings": findings}).to_string()
+        };
         let bad = json!([
             {"code": "SIGNATURE_MISMATCH", "severity": "ERROR"}, {"code": "SIGNATURE_MISMATCH", "severity": "ERROR"},
             {"code": "ENERGY_MISMATCH", "severity": "ERROR"}, {"code": "PAGINATION_GAP", "severity": "WARNING"}
@@ -91,7 +99,13 @@ mod tests {
             remark_of(&report("INTEGRITY_ONLY", unregistered)).as_deref(),
             Some("metering INTEGRITY_ONLY: KEY_NOT_REGISTERED")
         );
-        assert_eq!(remark_of(&report("VERIFIED", json!([{"code": "PAGINATION_GAP", "severity": "WARNING"}]))), None);
+        assert_eq!(
+            remark_of(&report(
+                "VERIFIED",
+                json!([{"code": "PAGINATION_GAP", "severity": "WARNING"}])
+            )),
+            None
+        );
         assert_eq!(remark_of(&report("NOT_APPLICABLE", json!([]))), None);
         assert_eq!(remark_of("no verdict"), None);
     }

@@ -45,11 +45,20 @@ impl Intake {
         let start = Start::of(false, &receiver, true);
         let (delivery, duty) = match start {
             Start::Pull => (word::AVAILABLE, None),
-            _ => (word::IN_CUSTODY, Some(self.delivery().new_waiting_duty(&cdr.id, &receiver, now))),
+            _ => (
+                word::IN_CUSTODY,
+                Some(self.delivery().new_waiting_duty(&cdr.id, &receiver, now)),
+            ),
         };
-        let frees = cdr.credit_reference.clone().map(|reference| (cdr.cpo_key.clone(), reference));
+        let frees = cdr
+            .credit_reference
+            .clone()
+            .map(|reference| (cdr.cpo_key.clone(), reference));
         let frees = self.credit_of_the_same_payer(cdr, frees).await?;
-        let released = self.store().cdr_release(&cdr.id, now, duty, delivery, frees).await;
+        let released = self
+            .store()
+            .cdr_release(&cdr.id, now, duty, delivery, frees)
+            .await;
         if !released.map_err(|error| Fault::new("releasing a CDR", error))? {
             return Err(NotNow::NotHeld);
         }
@@ -65,8 +74,15 @@ impl Intake {
         let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
         let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone())).await?;
         let blocks = super::intake::as_claims(&assessment.blocks());
-        let mut used = self.store().blocks_used(&blocks).await.map_err(|error| Fault::new("reading used blocks", error))?;
-        let credited = head.credit.then(|| head.credit_reference_id.as_deref().map(fold)).flatten();
+        let mut used = self
+            .store()
+            .blocks_used(&blocks)
+            .await
+            .map_err(|error| Fault::new("reading used blocks", error))?;
+        let credited = head
+            .credit
+            .then(|| head.credit_reference_id.as_deref().map(fold))
+            .flatten();
         for _ in 0..4 {
             let verdict = assessment.verdict(&replayed(&used, cdr, credited.as_deref()));
             let receiver = self.receiver(cdr).ok();
@@ -80,7 +96,11 @@ impl Intake {
                     billable: verdict.billable,
                     marker: self.marker(&verdict, cdr.body.as_bytes(), receiver.as_deref(), now),
                     checked_at: now,
-                    blocks: if head.credit || cdr.delivery == word::REJECTED { Vec::new() } else { claims(&verdict) },
+                    blocks: if head.credit || cdr.delivery == word::REJECTED {
+                        Vec::new()
+                    } else {
+                        claims(&verdict)
+                    },
                 })
                 .await
                 .map_err(|error| Fault::new("adding a verdict", error))?;
@@ -90,7 +110,8 @@ impl Intake {
                 continue;
             }
             let option = receiver.and_then(|receiver| receiver.options.invalid_cdrs);
-            let passes = policy::consequence(status, option, self.settings().invalid_cdrs) == InvalidCdrs::Mark;
+            let passes = policy::consequence(status, option, self.settings().invalid_cdrs)
+                == InvalidCdrs::Mark;
             if cdr.delivery == word::HELD && passes {
                 return match self.release(cdr, now).await {
                     Err(NotNow::NotHeld) => Ok(()),
@@ -104,7 +125,11 @@ impl Intake {
 
     fn receiver(&self, cdr: &CdrRow) -> Result<std::sync::Arc<Platform>, NotNow> {
         let id = PlatformId::from(cdr.emsp_platform.as_str());
-        self.delivery().directory().directory().platform(&id).ok_or(NotNow::NoReceiver)
+        self.delivery()
+            .directory()
+            .directory()
+            .platform(&id)
+            .ok_or(NotNow::NoReceiver)
     }
 
     /// The CDR a held credit CDR takes back, if the same eMSP pays both.
@@ -113,16 +138,30 @@ impl Intake {
         cdr: &CdrRow,
         original: Option<(String, String)>,
     ) -> Result<Option<(String, String)>, Fault> {
-        let Some((cpo_key, cdr_key)) = original else { return Ok(None) };
-        let found = self.store().cdr_find(&cpo_key, &cdr_key).await.map_err(|error| Fault::new("reading a credited CDR", error))?;
-        Ok(found.filter(|one| one.emsp_key == cdr.emsp_key).map(|_| (cpo_key, cdr_key)))
+        let Some((cpo_key, cdr_key)) = original else {
+            return Ok(None);
+        };
+        let found = self
+            .store()
+            .cdr_find(&cpo_key, &cdr_key)
+            .await
+            .map_err(|error| Fault::new("reading a credited CDR", error))?;
+        Ok(found
+            .filter(|one| one.emsp_key == cdr.emsp_key)
+            .map(|_| (cpo_key, cdr_key)))
     }
 }
 
 /// The blocks that serve another CDR: neither this one nor the one it credits.
 fn replayed(used: &[BlockUse], cdr: &CdrRow, credited: Option<&str>) -> Vec<UsedBlock> {
     used.iter()
-        .filter(|use_| use_.cpo_key != cdr.cpo_key || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited))
-        .map(|use_| UsedBlock { digest: use_.digest.clone(), fingerprint: use_.fingerprint.clone() })
+        .filter(|use_| {
+            use_.cpo_key != cdr.cpo_key
+                || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited)
+        })
+        .map(|use_| UsedBlock {
+            digest: use_.digest.clone(),
+            fingerprint: use_.fingerprint.clone(),
+        })
         .collect()
 }

@@ -116,13 +116,29 @@ mod tests {
     #[test]
     fn the_message_is_the_receivers_or_the_hubs_and_then_the_verdict() {
         // design.md 3.5
-        let said = |code, message: Option<&str>| Said { http_status: 202, code: StatusCode(code), message: message.map(str::to_owned) };
+        let said = |code, message: Option<&str>| Said {
+            http_status: 202,
+            code: StatusCode(code),
+            message: message.map(str::to_owned),
+        };
         let bad = "metering INVALID: SIGNATURE_MISMATCH";
         let message = |answer: CdrAnswer| answer.message;
-        assert_eq!(message(correspondents(None).receiver_said(&said(1000, Some("thanks")))).as_deref(), Some("thanks"));
-        assert_eq!(message(correspondents(None).receiver_said(&said(1000, None))), None);
-        assert_eq!(message(correspondents(Some(bad)).receiver_said(&said(1000, None))).as_deref(), Some(bad));
-        assert_eq!(message(correspondents(Some(bad)).receiver_said(&said(1000, Some("")))).as_deref(), Some(bad));
+        assert_eq!(
+            message(correspondents(None).receiver_said(&said(1000, Some("thanks")))).as_deref(),
+            Some("thanks")
+        );
+        assert_eq!(
+            message(correspondents(None).receiver_said(&said(1000, None))),
+            None
+        );
+        assert_eq!(
+            message(correspondents(Some(bad)).receiver_said(&said(1000, None))).as_deref(),
+            Some(bad)
+        );
+        assert_eq!(
+            message(correspondents(Some(bad)).receiver_said(&said(1000, Some("")))).as_deref(),
+            Some(bad)
+        );
         assert_eq!(
             message(correspondents(Some(bad)).receiver_said(&said(2001, Some("no")))).as_deref(),
             Some("no; metering INVALID: SIGNATURE_MISMATCH")
@@ -136,16 +152,35 @@ mod tests {
     #[test]
     fn from_is_whoever_speaks() {
         // R-08, D-12
-        let said = Said { http_status: 200, code: StatusCode::SUCCESS, message: None };
-        assert_eq!(correspondents(None).receiver_said(&said).from.to_string(), "DE/MSP");
+        let said = Said {
+            http_status: 200,
+            code: StatusCode::SUCCESS,
+            message: None,
+        };
+        assert_eq!(
+            correspondents(None).receiver_said(&said).from.to_string(),
+            "DE/MSP"
+        );
         let own = correspondents(None).hub_says(Words::Held, true);
-        assert_eq!((own.from.to_string(), own.to.to_string(), own.http_status), ("DE/TWH".into(), "DE/ABC".into(), 201));
-        assert_eq!(correspondents(None).hub_says(Words::KeptForPull, false).http_status, 200);
+        assert_eq!(
+            (own.from.to_string(), own.to.to_string(), own.http_status),
+            ("DE/TWH".into(), "DE/ABC".into(), 201)
+        );
+        assert_eq!(
+            correspondents(None)
+                .hub_says(Words::KeptForPull, false)
+                .http_status,
+            200
+        );
     }
 
     #[test]
     fn a_rejected_cdr_has_no_location() {
-        let said = Said { http_status: 200, code: StatusCode(2001), message: None };
+        let said = Said {
+            http_status: 200,
+            code: StatusCode(2001),
+            message: None,
+        };
         assert_eq!(correspondents(None).receiver_said(&said).location, None);
     }
 }

@@ -80,7 +80,15 @@ impl CdrExchange {
         clock: SharedClock,
         settings: CdrSettings,
     ) -> Arc<CdrExchange> {
-        Arc::new(CdrExchange { store, parties, intake, delivery, clock, settings, running: Running::default() })
+        Arc::new(CdrExchange {
+            store,
+            parties,
+            intake,
+            delivery,
+            clock,
+            settings,
+            running: Running::default(),
+        })
     }
 
     /// Takes a CDR, or refuses it.
@@ -89,7 +97,11 @@ impl CdrExchange {
     /// A refusal before anything was stored is in the journal only: the table of design.md 3.6.1, and 2001 for another
     /// content under a known id or a verdict the receiver does not want. Without custody 4002 or 4003 when the receiver does
     /// not answer.
-    pub async fn post(self: &Arc<Self>, caller: &Caller, post: CdrPost) -> Result<CdrAnswer, Failure> {
+    pub async fn post(
+        self: &Arc<Self>,
+        caller: &Caller,
+        post: CdrPost,
+    ) -> Result<CdrAnswer, Failure> {
         let posted = match self.understand(caller, &post) {
             Ok(posted) => posted,
             Err(refusal) => {
@@ -99,7 +111,8 @@ impl CdrExchange {
         };
         let exchange = self.clone();
         let task = tokio::spawn(async move { exchange.take(posted).await });
-        task.await.map_err(|error| Fault::new("taking a CDR", error))?
+        task.await
+            .map_err(|error| Fault::new("taking a CDR", error))?
     }
 
     /// How many CDRs are being taken or carried for a sender right now.
@@ -115,8 +128,17 @@ impl CdrExchange {
         if !caller.platform.is_hub_peer() {
             cdr::check_top_level(&post.body)?;
         }
-        let parties = CdrParties { owner: &head.party, payer: head.cdr_token.party.as_ref() };
-        let route = scenario::cdr_receiver(caller.directory(), &caller.platform, &post.routing, post.version, parties)?;
+        let parties = CdrParties {
+            owner: &head.party,
+            payer: head.cdr_token.party.as_ref(),
+        };
+        let route = scenario::cdr_receiver(
+            caller.directory(),
+            &caller.platform,
+            &post.routing,
+            post.version,
+            parties,
+        )?;
         Ok(Posted {
             row_id: Uuid::now_v7().to_string(),
             digest: hex::encode(json::digest(&post.body)?),
@@ -125,7 +147,11 @@ impl CdrExchange {
             route,
             cpo_platform: caller.platform.id.to_string(),
             version: post.version,
-            correlation_id: post.ids.correlation_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
+            correlation_id: post
+                .ids
+                .correlation_id
+                .clone()
+                .unwrap_or_else(|| Uuid::new_v4().to_string()),
             request_id: post.ids.request_id.clone(),
             received_at: self.clock.now(),
         })
@@ -170,7 +196,13 @@ impl CdrExchange {
         }
     }
 
-    async fn carry(&self, row: &CdrRow, owed: &Owed, them: Correspondents, is_new: bool) -> Result<CdrAnswer, Failure> {
+    async fn carry(
+        &self,
+        row: &CdrRow,
+        owed: &Owed,
+        them: Correspondents,
+        is_new: bool,
+    ) -> Result<CdrAnswer, Failure> {
         match self.delivery.carry(row, owed).await {
             Ok(Carried::Delivered(said) | Carried::Rejected(said)) => Ok(them.receiver_said(&said)),
             Ok(Carried::Kept) => Ok(them.hub_says(Words::InCustody, is_new)),
@@ -195,7 +227,11 @@ impl CdrExchange {
                         return Ok(answer);
                     }
                     if self.clock.now() >= patience {
-                        return if row.visible_at.is_some() { Ok(them.hub_says(Words::InCustody, false)) } else { Err(timed_out()) };
+                        return if row.visible_at.is_some() {
+                            Ok(them.hub_says(Words::InCustody, false))
+                        } else {
+                            Err(timed_out())
+                        };
                     }
                     row = self.again(row).await?;
                     continue;
@@ -211,7 +247,12 @@ impl CdrExchange {
     }
 
     /// A CDR whose outcome is open: wait for whoever carries it, or, when nobody does and nobody will, carry it.
-    async fn wait_or_carry(&self, row: &CdrRow, posted: &Posted, them: &Correspondents) -> Result<Option<CdrAnswer>, Failure> {
+    async fn wait_or_carry(
+        &self,
+        row: &CdrRow,
+        posted: &Posted,
+        them: &Correspondents,
+    ) -> Result<Option<CdrAnswer>, Failure> {
         if self.running.wait(&row.id).await {
             return Ok(None);
         }
@@ -221,9 +262,16 @@ impl CdrExchange {
                 return Err(not_connected(posted));
             }
             let _under_way = self.running.begin(&row.id);
-            let duty = self.delivery.new_duty(&row.id, &posted.route.platform, self.clock.now());
+            let duty = self
+                .delivery
+                .new_duty(&row.id, &posted.route.platform, self.clock.now());
             let owed = Owed::of_new(&duty);
-            if self.store.cdr_owe(&row.id, duty).await.map_err(|error| Fault::new("owing a CDR again", error))? {
+            if self
+                .store
+                .cdr_owe(&row.id, duty)
+                .await
+                .map_err(|error| Fault::new("owing a CDR again", error))?
+            {
                 return self.carry(row, &owed, them.clone(), false).await.map(Some);
             }
         }
@@ -234,31 +282,58 @@ impl CdrExchange {
 
     /// Longer than any lease: by then another process has settled the duty or lost it.
     fn patience(&self) -> TimeDelta {
-        TimeDelta::from_std(self.delivery.horizons().lease + Duration::from_secs(5)).unwrap_or(TimeDelta::MAX)
+        TimeDelta::from_std(self.delivery.horizons().lease + Duration::from_secs(5))
+            .unwrap_or(TimeDelta::MAX)
     }
 
     async fn again(&self, row: CdrRow) -> Result<CdrRow, Failure> {
-        let found = self.store.cdr_by_row(&row.id).await.map_err(|error| Fault::new("reading a CDR again", error))?;
+        let found = self
+            .store
+            .cdr_by_row(&row.id)
+            .await
+            .map_err(|error| Fault::new("reading a CDR again", error))?;
         Ok(found.unwrap_or(row))
     }
 
     async fn remark(&self, row: &CdrRow) -> Result<Option<String>, Failure> {
-        let reports = self.store.verdicts(&row.id).await.map_err(|error| Fault::new("reading a verdict", error))?;
-        Ok(reports.last().and_then(|report| receipts::remark_of(report)))
+        let reports = self
+            .store
+            .verdicts(&row.id)
+            .await
+            .map_err(|error| Fault::new("reading a verdict", error))?;
+        Ok(reports
+            .last()
+            .and_then(|report| receipts::remark_of(report)))
     }
 
     /// The platform may have come back between the decision to wait and the commit; its nudge then found no duty.
     async fn nudge_if_back(&self, row: &CdrRow) {
-        let platform = self.parties.snapshot().directory().platform(&row.emsp_platform.as_str().into());
+        let platform = self
+            .parties
+            .snapshot()
+            .directory()
+            .platform(&row.emsp_platform.as_str().into());
         if platform.is_some_and(|platform| platform.status == PlatformStatus::Connected) {
-            match self.store.duties_nudge(&row.emsp_platform, self.clock.now()).await {
+            match self
+                .store
+                .duties_nudge(&row.emsp_platform, self.clock.now())
+                .await
+            {
                 Ok(_) => self.delivery.nudge(),
-                Err(error) => log::error!("nudging the duties of platform {}: {error}", row.emsp_platform),
+                Err(error) => log::error!(
+                    "nudging the duties of platform {}: {error}",
+                    row.emsp_platform
+                ),
             }
         }
     }
 
-    fn correspondents(&self, row: &CdrRow, posted: &Posted, remark: Option<String>) -> Correspondents {
+    fn correspondents(
+        &self,
+        row: &CdrRow,
+        posted: &Posted,
+        remark: Option<String>,
+    ) -> Correspondents {
         Correspondents {
             cpo: posted.route.cpo.clone(),
             emsp: posted.route.emsp.clone(),
@@ -309,7 +384,12 @@ fn unanswered(not: NotTaken, them: Correspondents) -> Result<CdrAnswer, Failure>
 
 fn not_connected(posted: &Posted) -> Failure {
     let Posted { route, .. } = posted;
-    Refusal::not_connected(format!("{} is {}", route.emsp, route.platform.status.as_str())).into()
+    Refusal::not_connected(format!(
+        "{} is {}",
+        route.emsp,
+        route.platform.status.as_str()
+    ))
+    .into()
 }
 
 fn timed_out() -> Failure {
@@ -319,9 +399,21 @@ fn timed_out() -> Failure {
 /// The receiver's words as kept. The HTTP status of a repeat is 200 where the CDR existed (S-06).
 fn said(row: &CdrRow) -> Said {
     let Some(first) = &row.first_answer else {
-        return Said { http_status: 200, code: StatusCode::SUCCESS, message: None };
+        return Said {
+            http_status: 200,
+            code: StatusCode::SUCCESS,
+            message: None,
+        };
     };
     let code = StatusCode(u16::try_from(first.status_code).unwrap_or(StatusCode::SUCCESS.0));
-    let http_status = if code.is_success() { 200 } else { u16::try_from(first.http_status).unwrap_or(200) };
-    Said { http_status, code, message: first.message.clone() }
+    let http_status = if code.is_success() {
+        200
+    } else {
+        u16::try_from(first.http_status).unwrap_or(200)
+    };
+    Said {
+        http_status,
+        code,
+        message: first.message.clone(),
+    }
 }

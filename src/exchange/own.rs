@@ -37,10 +37,19 @@ impl CdrExchange {
     ///
     /// # Errors
     /// 2001 for a query that is none (P-10); 403, 4000 and 4001 as [`scenario::cdr_list`] says.
-    pub async fn list(&self, caller: &Caller, routing: &Routing, version: Version, query: &str) -> Result<CdrPage, Failure> {
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        routing: &Routing,
+        version: Version,
+        query: &str,
+    ) -> Result<CdrPage, Failure> {
         let asked = PageQuery::read(query)?;
         let list = scenario::cdr_list(caller.directory(), &caller.platform, routing)?;
-        let limit = asked.limit.unwrap_or(self.settings.max_limit).min(self.settings.max_limit);
+        let limit = asked
+            .limit
+            .unwrap_or(self.settings.max_limit)
+            .min(self.settings.max_limit);
         let pull = CdrPull {
             emsp_keys: list.emsps.iter().map(PartyId::key).collect(),
             cpo_key: list.cpo.as_ref().map(PartyId::key),
@@ -58,13 +67,25 @@ impl CdrExchange {
             },
             from: self.settings.hub.clone(),
         };
-        if pull.emsp_keys.is_empty() || asked.date_from.zip(asked.date_to).is_some_and(|(from, to)| from >= to) {
+        if pull.emsp_keys.is_empty()
+            || asked
+                .date_from
+                .zip(asked.date_to)
+                .is_some_and(|(from, to)| from >= to)
+        {
             return Ok(page);
         }
-        let cursor = page::parameter(query, CURSOR).as_deref().and_then(Cursor::read).filter(|cursor| cursor.offset == asked.offset);
+        let cursor = page::parameter(query, CURSOR)
+            .as_deref()
+            .and_then(Cursor::read)
+            .filter(|cursor| cursor.offset == asked.offset);
         page.total = match &cursor {
             Some(cursor) => cursor.total,
-            None => self.store.cdr_count(pull.clone()).await.map_err(|error| Fault::new("counting CDRs", error))?,
+            None => self
+                .store
+                .cdr_count(pull.clone())
+                .await
+                .map_err(|error| Fault::new("counting CDRs", error))?,
         };
         let after = cursor.as_ref().map(|cursor| cursor.after.as_str());
         let found = self
@@ -73,16 +94,25 @@ impl CdrExchange {
             .await
             .map_err(|error| Fault::new("listing CDRs", error))?;
         if let Some(last) = found.rows.last().filter(|_| found.more) {
-            let cursor = Cursor { offset: asked.offset.saturating_add(u64::from(limit)), total: page.total, after: last.id.clone() };
+            let cursor = Cursor {
+                offset: asked.offset.saturating_add(u64::from(limit)),
+                total: page.total,
+                after: last.id.clone(),
+            };
             page.next = Some(self.next_url(version, query, limit, &cursor));
         }
-        page.data = written(found.rows.iter().map(|row| packing::packed(&row.body, row.marker.as_deref(), &caller.platform.options)));
+        page.data = written(found.rows.iter().map(|row| {
+            packing::packed(&row.body, row.marker.as_deref(), &caller.platform.options)
+        }));
         Ok(page)
     }
 
     /// Absolute, with every filter of the request as it was written, explicit offset and limit (P-05, D-10).
     fn next_url(&self, version: Version, query: &str, limit: u32, cursor: &Cursor) -> String {
-        let base = url::join(&self.settings.public_url, &["ocpi", version.as_str(), "sender", "cdrs"]);
+        let base = url::join(
+            &self.settings.public_url,
+            &["ocpi", version.as_str(), "sender", "cdrs"],
+        );
         let mut next = ::url::form_urlencoded::Serializer::new(String::new());
         for filter in ["date_from", "date_to"] {
             if let Some(value) = page::parameter(query, filter) {
@@ -114,9 +144,17 @@ impl Cursor {
     /// `None` for anything we did not write: the offset then decides.
     fn read(text: &str) -> Option<Cursor> {
         let mut parts = text.splitn(3, '.');
-        let (offset, total, after) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+        let (offset, total, after) = (
+            parts.next()?.parse().ok()?,
+            parts.next()?.parse().ok()?,
+            parts.next()?,
+        );
         let after = uuid::Uuid::try_parse(after).ok()?.to_string();
-        Some(Cursor { offset, total, after })
+        Some(Cursor {
+            offset,
+            total,
+            after,
+        })
     }
 }
 
@@ -141,9 +179,20 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let cursor = Cursor { offset: 20, total: 105, after: "0198c0de-0000-7000-8000-000000000001".into() };
+        let cursor = Cursor {
+            offset: 20,
+            total: 105,
+            after: "0198c0de-0000-7000-8000-000000000001".into(),
+        };
         assert_eq!(Cursor::read(&cursor.write()), Some(cursor));
-        for other in ["", "20", "20.105", "20.105.x", "-1.5.0198c0de-0000-7000-8000-000000000001", "x.5.0198c0de-0000-7000-8000-000000000001"] {
+        for other in [
+            "",
+            "20",
+            "20.105",
+            "20.105.x",
+            "-1.5.0198c0de-0000-7000-8000-000000000001",
+            "x.5.0198c0de-0000-7000-8000-000000000001",
+        ] {
             assert_eq!(Cursor::read(other), None, "{other}");
         }
     }

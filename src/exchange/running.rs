@@ -22,12 +22,18 @@ impl Running {
     pub fn begin(&self, row: &str) -> UnderWay {
         let (ended, waiting) = watch::channel(());
         self.rows().insert(row.to_owned(), waiting);
-        UnderWay { row: row.to_owned(), running: self.clone(), _ended: ended }
+        UnderWay {
+            row: row.to_owned(),
+            running: self.clone(),
+            _ended: ended,
+        }
     }
 
     /// Waits until the row is no longer under way. False at once when it is not.
     pub async fn wait(&self, row: &str) -> bool {
-        let Some(mut waiting) = self.rows().get(row).cloned() else { return false };
+        let Some(mut waiting) = self.rows().get(row).cloned() else {
+            return false;
+        };
         // Nothing is ever sent: the only news is that the sender is gone.
         while waiting.changed().await.is_ok() {}
         true

@@ -60,31 +60,63 @@ impl Links {
     /// # Errors
     /// 404 for an id nobody has, and for every platform but the one that posted the CDR (CDR-06); 403 when `from` is not
     /// the caller's.
-    pub async fn cdr(&self, caller: &Caller, routing: &Routing, ids: &MessageIds, id: &str) -> Result<Behind, Failure> {
+    pub async fn cdr(
+        &self,
+        caller: &Caller,
+        routing: &Routing,
+        ids: &MessageIds,
+        id: &str,
+    ) -> Result<Behind, Failure> {
         if let Some(from) = &routing.from
             && !caller.platform.has(from)
         {
-            return Err(Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform")).into());
+            return Err(Refusal::forbidden(format!(
+                "OCPI-from names {from}, which is not a party of this platform"
+            ))
+            .into());
         }
-        let found = self.store.cdr_by_location(id).await.map_err(|error| Fault::new("following a Location", error))?;
+        let found = self
+            .store
+            .cdr_by_location(id)
+            .await
+            .map_err(|error| Fault::new("following a Location", error))?;
         let cdr = found
             .filter(|cdr| cdr.cpo_platform == caller.platform.id.as_str())
             .ok_or_else(|| Refusal::not_found("there is nothing at this URL"))?;
         let party = |country: &str, party: &str| {
-            PartyId::new(country, party).map_err(|error| Fault::new("reading the parties of a CDR", error))
+            PartyId::new(country, party)
+                .map_err(|error| Fault::new("reading the parties of a CDR", error))
         };
         let cpo = party(&cdr.country_code, &cdr.party_id)?;
         let emsp = party(&cdr.emsp_country_code, &cdr.emsp_party_id)?;
         if let Some(answer) = self.ask_receiver(&cdr, &cpo, &emsp, ids).await {
-            return Ok(Behind { content: Content::Relayed(answer), to: cpo, from: emsp });
+            return Ok(Behind {
+                content: Content::Relayed(answer),
+                to: cpo,
+                from: emsp,
+            });
         }
-        Ok(Behind { content: Content::Copy(cdr.body), to: cpo, from: self.parties.settings().hub.clone() })
+        Ok(Behind {
+            content: Content::Copy(cdr.body),
+            to: cpo,
+            from: self.parties.settings().hub.clone(),
+        })
     }
 
     /// The receiver's answer, when it is one. Whether its host may see the token is the line's to decide (N-05).
-    async fn ask_receiver(&self, cdr: &CdrRow, cpo: &PartyId, emsp: &PartyId, ids: &MessageIds) -> Option<Answer> {
+    async fn ask_receiver(
+        &self,
+        cdr: &CdrRow,
+        cpo: &PartyId,
+        emsp: &PartyId,
+        ids: &MessageIds,
+    ) -> Option<Answer> {
         let url = cdr.receiver_location.as_ref()?;
-        let platform = self.parties.snapshot().directory().platform(&PlatformId::from(cdr.emsp_platform.as_str()))?;
+        let platform = self
+            .parties
+            .snapshot()
+            .directory()
+            .platform(&PlatformId::from(cdr.emsp_platform.as_str()))?;
         if platform.status != PlatformStatus::Connected {
             return None;
         }
@@ -92,7 +124,10 @@ impl Links {
             method: Method::GET,
             to: Target::Url(url.clone()),
             query: None,
-            routing: Some(Routing { to: Some(emsp.clone()), from: Some(cpo.clone()) }),
+            routing: Some(Routing {
+                to: Some(emsp.clone()),
+                from: Some(cpo.clone()),
+            }),
             ids: ids.clone(),
             body: None,
             headers: Vec::new(),

@@ -101,29 +101,53 @@ pub fn check(claim: &NewKey, index: &Index, now: DateTime<Utc>) -> Checked {
     let key = check_key(&claim.public_key, &mut found);
     let evse = check_evse(claim, &mut found);
     check_serial("/meter_serial", Some(&claim.meter_serial), &mut found);
-    check_serial("/gateway_serial", claim.gateway_serial.as_deref(), &mut found);
+    check_serial(
+        "/gateway_serial",
+        claim.gateway_serial.as_deref(),
+        &mut found,
+    );
     check_uid(claim.evse_uid.as_deref(), &mut found);
     check_validity(claim, now, &mut found);
-    let (Some(key), Some(evse)) = (key, evse) else { return Checked::Refused(found.0) };
+    let (Some(key), Some(evse)) = (key, evse) else {
+        return Checked::Refused(found.0);
+    };
     if found.refuses() {
         return Checked::Refused(found.0);
     }
     let fingerprint = key.fingerprint();
-    if let Some(same) = index.of_fingerprint(&fingerprint).find(|one| one.overlaps(claim.valid_from, claim.valid_to) && is_same(one, claim, &evse)) {
+    if let Some(same) = index
+        .of_fingerprint(&fingerprint)
+        .find(|one| one.overlaps(claim.valid_from, claim.valid_to) && is_same(one, claim, &evse))
+    {
         return Checked::Exists(same.row().id.clone());
     }
     check_neighbours(claim, &fingerprint, &evse, index, &mut found);
     if found.refuses() {
         return Checked::Refused(found.0);
     }
-    Checked::Plausible(Box::new(Plausible { key, evse, remarks: found.0 }))
+    Checked::Plausible(Box::new(Plausible {
+        key,
+        evse,
+        remarks: found.0,
+    }))
 }
 
 struct Findings(Vec<RegistryFinding>);
 
 impl Findings {
-    fn add(&mut self, code: &'static str, level: Level, pointer: &'static str, message: impl Into<String>) {
-        self.0.push(RegistryFinding { code, level, pointer, message: message.into() });
+    fn add(
+        &mut self,
+        code: &'static str,
+        level: Level,
+        pointer: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.0.push(RegistryFinding {
+            code,
+            level,
+            pointer,
+            message: message.into(),
+        });
     }
 
     fn refuses(&self) -> bool {
@@ -147,10 +171,18 @@ fn check_key(text: &str, found: &mut Findings) -> Option<PublicKey> {
         }
     };
     if matches!(key.curve(), Curve::Secp192k1 | Curve::Secp192r1) {
-        found.add("LEGACY_STRENGTH", Level::Warning, "/public_key", format!("{} is a 192-bit curve", key.curve().name()));
+        found.add(
+            "LEGACY_STRENGTH",
+            Level::Warning,
+            "/public_key",
+            format!("{} is a 192-bit curve", key.curve().name()),
+        );
     }
     if !key.curve().is_supported() {
-        let text = format!("signatures on {} cannot be verified by this version", key.curve().name());
+        let text = format!(
+            "signatures on {} cannot be verified by this version",
+            key.curve().name()
+        );
         found.add("CURVE_NOT_VERIFIABLE", Level::Warning, "/public_key", text);
     }
     Some(key)
@@ -159,11 +191,20 @@ fn check_key(text: &str, found: &mut Findings) -> Option<PublicKey> {
 /// PC-12.
 fn check_evse(claim: &NewKey, found: &mut Findings) -> Option<EvseId> {
     let Some(evse) = EvseId::read(&claim.evse_id) else {
-        found.add("EVSE_ID_MALFORMED", Level::Error, "/evse_id", "is no EVSE-ID like DE*ABC*E100001");
+        found.add(
+            "EVSE_ID_MALFORMED",
+            Level::Error,
+            "/evse_id",
+            "is no EVSE-ID like DE*ABC*E100001",
+        );
         return None;
     };
     if evse.operator() != claim.cpo.key() {
-        let text = format!("names the operator {}, but the key is registered for {}", evse.operator(), claim.cpo);
+        let text = format!(
+            "names the operator {}, but the key is registered for {}",
+            evse.operator(),
+            claim.cpo
+        );
         found.add("EVSE_ID_OF_OTHER_OPERATOR", Level::Error, "/evse_id", text);
     }
     Some(evse)
@@ -176,24 +217,44 @@ fn check_serial(pointer: &'static str, serial: Option<&str>, found: &mut Finding
         && serial.trim() == serial
         && serial.chars().all(|one| !one.is_control());
     if !good {
-        found.add("SERIAL_MALFORMED", Level::Error, pointer, "must be 1 to 64 printable characters without blanks around them");
+        found.add(
+            "SERIAL_MALFORMED",
+            Level::Error,
+            pointer,
+            "must be 1 to 64 printable characters without blanks around them",
+        );
     }
 }
 
 fn check_uid(uid: Option<&str>, found: &mut Findings) {
     let Some(uid) = uid else { return };
     if !(1..=36).contains(&uid.chars().count()) || !uid.bytes().all(|one| one.is_ascii_graphic()) {
-        found.add("EVSE_UID_MALFORMED", Level::Error, "/evse_uid", "must be 1 to 36 printable ASCII characters");
+        found.add(
+            "EVSE_UID_MALFORMED",
+            Level::Error,
+            "/evse_uid",
+            "must be 1 to 36 printable ASCII characters",
+        );
     }
 }
 
 /// PC-14, as far as an instant alone can tell.
 fn check_validity(claim: &NewKey, now: DateTime<Utc>, found: &mut Findings) {
     if claim.valid_from > now + AHEAD {
-        found.add("VALIDITY_TOO_FAR_AHEAD", Level::Error, "/valid_from", "is more than 30 days ahead");
+        found.add(
+            "VALIDITY_TOO_FAR_AHEAD",
+            Level::Error,
+            "/valid_from",
+            "is more than 30 days ahead",
+        );
     }
     if claim.valid_to.is_some_and(|end| end <= claim.valid_from) {
-        found.add("VALIDITY_EMPTY", Level::Error, "/valid_to", "must be after valid_from");
+        found.add(
+            "VALIDITY_EMPTY",
+            Level::Error,
+            "/valid_to",
+            "must be after valid_from",
+        );
     }
 }
 
@@ -206,20 +267,57 @@ fn is_same(one: &Registered, claim: &NewKey, evse: &EvseId) -> bool {
 }
 
 /// PC-08, PC-10, PC-11: one key, one meter, one EVSE at a time, with the gateway that signs for several meters as the exception.
-fn check_neighbours(claim: &NewKey, fingerprint: &str, evse: &EvseId, index: &Index, found: &mut Findings) {
-    let overlapping = |one: &&std::sync::Arc<Registered>| one.overlaps(claim.valid_from, claim.valid_to);
-    if let Some(other) = index.of_fingerprint(fingerprint).filter(overlapping).find(|one| !shares_gateway(one, claim)) {
+fn check_neighbours(
+    claim: &NewKey,
+    fingerprint: &str,
+    evse: &EvseId,
+    index: &Index,
+    found: &mut Findings,
+) {
+    let overlapping =
+        |one: &&std::sync::Arc<Registered>| one.overlaps(claim.valid_from, claim.valid_to);
+    if let Some(other) = index
+        .of_fingerprint(fingerprint)
+        .filter(overlapping)
+        .find(|one| !shares_gateway(one, claim))
+    {
         let row = other.row();
-        let text = format!("the key is registered for meter {} at {} ({})", row.meter_serial, row.evse_id, row.id);
+        let text = format!(
+            "the key is registered for meter {} at {} ({})",
+            row.meter_serial, row.evse_id, row.id
+        );
         found.add("KEY_ACTIVE_ELSEWHERE", Level::Conflict, "/public_key", text);
     }
-    if let Some(other) = index.of_serial(&claim.meter_serial).filter(overlapping).find(|one| one.row().fingerprint != fingerprint) {
-        let text = format!("the meter has another key in that time ({}): end that registration first", other.row().id);
-        found.add("METER_HAS_ACTIVE_KEY", Level::Conflict, "/meter_serial", text);
+    if let Some(other) = index
+        .of_serial(&claim.meter_serial)
+        .filter(overlapping)
+        .find(|one| one.row().fingerprint != fingerprint)
+    {
+        let text = format!(
+            "the meter has another key in that time ({}): end that registration first",
+            other.row().id
+        );
+        found.add(
+            "METER_HAS_ACTIVE_KEY",
+            Level::Conflict,
+            "/meter_serial",
+            text,
+        );
     }
-    let other_meter = |one: &&std::sync::Arc<Registered>| !one.row().meter_serial.eq_ignore_ascii_case(&claim.meter_serial);
-    if let Some(other) = index.of_evse(evse.as_str()).filter(overlapping).find(other_meter) {
-        let text = format!("the EVSE has another meter in that time ({}): end that registration first", other.row().id);
+    let other_meter = |one: &&std::sync::Arc<Registered>| {
+        !one.row()
+            .meter_serial
+            .eq_ignore_ascii_case(&claim.meter_serial)
+    };
+    if let Some(other) = index
+        .of_evse(evse.as_str())
+        .filter(overlapping)
+        .find(other_meter)
+    {
+        let text = format!(
+            "the EVSE has another meter in that time ({}): end that registration first",
+            other.row().id
+        );
         found.add("EVSE_HAS_ACTIVE_METER", Level::Conflict, "/evse_id", text);
     }
 }
@@ -227,7 +325,11 @@ fn check_neighbours(claim: &NewKey, fingerprint: &str, evse: &EvseId, index: &In
 fn shares_gateway(one: &Registered, claim: &NewKey) -> bool {
     match (&one.row().gateway_serial, &claim.gateway_serial) {
         (Some(theirs), Some(ours)) => {
-            theirs.eq_ignore_ascii_case(ours) && !one.row().meter_serial.eq_ignore_ascii_case(&claim.meter_serial)
+            theirs.eq_ignore_ascii_case(ours)
+                && !one
+                    .row()
+                    .meter_serial
+                    .eq_ignore_ascii_case(&claim.meter_serial)
         }
         _ => false,
     }
@@ -242,7 +344,10 @@ mod tests {
     use crate::registry::index::tests::{at, row};
 
     fn key(seed: u8) -> PublicKey {
-        SigningMeter::from_seed(Curve::Secp256r1, &[seed; 32]).unwrap().public_key().clone()
+        SigningMeter::from_seed(Curve::Secp256r1, &[seed; 32])
+            .unwrap()
+            .public_key()
+            .clone()
     }
 
     fn claim(seed: u8) -> NewKey {
@@ -262,7 +367,10 @@ mod tests {
     /// The index after `claim` was registered.
     fn after(claims: &[NewKey]) -> Index {
         Index::new(claims.iter().enumerate().map(|(number, claim)| {
-            let mut row = row(&number.to_string(), &PublicKey::read(&claim.public_key, None).unwrap());
+            let mut row = row(
+                &number.to_string(),
+                &PublicKey::read(&claim.public_key, None).unwrap(),
+            );
             row.meter_serial.clone_from(&claim.meter_serial);
             row.gateway_serial.clone_from(&claim.gateway_serial);
             row.evse_id = EvseId::read(&claim.evse_id).unwrap().to_string();
@@ -277,7 +385,11 @@ mod tests {
         match checked {
             Checked::Plausible(plausible) => plausible.remarks.iter().map(|one| one.code).collect(),
             Checked::Exists(_) => vec!["exists"],
-            Checked::Refused(found) => found.iter().filter(|one| one.level != Level::Warning).map(|one| one.code).collect(),
+            Checked::Refused(found) => found
+                .iter()
+                .filter(|one| one.level != Level::Warning)
+                .map(|one| one.code)
+                .collect(),
         }
     }
 
@@ -287,14 +399,24 @@ mod tests {
 
     #[test]
     fn a_plain_registration_is_plausible_without_a_remark() {
-        assert_eq!(codes(&check(&claim(1), &Index::default(), now())), Vec::<&str>::new());
+        assert_eq!(
+            codes(&check(&claim(1), &Index::default(), now())),
+            Vec::<&str>::new()
+        );
     }
 
     #[test]
     fn a_private_key_is_refused_and_nothing_of_it_is_repeated() {
         // PC-17
         let secret = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIJ0U7Ck5fqMAGICSECRETMATERIAL\n-----END EC PRIVATE KEY-----";
-        let checked = check(&NewKey { public_key: secret.into(), ..claim(1) }, &Index::default(), now());
+        let checked = check(
+            &NewKey {
+                public_key: secret.into(),
+                ..claim(1)
+            },
+            &Index::default(),
+            now(),
+        );
         assert_eq!(codes(&checked), ["PRIVATE_KEY_SUBMITTED"]);
         assert!(!format!("{checked:?}").contains("MAGICSECRET"));
     }
@@ -310,7 +432,17 @@ mod tests {
             ("no key at all".to_owned(), "PUBLIC_KEY_UNREADABLE"),
             (hex::encode(off_curve), "PUBLIC_KEY_NOT_ON_CURVE"),
         ] {
-            assert_eq!(codes(&check(&NewKey { public_key: text, ..claim(1) }, &Index::default(), now())), [code]);
+            assert_eq!(
+                codes(&check(
+                    &NewKey {
+                        public_key: text,
+                        ..claim(1)
+                    },
+                    &Index::default(),
+                    now()
+                )),
+                [code]
+            );
         }
     }
 
@@ -319,7 +451,17 @@ mod tests {
         // PC-05
         let old = SigningMeter::from_seed(Curve::Secp192r1, &[7; 32]).unwrap();
         let text = hex::encode(old.public_key().to_spki_der());
-        assert_eq!(codes(&check(&NewKey { public_key: text, ..claim(1) }, &Index::default(), now())), ["LEGACY_STRENGTH"]);
+        assert_eq!(
+            codes(&check(
+                &NewKey {
+                    public_key: text,
+                    ..claim(1)
+                },
+                &Index::default(),
+                now()
+            )),
+            ["LEGACY_STRENGTH"]
+        );
     }
 
     #[test]
@@ -333,20 +475,27 @@ mod tests {
             valid_to: Some(at("2026-07-02T00:00:00Z")),
             ..claim(1)
         };
-        assert_eq!(codes(&check(&odd, &Index::default(), now())), [
-            "EVSE_ID_OF_OTHER_OPERATOR",
-            "SERIAL_MALFORMED",
-            "EVSE_UID_MALFORMED",
-            "VALIDITY_TOO_FAR_AHEAD",
-            "VALIDITY_EMPTY"
-        ]);
+        assert_eq!(
+            codes(&check(&odd, &Index::default(), now())),
+            [
+                "EVSE_ID_OF_OTHER_OPERATOR",
+                "SERIAL_MALFORMED",
+                "EVSE_UID_MALFORMED",
+                "VALIDITY_TOO_FAR_AHEAD",
+                "VALIDITY_EMPTY"
+            ]
+        );
     }
 
     #[test]
     fn the_same_claim_again_is_the_same_registration() {
         // PC-09
         let index = after(&[claim(1)]);
-        let again = NewKey { evse_id: "deabce1".into(), meter_serial: "1abc0000000001".into(), ..claim(1) };
+        let again = NewKey {
+            evse_id: "deabce1".into(),
+            meter_serial: "1abc0000000001".into(),
+            ..claim(1)
+        };
         assert!(matches!(check(&again, &index, now()), Checked::Exists(id) if id == "0"));
     }
 
@@ -354,29 +503,59 @@ mod tests {
     fn one_key_serves_one_meter_at_one_evse_at_a_time() {
         // PC-08, PC-10, PC-11
         let index = after(&[claim(1)]);
-        let moved = NewKey { evse_id: "DE*ABC*E2".into(), ..claim(1) };
-        assert_eq!(codes(&check(&moved, &index, now())), ["KEY_ACTIVE_ELSEWHERE"]);
+        let moved = NewKey {
+            evse_id: "DE*ABC*E2".into(),
+            ..claim(1)
+        };
+        assert_eq!(
+            codes(&check(&moved, &index, now())),
+            ["KEY_ACTIVE_ELSEWHERE"]
+        );
         let rekeyed = claim(2);
-        assert_eq!(codes(&check(&rekeyed, &index, now())), ["METER_HAS_ACTIVE_KEY"]);
-        let second_meter = NewKey { meter_serial: "1ABC0000000002".into(), ..claim(2) };
-        assert_eq!(codes(&check(&second_meter, &index, now())), ["EVSE_HAS_ACTIVE_METER"]);
+        assert_eq!(
+            codes(&check(&rekeyed, &index, now())),
+            ["METER_HAS_ACTIVE_KEY"]
+        );
+        let second_meter = NewKey {
+            meter_serial: "1ABC0000000002".into(),
+            ..claim(2)
+        };
+        assert_eq!(
+            codes(&check(&second_meter, &index, now())),
+            ["EVSE_HAS_ACTIVE_METER"]
+        );
     }
 
     #[test]
     fn an_interval_that_ended_is_in_nobodys_way() {
         // PC-14, S-22: the next begins where the last ended
-        let ended = NewKey { valid_to: Some(at("2026-05-01T00:00:00Z")), ..claim(1) };
+        let ended = NewKey {
+            valid_to: Some(at("2026-05-01T00:00:00Z")),
+            ..claim(1)
+        };
         let index = after(&[ended]);
-        let next = NewKey { valid_from: at("2026-05-01T00:00:00Z"), ..claim(2) };
+        let next = NewKey {
+            valid_from: at("2026-05-01T00:00:00Z"),
+            ..claim(2)
+        };
         assert_eq!(codes(&check(&next, &index, now())), Vec::<&str>::new());
-        let too_early = NewKey { valid_from: at("2026-04-30T23:59:59Z"), ..claim(2) };
-        assert_eq!(codes(&check(&too_early, &index, now())), ["METER_HAS_ACTIVE_KEY"]);
+        let too_early = NewKey {
+            valid_from: at("2026-04-30T23:59:59Z"),
+            ..claim(2)
+        };
+        assert_eq!(
+            codes(&check(&too_early, &index, now())),
+            ["METER_HAS_ACTIVE_KEY"]
+        );
     }
 
     #[test]
     fn a_gateway_may_sign_for_several_meters() {
         // key-registry.md 4.1: shared gateway
-        let first = NewKey { gateway_serial: Some("GW1".into()), ..claim(1) };
+        let first = NewKey {
+            gateway_serial: Some("GW1".into()),
+            ..claim(1)
+        };
         let index = after(&[first]);
         let second = NewKey {
             gateway_serial: Some("gw1".into()),
@@ -385,7 +564,13 @@ mod tests {
             ..claim(1)
         };
         assert_eq!(codes(&check(&second, &index, now())), Vec::<&str>::new());
-        let stranger = NewKey { gateway_serial: Some("GW2".into()), ..second };
-        assert_eq!(codes(&check(&stranger, &index, now())), ["KEY_ACTIVE_ELSEWHERE"]);
+        let stranger = NewKey {
+            gateway_serial: Some("GW2".into()),
+            ..second
+        };
+        assert_eq!(
+            codes(&check(&stranger, &index, now())),
+            ["KEY_ACTIVE_ELSEWHERE"]
+        );
     }
 }

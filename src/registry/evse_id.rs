@@ -28,15 +28,23 @@ impl EvseId {
         let well_formed = country.bytes().all(|one| one.is_ascii_uppercase())
             && operator.bytes().all(|one| one.is_ascii_alphanumeric())
             && (1..=31).contains(&outlet.len())
-            && outlet.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'*')
+            && outlet
+                .bytes()
+                .all(|one| one.is_ascii_alphanumeric() || one == b'*')
             && outlet.bytes().any(|one| one != b'*');
-        well_formed.then(|| EvseId { canonical: format!("{country}*{operator}*E{outlet}") })
+        well_formed.then(|| EvseId {
+            canonical: format!("{country}*{operator}*E{outlet}"),
+        })
     }
 
     /// Country and operator, as `DE/ABC`: written like the key of a party.
     #[must_use]
     pub fn operator(&self) -> String {
-        self.canonical.splitn(3, '*').take(2).collect::<Vec<_>>().join("/")
+        self.canonical
+            .splitn(3, '*')
+            .take(2)
+            .collect::<Vec<_>>()
+            .join("/")
     }
 
     /// The canonical spelling.
@@ -60,7 +68,13 @@ mod tests {
 
     #[test]
     fn every_spelling_of_one_evse_is_the_same_evse() {
-        for text in ["DE*ABC*E100001", "DEABCE100001", "de*abc*e100001", "DE*ABCE100001", "DEABC*E100001"] {
+        for text in [
+            "DE*ABC*E100001",
+            "DEABCE100001",
+            "de*abc*e100001",
+            "DE*ABCE100001",
+            "DEABC*E100001",
+        ] {
             let evse = EvseId::read(text).unwrap();
             assert_eq!(evse.as_str(), "DE*ABC*E100001", "{text}");
             assert_eq!(evse.operator(), "DE/ABC");
@@ -76,9 +90,23 @@ mod tests {
     #[test]
     fn what_is_no_evse_id_is_not_read() {
         // PC-12
-        for text in ["", "DE", "DE*ABC", "DE*ABC*", "DE*ABC*E", "DE*ABC*E*", "DE*ABC*X1", "D1*ABC*E1", "DE*A-C*E1", "+49*123*456",
-            "DE*ABC*E1/2", "DE*ABC*E1 2", "DÉ*ABC*E1", "DE**ABC*E1", "#NA"]
-        {
+        for text in [
+            "",
+            "DE",
+            "DE*ABC",
+            "DE*ABC*",
+            "DE*ABC*E",
+            "DE*ABC*E*",
+            "DE*ABC*X1",
+            "D1*ABC*E1",
+            "DE*A-C*E1",
+            "+49*123*456",
+            "DE*ABC*E1/2",
+            "DE*ABC*E1 2",
+            "DÉ*ABC*E1",
+            "DE**ABC*E1",
+            "#NA",
+        ] {
             assert_eq!(EvseId::read(text), None, "{text}");
         }
         let long = format!("DE*ABC*E{}", "1".repeat(31));

@@ -29,7 +29,13 @@ impl Registered {
     /// The key. `None` would mean that the database was tampered with: only keys that were read get in.
     #[must_use]
     pub fn key(&self) -> Option<&PublicKey> {
-        self.key.get_or_init(|| hex::decode(&self.row.spki_hex).ok().and_then(|der| PublicKey::from_bytes(&der, None).ok())).as_ref()
+        self.key
+            .get_or_init(|| {
+                hex::decode(&self.row.spki_hex)
+                    .ok()
+                    .and_then(|der| PublicKey::from_bytes(&der, None).ok())
+            })
+            .as_ref()
     }
 
     /// The end of its validity: `valid_to` or the deactivation, whichever came first; exclusive.
@@ -84,9 +90,18 @@ impl Index {
         for (places, name) in [
             (&mut self.fingerprints, row.fingerprint.clone()),
             (&mut self.serials, fold(&row.meter_serial)),
-            (&mut self.serials_of_gateways, row.gateway_serial.as_deref().map(fold).unwrap_or_default()),
+            (
+                &mut self.serials_of_gateways,
+                row.gateway_serial.as_deref().map(fold).unwrap_or_default(),
+            ),
             (&mut self.evses, row.evse_id.clone()),
-            (&mut self.uids, row.evse_uid.as_deref().map(|uid| uid_name(&row.cpo_key, uid)).unwrap_or_default()),
+            (
+                &mut self.uids,
+                row.evse_uid
+                    .as_deref()
+                    .map(|uid| uid_name(&row.cpo_key, uid))
+                    .unwrap_or_default(),
+            ),
         ] {
             if let Some(list) = places.get_mut(&name) {
                 list.retain(|one| one.row.id != row.id);
@@ -96,9 +111,13 @@ impl Index {
     }
 
     fn add(&mut self, row: KeyRow) {
-        let one = Arc::new(Registered { row, key: OnceLock::new() });
+        let one = Arc::new(Registered {
+            row,
+            key: OnceLock::new(),
+        });
         let row = &one.row;
-        let enter = |places: &mut Places, name: String| places.entry(name).or_default().push(one.clone());
+        let enter =
+            |places: &mut Places, name: String| places.entry(name).or_default().push(one.clone());
         enter(&mut self.fingerprints, row.fingerprint.clone());
         enter(&mut self.serials, fold(&row.meter_serial));
         if let Some(gateway) = &row.gateway_serial {
@@ -138,17 +157,37 @@ impl Index {
 
     /// Registrations at the EVSE of a CDR: by EVSE-ID, or, when none stands there, by the operator's own id (key-registry.md 4.6).
     #[must_use]
-    pub fn at_evse(&self, cpo_key: &str, evse_id: Option<&str>, evse_uid: Option<&str>) -> Vec<Arc<Registered>> {
-        let by_id: Vec<_> = evse_id.into_iter().flat_map(|id| self.of_evse(id)).cloned().collect();
+    pub fn at_evse(
+        &self,
+        cpo_key: &str,
+        evse_id: Option<&str>,
+        evse_uid: Option<&str>,
+    ) -> Vec<Arc<Registered>> {
+        let by_id: Vec<_> = evse_id
+            .into_iter()
+            .flat_map(|id| self.of_evse(id))
+            .cloned()
+            .collect();
         if !by_id.is_empty() {
             return by_id;
         }
-        evse_uid.into_iter().flat_map(|uid| self.of_uid(cpo_key, uid)).cloned().collect()
+        evse_uid
+            .into_iter()
+            .flat_map(|uid| self.of_uid(cpo_key, uid))
+            .cloned()
+            .collect()
     }
 }
 
-fn found<'a>(places: &'a Places, name: &str) -> impl Iterator<Item = &'a Arc<Registered>> + use<'a> {
-    places.get(name).map(Vec::as_slice).unwrap_or_default().iter()
+fn found<'a>(
+    places: &'a Places,
+    name: &str,
+) -> impl Iterator<Item = &'a Arc<Registered>> + use<'a> {
+    places
+        .get(name)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
 }
 
 fn uid_name(cpo_key: &str, uid: &str) -> String {
@@ -188,7 +227,10 @@ pub(super) mod tests {
     }
 
     fn key() -> PublicKey {
-        SigningMeter::from_seed(Curve::Secp256r1, &[1; 32]).unwrap().public_key().clone()
+        SigningMeter::from_seed(Curve::Secp256r1, &[1; 32])
+            .unwrap()
+            .public_key()
+            .clone()
     }
 
     #[test]
@@ -198,7 +240,11 @@ pub(super) mod tests {
         assert_eq!(index.of_serial("1abc0000000001").count(), 1);
         assert_eq!(index.of_evse("deabce1").count(), 1);
         assert_eq!(index.of_uid("DE/ABC", "E-1").count(), 1);
-        assert_eq!(index.of_uid("DE/XYZ", "E-1").count(), 0, "an operator's own id means nothing at another operator");
+        assert_eq!(
+            index.of_uid("DE/XYZ", "E-1").count(),
+            0,
+            "an operator's own id means nothing at another operator"
+        );
         assert_eq!(index.of_serial("other").count(), 0);
         assert_eq!(index.of_evse("#NA").count(), 0);
         let found = index.of_evse("DE*ABC*E1").next().unwrap();
@@ -236,7 +282,10 @@ pub(super) mod tests {
         let mut changed = row("1", &key());
         changed.deactivated_at = Some(at("2026-02-01T00:00:00Z"));
         index.put(changed);
-        for found in [index.of_serial("1ABC0000000001").collect::<Vec<_>>(), index.of_evse("DE*ABC*E1").collect()] {
+        for found in [
+            index.of_serial("1ABC0000000001").collect::<Vec<_>>(),
+            index.of_evse("DE*ABC*E1").collect(),
+        ] {
             assert_eq!(found.len(), 1);
             assert!(found.iter().all(|one| one.until().is_some()));
         }
@@ -248,6 +297,13 @@ pub(super) mod tests {
     fn a_key_of_a_tampered_row_is_no_key() {
         let mut odd = row("1", &key());
         odd.spki_hex = "zz".to_owned();
-        assert!(Index::new([odd]).of_serial("1ABC0000000001").next().unwrap().key().is_none());
+        assert!(
+            Index::new([odd])
+                .of_serial("1ABC0000000001")
+                .next()
+                .unwrap()
+                .key()
+                .is_none()
+        );
     }
 }

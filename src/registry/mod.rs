@@ -55,7 +55,12 @@ impl Registry {
     pub async fn open(store: Store, clock: SharedClock) -> Result<Arc<Registry>, StoreError> {
         let revision = store.keys_revision().await?;
         let index = Index::new(store.keys_all().await?);
-        Ok(Arc::new(Registry { store, clock, index: RwLock::new(index), revision: Mutex::new(revision) }))
+        Ok(Arc::new(Registry {
+            store,
+            clock,
+            index: RwLock::new(index),
+            revision: Mutex::new(revision),
+        }))
     }
 
     /// What is registered now. Hold it for a lookup only, never across an await.
@@ -138,7 +143,10 @@ impl Registry {
 
     /// Takes over a change of our own without reading everything again, unless somebody else changed something too.
     async fn changed(&self, row: KeyRow, revision: &mut i64) -> Result<(), StoreError> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner).put(row);
+        self.index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(row);
         let current = self.store.keys_revision().await?;
         if current <= *revision + 1 {
             *revision = current;

@@ -52,11 +52,15 @@ pub fn cdr_receiver(
     if let Some(to) = addressee
         && !directory.knows(to)
     {
-        return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
+        return Err(Refusal::unknown_receiver(format!(
+            "no party {to} is known here"
+        )));
     }
     let payer = payer(version, addressee, parties)?;
     let Some((platform, emsp)) = directory.host(payer, Role::Emsp) else {
-        return Err(Refusal::unknown_receiver(format!("no eMSP {payer} is known here (the party of cdr_token)")));
+        return Err(Refusal::unknown_receiver(format!(
+            "no eMSP {payer} is known here (the party of cdr_token)"
+        )));
     };
     if let Some(to) = addressee
         && !lives_on(directory, to, &platform)
@@ -66,13 +70,24 @@ pub fn cdr_receiver(
         )));
     }
     if !emsp.status.is_registered() || !platform.status.is_registered() {
-        return Err(Refusal::not_connected(format!("{} is {}", emsp.party, emsp.status.as_str())));
+        return Err(Refusal::not_connected(format!(
+            "{} is {}",
+            emsp.party,
+            emsp.status.as_str()
+        )));
     }
     if caller.is_hub_peer() && caller.id == platform.id {
         // N-06: two hubs that each believe the other hosts the receiver would play ball with the CDR.
-        return Err(Refusal::hub_error(format!("{} is reached through the hub this CDR came from", emsp.party)));
+        return Err(Refusal::hub_error(format!(
+            "{} is reached through the hub this CDR came from",
+            emsp.party
+        )));
     }
-    Ok(CdrRoute { cpo, emsp: emsp.party, platform })
+    Ok(CdrRoute {
+        cpo,
+        emsp: emsp.party,
+        platform,
+    })
 }
 
 /// Whose CDRs a list on the hub's SENDER interface holds.
@@ -90,13 +105,20 @@ pub struct CdrList {
 ///
 /// # Errors
 /// 403 when `from` is not the caller's; 4001 when nobody answers to `to`; 4000 when `to` is no CPO and so has no CDRs.
-pub fn cdr_list(directory: &Directory, caller: &Platform, routing: &Routing) -> Result<CdrList, Refusal> {
+pub fn cdr_list(
+    directory: &Directory,
+    caller: &Platform,
+    routing: &Routing,
+) -> Result<CdrList, Refusal> {
     let emsps = acting(caller, routing.from.as_ref(), Role::Emsp)?;
     let Some(to) = addressee(directory, routing) else {
         return Ok(CdrList { emsps, cpo: None });
     };
     if let Some((_, cpo)) = directory.host(to, Role::Cpo) {
-        return Ok(CdrList { emsps, cpo: Some(cpo.party) });
+        return Ok(CdrList {
+            emsps,
+            cpo: Some(cpo.party),
+        });
     }
     Err(if directory.knows(to) {
         Refusal::hub_error(format!("{to} is no CPO and has no CDRs to list"))
@@ -111,9 +133,16 @@ pub fn cdr_list(directory: &Directory, caller: &Platform, routing: &Routing) -> 
 ///
 /// # Errors
 /// 403 when `from` is not the caller's (D-12).
-pub fn acting(caller: &Platform, from: Option<&PartyId>, role: Role) -> Result<Vec<PartyId>, Refusal> {
+pub fn acting(
+    caller: &Platform,
+    from: Option<&PartyId>,
+    role: Role,
+) -> Result<Vec<PartyId>, Refusal> {
     match from {
-        None => Ok(caller.parties_with(role).map(|one| one.party.clone()).collect()),
+        None => Ok(caller
+            .parties_with(role)
+            .map(|one| one.party.clone())
+            .collect()),
         Some(from) if !speaks_for(caller, from) => Err(not_yours(from)),
         Some(from) => Ok(registered(caller, from, role).into_iter().collect()),
     }
@@ -126,13 +155,17 @@ fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, 
             return Err(not_yours(from));
         }
         return registered(caller, from, role).ok_or_else(|| {
-            Refusal::invalid_parameter(format!("OCPI-from names {from}, which is not registered here as {role}"))
+            Refusal::invalid_parameter(format!(
+                "OCPI-from names {from}, which is not registered here as {role}"
+            ))
         });
     }
     let mut candidates = caller.parties_with(role);
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only.party.clone()),
-        (None, _) => Err(Refusal::invalid_parameter(format!("no party of this platform is registered as {role}"))),
+        (None, _) => Err(Refusal::invalid_parameter(format!(
+            "no party of this platform is registered as {role}"
+        ))),
         (Some(_), Some(_)) => Err(Refusal::invalid_parameter(format!(
             "OCPI-from-country-code and OCPI-from-party-id are needed: this platform hosts several parties as {role}"
         ))),
@@ -144,13 +177,20 @@ fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, 
 /// A peer hub's credentials list only itself. Until it can announce its parties by HubClientInfo, those the operator listed
 /// for its platform count as announced.
 fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
-    caller.has(from) || (caller.is_hub_peer() && caller.parties.iter().any(|one| one.party == *from && may_be_carried(one.status)))
+    caller.has(from)
+        || (caller.is_hub_peer()
+            && caller
+                .parties
+                .iter()
+                .any(|one| one.party == *from && may_be_carried(one.status)))
 }
 
 fn registered(caller: &Platform, party: &PartyId, role: Role) -> Option<PartyId> {
     caller
         .party_role(party, role)
-        .filter(|one| one.status.is_registered() || (caller.is_hub_peer() && may_be_carried(one.status)))
+        .filter(|one| {
+            one.status.is_registered() || (caller.is_hub_peer() && may_be_carried(one.status))
+        })
         .map(|one| one.party.clone())
 }
 
@@ -159,16 +199,27 @@ fn may_be_carried(status: PlatformStatus) -> bool {
 }
 
 fn not_yours(from: &PartyId) -> Refusal {
-    Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform"))
+    Refusal::forbidden(format!(
+        "OCPI-from names {from}, which is not a party of this platform"
+    ))
 }
 
 fn check_owner(from: &PartyId, owner: &PartyId) -> Result<(), Refusal> {
     if from == owner {
         return Ok(());
     }
-    let same_country = from.country_code().eq_ignore_ascii_case(owner.country_code());
-    let pointer = if same_country { "/party_id" } else { "/country_code" };
-    Err(Refusal::invalid(pointer, format!("the CDR belongs to {owner}, but {from} sends it")))
+    let same_country = from
+        .country_code()
+        .eq_ignore_ascii_case(owner.country_code());
+    let pointer = if same_country {
+        "/party_id"
+    } else {
+        "/country_code"
+    };
+    Err(Refusal::invalid(
+        pointer,
+        format!("the CDR belongs to {owner}, but {from} sends it"),
+    ))
 }
 
 /// `to`, unless it is absent or the hub: both mean "decide by content" for what cannot be broadcast (D-20).
@@ -185,9 +236,9 @@ fn payer<'a>(
         (Some(payer), _, _) => Ok(payer),
         // design.md 3.6.8: 2.2 has no owner in CdrToken.
         (None, Version::V2_2, Some(to)) => Ok(to),
-        (None, Version::V2_2, None) => {
-            Err(Refusal::unknown_receiver("cdr_token has no owner in OCPI 2.2: OCPI-to must name the eMSP"))
-        }
+        (None, Version::V2_2, None) => Err(Refusal::unknown_receiver(
+            "cdr_token has no owner in OCPI 2.2: OCPI-to must name the eMSP",
+        )),
         (None, _, _) => Err(Refusal::invalid("/cdr_token/country_code", "is missing")),
     }
 }
@@ -216,7 +267,11 @@ mod tests {
         PartyId::from_slash(text).unwrap()
     }
 
-    fn platform(id: &str, status: PlatformStatus, parties: &[(&str, Role, PlatformStatus)]) -> Platform {
+    fn platform(
+        id: &str,
+        status: PlatformStatus,
+        parties: &[(&str, Role, PlatformStatus)],
+    ) -> Platform {
         Platform {
             id: PlatformId::from(id),
             name: id.to_owned(),
@@ -244,27 +299,39 @@ mod tests {
             party("DE/TWH"),
             [
                 platform("cpo", Connected, &[("DE/AbC", Role::Cpo, Connected)]),
-                platform("two", Connected, &[
-                    ("NL/CPA", Role::Cpo, Connected),
-                    ("NL/CPB", Role::Cpo, Connected),
-                    ("NL/CPB", Role::Emsp, Connected),
-                    ("NL/OLD", Role::Cpo, Suspended),
-                    ("NL/OLD", Role::Nsp, Connected),
-                ]),
-                platform("msp", Connected, &[
-                    ("DE/MSA", Role::Emsp, Connected),
-                    ("DE/MSB", Role::Emsp, Connected),
-                    ("DE/MSP", Role::Emsp, Planned),
-                ]),
+                platform(
+                    "two",
+                    Connected,
+                    &[
+                        ("NL/CPA", Role::Cpo, Connected),
+                        ("NL/CPB", Role::Cpo, Connected),
+                        ("NL/CPB", Role::Emsp, Connected),
+                        ("NL/OLD", Role::Cpo, Suspended),
+                        ("NL/OLD", Role::Nsp, Connected),
+                    ],
+                ),
+                platform(
+                    "msp",
+                    Connected,
+                    &[
+                        ("DE/MSA", Role::Emsp, Connected),
+                        ("DE/MSB", Role::Emsp, Connected),
+                        ("DE/MSP", Role::Emsp, Planned),
+                    ],
+                ),
                 platform("away", Offline, &[("FR/OFF", Role::Emsp, Connected)]),
                 platform("planned", Planned, &[("FR/PLA", Role::Emsp, Planned)]),
                 platform("stopped", Suspended, &[("FR/SUS", Role::Emsp, Connected)]),
-                platform("hub", Connected, &[
-                    ("SE/HUB", Role::Hub, Connected),
-                    ("SE/FAR", Role::Cpo, Planned),
-                    ("SE/GON", Role::Cpo, Suspended),
-                    ("SE/MSP", Role::Emsp, Connected),
-                ]),
+                platform(
+                    "hub",
+                    Connected,
+                    &[
+                        ("SE/HUB", Role::Hub, Connected),
+                        ("SE/FAR", Role::Cpo, Planned),
+                        ("SE/GON", Role::Cpo, Suspended),
+                        ("SE/MSP", Role::Emsp, Connected),
+                    ],
+                ),
             ],
         )
     }
@@ -290,10 +357,22 @@ mod tests {
     fn ask(case: &Case) -> Result<CdrRoute, Refusal> {
         let directory = world();
         let caller = directory.platform(&PlatformId::from(case.caller)).unwrap();
-        let routing = Routing { to: case.to.map(party), from: case.from.map(party) };
+        let routing = Routing {
+            to: case.to.map(party),
+            from: case.from.map(party),
+        };
         let owner = party(case.owner);
         let payer = case.payer.map(party);
-        cdr_receiver(&directory, &caller, &routing, case.version, CdrParties { owner: &owner, payer: payer.as_ref() })
+        cdr_receiver(
+            &directory,
+            &caller,
+            &routing,
+            case.version,
+            CdrParties {
+                owner: &owner,
+                payer: payer.as_ref(),
+            },
+        )
     }
 
     fn refused(case: &Case) -> Situation {
@@ -303,7 +382,13 @@ mod tests {
     #[test]
     fn a_cdr_goes_to_the_party_that_pays_however_it_is_addressed() {
         // CDR-18, R-59, R-71, D-20
-        for to in [Some("DE/MSA"), Some("de/msa"), Some("DE/TWH"), Some("de/twh"), None] {
+        for to in [
+            Some("DE/MSA"),
+            Some("de/msa"),
+            Some("DE/TWH"),
+            Some("de/twh"),
+            None,
+        ] {
             let route = ask(&Case { to, ..DIRECT }).unwrap();
             assert_eq!(route.emsp.to_string(), "DE/MSA");
             assert_eq!(route.platform.id.as_str(), "msp");
@@ -313,14 +398,25 @@ mod tests {
     #[test]
     fn another_party_of_the_payers_platform_may_be_addressed_and_the_payer_still_gets_it() {
         // design.md 3.6.1 refuses only another platform; the CDR is the payer's (CDR-18)
-        let route = ask(&Case { to: Some("DE/MSB"), ..DIRECT }).unwrap();
+        let route = ask(&Case {
+            to: Some("DE/MSB"),
+            ..DIRECT
+        })
+        .unwrap();
         assert_eq!(route.emsp.to_string(), "DE/MSA");
     }
 
     #[test]
     fn parties_are_written_as_they_registered() {
         // R-04, D-04
-        let route = ask(&Case { from: Some("de/abc"), owner: "dE/aBC", payer: Some("de/msa"), to: None, ..DIRECT }).unwrap();
+        let route = ask(&Case {
+            from: Some("de/abc"),
+            owner: "dE/aBC",
+            payer: Some("de/msa"),
+            to: None,
+            ..DIRECT
+        })
+        .unwrap();
         assert_eq!(route.cpo.to_string(), "DE/AbC");
         assert_eq!(route.emsp.to_string(), "DE/MSA");
     }
@@ -329,59 +425,166 @@ mod tests {
     fn from_must_be_a_party_of_the_calling_platform() {
         // R-06, D-12
         for from in ["NL/CPA", "DE/MSA", "XX/YYY", "DE/TWH"] {
-            assert_eq!(refused(&Case { from: Some(from), owner: from, ..DIRECT }), Situation::Forbidden, "{from}");
+            assert_eq!(
+                refused(&Case {
+                    from: Some(from),
+                    owner: from,
+                    ..DIRECT
+                }),
+                Situation::Forbidden,
+                "{from}"
+            );
         }
-        let dropped = Case { caller: "msp", from: Some("DE/MSP"), owner: "DE/MSP", ..DIRECT };
-        assert_eq!(refused(&dropped), Situation::Forbidden, "listed, but never registered");
+        let dropped = Case {
+            caller: "msp",
+            from: Some("DE/MSP"),
+            owner: "DE/MSP",
+            ..DIRECT
+        };
+        assert_eq!(
+            refused(&dropped),
+            Situation::Forbidden,
+            "listed, but never registered"
+        );
     }
 
     #[test]
     fn from_must_be_a_cpo() {
         // design.md 3.6.1
-        let emsp = Case { caller: "msp", from: Some("DE/MSA"), owner: "DE/MSA", ..DIRECT };
+        let emsp = Case {
+            caller: "msp",
+            from: Some("DE/MSA"),
+            owner: "DE/MSA",
+            ..DIRECT
+        };
         assert_eq!(refused(&emsp), Situation::InvalidParameter);
-        let role_dropped = Case { caller: "two", from: Some("NL/OLD"), owner: "NL/OLD", ..DIRECT };
+        let role_dropped = Case {
+            caller: "two",
+            from: Some("NL/OLD"),
+            owner: "NL/OLD",
+            ..DIRECT
+        };
         assert_eq!(refused(&role_dropped), Situation::InvalidParameter);
     }
 
     #[test]
     fn a_missing_from_is_inferred_only_when_one_cpo_can_be_meant() {
         //
-        let route = ask(&Case { from: None, ..DIRECT }).unwrap();
+        let route = ask(&Case {
+            from: None,
+            ..DIRECT
+        })
+        .unwrap();
         assert_eq!(route.cpo.to_string(), "DE/AbC");
-        let two = Case { caller: "two", from: None, owner: "NL/CPA", ..DIRECT };
+        let two = Case {
+            caller: "two",
+            from: None,
+            owner: "NL/CPA",
+            ..DIRECT
+        };
         assert_eq!(refused(&two), Situation::InvalidParameter);
-        let none = Case { caller: "msp", from: None, owner: "DE/MSA", ..DIRECT };
+        let none = Case {
+            caller: "msp",
+            from: None,
+            owner: "DE/MSA",
+            ..DIRECT
+        };
         assert_eq!(refused(&none), Situation::InvalidParameter);
     }
 
     #[test]
     fn a_cdr_of_somebody_else_is_refused_by_pointer() {
         // R-12, design.md promise 6
-        let other = ask(&Case { owner: "DE/XYZ", ..DIRECT }).unwrap_err();
+        let other = ask(&Case {
+            owner: "DE/XYZ",
+            ..DIRECT
+        })
+        .unwrap_err();
         assert_eq!(other.situation, Situation::InvalidParameter);
-        assert!(other.message.starts_with("/party_id: "), "{}", other.message);
-        let abroad = ask(&Case { owner: "NL/ABC", ..DIRECT }).unwrap_err();
-        assert!(abroad.message.starts_with("/country_code: "), "{}", abroad.message);
-        let neighbour = Case { caller: "two", from: Some("NL/CPA"), owner: "NL/CPB", ..DIRECT };
-        assert_eq!(refused(&neighbour), Situation::InvalidParameter, "not even for a neighbour on the same platform");
+        assert!(
+            other.message.starts_with("/party_id: "),
+            "{}",
+            other.message
+        );
+        let abroad = ask(&Case {
+            owner: "NL/ABC",
+            ..DIRECT
+        })
+        .unwrap_err();
+        assert!(
+            abroad.message.starts_with("/country_code: "),
+            "{}",
+            abroad.message
+        );
+        let neighbour = Case {
+            caller: "two",
+            from: Some("NL/CPA"),
+            owner: "NL/CPB",
+            ..DIRECT
+        };
+        assert_eq!(
+            refused(&neighbour),
+            Situation::InvalidParameter,
+            "not even for a neighbour on the same platform"
+        );
     }
 
     #[test]
     fn an_unknown_receiver_is_4001() {
         // design.md 3.6.1
-        assert_eq!(refused(&Case { to: Some("XX/YYY"), ..DIRECT }), Situation::UnknownReceiver);
+        assert_eq!(
+            refused(&Case {
+                to: Some("XX/YYY"),
+                ..DIRECT
+            }),
+            Situation::UnknownReceiver
+        );
         for to in [None, Some("DE/TWH"), Some("DE/MSA")] {
-            assert_eq!(refused(&Case { to, payer: Some("XX/YYY"), ..DIRECT }), Situation::UnknownReceiver);
+            assert_eq!(
+                refused(&Case {
+                    to,
+                    payer: Some("XX/YYY"),
+                    ..DIRECT
+                }),
+                Situation::UnknownReceiver
+            );
         }
-        assert_eq!(refused(&Case { to: None, payer: Some("NL/CPA"), ..DIRECT }), Situation::UnknownReceiver, "a CPO does not pay");
-        assert_eq!(refused(&Case { to: None, payer: Some("DE/TWH"), ..DIRECT }), Situation::UnknownReceiver, "nor does the hub");
+        assert_eq!(
+            refused(&Case {
+                to: None,
+                payer: Some("NL/CPA"),
+                ..DIRECT
+            }),
+            Situation::UnknownReceiver,
+            "a CPO does not pay"
+        );
+        assert_eq!(
+            refused(&Case {
+                to: None,
+                payer: Some("DE/TWH"),
+                ..DIRECT
+            }),
+            Situation::UnknownReceiver,
+            "nor does the hub"
+        );
     }
 
     #[test]
     fn to_and_payer_on_two_platforms_is_2001() {
-        assert_eq!(refused(&Case { to: Some("FR/OFF"), ..DIRECT }), Situation::InvalidParameter);
-        assert_eq!(refused(&Case { to: Some("DE/ABC"), ..DIRECT }), Situation::InvalidParameter);
+        assert_eq!(
+            refused(&Case {
+                to: Some("FR/OFF"),
+                ..DIRECT
+            }),
+            Situation::InvalidParameter
+        );
+        assert_eq!(
+            refused(&Case {
+                to: Some("DE/ABC"),
+                ..DIRECT
+            }),
+            Situation::InvalidParameter
+        );
     }
 
     #[test]
@@ -389,7 +592,15 @@ mod tests {
         //
         for payer in ["FR/PLA", "FR/SUS", "DE/MSP"] {
             for to in [None, Some(payer)] {
-                assert_eq!(refused(&Case { to, payer: Some(payer), ..DIRECT }), Situation::NotConnected, "{payer}");
+                assert_eq!(
+                    refused(&Case {
+                        to,
+                        payer: Some(payer),
+                        ..DIRECT
+                    }),
+                    Situation::NotConnected,
+                    "{payer}"
+                );
             }
         }
     }
@@ -397,49 +608,111 @@ mod tests {
     #[test]
     fn a_receiver_that_is_away_is_a_receiver() {
         // design.md 3.6.5: custody, where R-42 would say 4003
-        let route = ask(&Case { to: None, payer: Some("FR/OFF"), ..DIRECT }).unwrap();
+        let route = ask(&Case {
+            to: None,
+            payer: Some("FR/OFF"),
+            ..DIRECT
+        })
+        .unwrap();
         assert_eq!(route.platform.status, Offline);
     }
 
     #[test]
     fn a_party_may_write_to_its_own_platform() {
         //
-        let route =
-            ask(&Case { caller: "two", from: Some("NL/CPA"), owner: "NL/CPA", to: None, payer: Some("NL/CPB"), ..DIRECT }).unwrap();
+        let route = ask(&Case {
+            caller: "two",
+            from: Some("NL/CPA"),
+            owner: "NL/CPA",
+            to: None,
+            payer: Some("NL/CPB"),
+            ..DIRECT
+        })
+        .unwrap();
         assert_eq!(route.platform.id.as_str(), "two");
     }
 
     #[test]
     fn a_2_2_cdr_without_a_token_owner_goes_where_to_says() {
         // design.md 3.6.8, X-002
-        let old = Case { version: Version::V2_2, payer: None, ..DIRECT };
+        let old = Case {
+            version: Version::V2_2,
+            payer: None,
+            ..DIRECT
+        };
         assert_eq!(ask(&old).unwrap().emsp.to_string(), "DE/MSA");
         for to in [None, Some("DE/TWH")] {
-            assert_eq!(refused(&Case { to, version: Version::V2_2, payer: None, ..DIRECT }), Situation::UnknownReceiver);
+            assert_eq!(
+                refused(&Case {
+                    to,
+                    version: Version::V2_2,
+                    payer: None,
+                    ..DIRECT
+                }),
+                Situation::UnknownReceiver
+            );
         }
-        let new = ask(&Case { payer: None, ..DIRECT }).unwrap_err();
+        let new = ask(&Case {
+            payer: None,
+            ..DIRECT
+        })
+        .unwrap_err();
         assert_eq!(new.message, "/cdr_token/country_code: is missing");
     }
 
     #[test]
     fn a_peer_hub_speaks_for_parties_it_announced_and_gets_nothing_back() {
         // R-06, D-26, N-06
-        let relayed = Case { caller: "hub", from: Some("SE/FAR"), owner: "SE/FAR", ..DIRECT };
+        let relayed = Case {
+            caller: "hub",
+            from: Some("SE/FAR"),
+            owner: "SE/FAR",
+            ..DIRECT
+        };
         assert_eq!(ask(&relayed).unwrap().cpo.to_string(), "SE/FAR");
-        let suspended = Case { caller: "hub", from: Some("SE/GON"), owner: "SE/GON", ..DIRECT };
+        let suspended = Case {
+            caller: "hub",
+            from: Some("SE/GON"),
+            owner: "SE/GON",
+            ..DIRECT
+        };
         assert_eq!(refused(&suspended), Situation::Forbidden);
-        let foreign = Case { caller: "hub", from: Some("DE/ABC"), ..DIRECT };
+        let foreign = Case {
+            caller: "hub",
+            from: Some("DE/ABC"),
+            ..DIRECT
+        };
         assert_eq!(refused(&foreign), Situation::Forbidden);
-        let back = Case { to: None, payer: Some("SE/MSP"), ..relayed };
+        let back = Case {
+            to: None,
+            payer: Some("SE/MSP"),
+            ..relayed
+        };
         assert_eq!(refused(&back), Situation::HubError);
     }
 
-    fn list(caller: &str, from: Option<&str>, to: Option<&str>) -> Result<(Vec<String>, Option<String>), Situation> {
+    fn list(
+        caller: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(Vec<String>, Option<String>), Situation> {
         let directory = world();
         let caller = directory.platform(&PlatformId::from(caller)).unwrap();
-        cdr_list(&directory, &caller, &Routing { to: to.map(party), from: from.map(party) })
-            .map(|list| (list.emsps.iter().map(PartyId::to_string).collect(), list.cpo.map(|cpo| cpo.to_string())))
-            .map_err(|refusal| refusal.situation)
+        cdr_list(
+            &directory,
+            &caller,
+            &Routing {
+                to: to.map(party),
+                from: from.map(party),
+            },
+        )
+        .map(|list| {
+            (
+                list.emsps.iter().map(PartyId::to_string).collect(),
+                list.cpo.map(|cpo| cpo.to_string()),
+            )
+        })
+        .map_err(|refusal| refusal.situation)
     }
 
     #[test]
@@ -447,13 +720,31 @@ mod tests {
         // D-18
         let both = vec!["DE/MSA".to_owned(), "DE/MSB".to_owned()];
         assert_eq!(list("msp", None, None), Ok((both.clone(), None)));
-        assert_eq!(list("msp", Some("de/msb"), None), Ok((vec!["DE/MSB".to_owned()], None)));
-        assert_eq!(list("msp", None, Some("DE/TWH")), Ok((both.clone(), None)), "GET all");
-        assert_eq!(list("msp", None, Some("de/abc")), Ok((both, Some("DE/AbC".to_owned()))), "narrowed to one CPO");
-        assert_eq!(list("cpo", None, None), Ok((Vec::new(), None)), "a CPO pays for nothing");
+        assert_eq!(
+            list("msp", Some("de/msb"), None),
+            Ok((vec!["DE/MSB".to_owned()], None))
+        );
+        assert_eq!(
+            list("msp", None, Some("DE/TWH")),
+            Ok((both.clone(), None)),
+            "GET all"
+        );
+        assert_eq!(
+            list("msp", None, Some("de/abc")),
+            Ok((both, Some("DE/AbC".to_owned()))),
+            "narrowed to one CPO"
+        );
+        assert_eq!(
+            list("cpo", None, None),
+            Ok((Vec::new(), None)),
+            "a CPO pays for nothing"
+        );
         assert_eq!(list("two", Some("NL/CPA"), None), Ok((Vec::new(), None)));
         assert_eq!(list("msp", Some("NL/CPA"), None), Err(Situation::Forbidden));
-        assert_eq!(list("msp", None, Some("XX/YYY")), Err(Situation::UnknownReceiver));
+        assert_eq!(
+            list("msp", None, Some("XX/YYY")),
+            Err(Situation::UnknownReceiver)
+        );
         assert_eq!(list("msp", None, Some("FR/OFF")), Err(Situation::HubError));
     }
 }

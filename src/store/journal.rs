@@ -66,7 +66,10 @@ impl Store {
         };
         let (records, next) = page(ask!(self, find(asked))?, limit, |record| &record.id);
         Ok((
-            records.into_iter().map(JournalRecord::read).collect::<Result<_, _>>()?,
+            records
+                .into_iter()
+                .map(JournalRecord::read)
+                .collect::<Result<_, _>>()?,
             next,
         ))
     }

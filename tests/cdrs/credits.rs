@@ -7,7 +7,12 @@ use crate::peer::Peer;
 use crate::world::{On, World, cdr, meter, signed, signed_data};
 
 fn credit(id: &str, of: &str, emsp: &str, signed_data: &str) -> String {
-    cdr(id, emsp, signed_data, &format!("\"credit\":true,\"credit_reference_id\":\"{of}\","))
+    cdr(
+        id,
+        emsp,
+        signed_data,
+        &format!("\"credit\":true,\"credit_reference_id\":\"{of}\","),
+    )
 }
 
 on_both! {

@@ -19,7 +19,10 @@ pub struct Got {
 
 impl Got {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -38,11 +41,21 @@ pub struct Answer {
 
 impl Answer {
     pub fn envelope(status: u16, code: u16, message: &str) -> Answer {
-        Answer::plain(status, &format!(r#"{{"status_code":{code},"status_message":"{message}","timestamp":"2026-11-21T10:00:00Z"}}"#))
+        Answer::plain(
+            status,
+            &format!(
+                r#"{{"status_code":{code},"status_message":"{message}","timestamp":"2026-11-21T10:00:00Z"}}"#
+            ),
+        )
     }
 
     pub fn plain(status: u16, body: &str) -> Answer {
-        Answer { status, headers: Vec::new(), body: body.to_owned(), after: Duration::ZERO }
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: body.to_owned(),
+            after: Duration::ZERO,
+        }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Answer {
@@ -75,9 +88,16 @@ impl Peer {
         let state = State {
             got: Vec::new(),
             post: Answer::envelope(201, 1000, "thanks"),
-            get: Answer::plain(200, r#"{"status_code":1000,"data":[],"timestamp":"2026-11-21T10:00:00Z"}"#),
+            get: Answer::plain(
+                200,
+                r#"{"status_code":1000,"data":[],"timestamp":"2026-11-21T10:00:00Z"}"#,
+            ),
         };
-        let peer = Peer { address, state: Arc::new(Mutex::new(state)), serving: Mutex::new(None) };
+        let peer = Peer {
+            address,
+            state: Arc::new(Mutex::new(state)),
+            serving: Mutex::new(None),
+        };
         peer.serve(listener);
         peer
     }
@@ -113,11 +133,25 @@ impl Peer {
 
     /// The CDRs it got, in order.
     pub fn cdrs(&self) -> Vec<Got> {
-        self.state.lock().unwrap().got.iter().filter(|got| got.method == "POST").cloned().collect()
+        self.state
+            .lock()
+            .unwrap()
+            .got
+            .iter()
+            .filter(|got| got.method == "POST")
+            .cloned()
+            .collect()
     }
 
     pub fn gets(&self) -> Vec<Got> {
-        self.state.lock().unwrap().got.iter().filter(|got| got.method == "GET").cloned().collect()
+        self.state
+            .lock()
+            .unwrap()
+            .got
+            .iter()
+            .filter(|got| got.method == "GET")
+            .cloned()
+            .collect()
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -146,19 +180,31 @@ impl Drop for Peer {
 
 async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
-    let Some(got) = read(&mut stream).await else { return };
+    let Some(got) = read(&mut stream).await else {
+        return;
+    };
     let answer = {
         let mut state = state.lock().unwrap();
-        let answer = if got.method == "POST" { state.post.clone() } else { state.get.clone() };
+        let answer = if got.method == "POST" {
+            state.post.clone()
+        } else {
+            state.get.clone()
+        };
         state.got.push(got);
         answer
     };
     tokio::time::sleep(answer.after).await;
-    let mut text = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", answer.status, answer.body.len());
+    let mut text = format!(
+        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+        answer.status,
+        answer.body.len()
+    );
     for (name, value) in &answer.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    let _ = stream.write_all(format!("{text}\r\n{}", answer.body).as_bytes()).await;
+    let _ = stream
+        .write_all(format!("{text}\r\n{}", answer.body).as_bytes())
+        .await;
     let _ = stream.shutdown().await;
 }
 
@@ -171,12 +217,23 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Got> {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let length = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = length
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Got { method, path, headers, body })
+    Some(Got {
+        method,
+        path,
+        headers,
+        body,
+    })
 }

@@ -80,7 +80,12 @@ impl World {
             max_body: 50_000_000,
             user_agent: "test".into(),
         });
-        Some(World { hub, clock, http: http.unwrap(), _files: files })
+        Some(World {
+            hub,
+            clock,
+            http: http.unwrap(),
+            _files: files,
+        })
     }
 
     /// A platform with these parties ("DE/ABC:CPO"), reachable at `peer` where it has a CDR RECEIVER interface.
@@ -88,7 +93,13 @@ impl World {
         self.platform_with(parties, peer, json!({}), "2.2.1").await
     }
 
-    pub async fn platform_with(&self, parties: &[&str], peer: Option<&Peer>, options: Value, version: &str) -> Platform {
+    pub async fn platform_with(
+        &self,
+        parties: &[&str],
+        peer: Option<&Peer>,
+        options: Value,
+        version: &str,
+    ) -> Platform {
         let (id, token) = (Uuid::now_v7().to_string(), format!("tw-{}", Uuid::new_v4()));
         let now = self.clock.now();
         let row = |spec: &&str, status: &str| {
@@ -106,7 +117,9 @@ impl World {
             }
         };
         let endpoints = match peer {
-            Some(peer) => json!([{"identifier": "cdrs", "role": "RECEIVER", "url": peer.url("/in/box?tenant=1")}]),
+            Some(peer) => {
+                json!([{"identifier": "cdrs", "role": "RECEIVER", "url": peer.url("/in/box?tenant=1")}])
+            }
             None => json!([]),
         };
         let store = &self.hub.store;
@@ -121,7 +134,9 @@ impl World {
             })
             .await
             .unwrap();
-        let versions_url = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |peer| peer.url("/versions"));
+        let versions_url = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |peer| {
+            peer.url("/versions")
+        });
         store
             .platform_change(PlatformChange {
                 id: id.clone(),
@@ -151,49 +166,88 @@ impl World {
         self.post_with(by, &[], body, "2.2.1").await
     }
 
-    pub async fn post_with(&self, by: &Platform, headers: &[(&str, &str)], body: &str, version: &str) -> Heard {
+    pub async fn post_with(
+        &self,
+        by: &Platform,
+        headers: &[(&str, &str)],
+        body: &str,
+        version: &str,
+    ) -> Heard {
         let url = format!("{}/ocpi/{version}/receiver/cdrs", self.hub.url);
-        self.ask(by, Method::POST, &url, headers, Some(body.to_owned())).await
+        self.ask(by, Method::POST, &url, headers, Some(body.to_owned()))
+            .await
     }
 
     /// GET of a path or of an absolute URL.
     pub async fn get(&self, by: &Platform, place: &str, headers: &[(&str, &str)]) -> Heard {
-        let url = if place.starts_with('/') { format!("{}{place}", self.hub.url) } else { place.to_owned() };
+        let url = if place.starts_with('/') {
+            format!("{}{place}", self.hub.url)
+        } else {
+            place.to_owned()
+        };
         self.ask(by, Method::GET, &url, headers, None).await
     }
 
     pub async fn list(&self, by: &Platform, query: &str) -> Heard {
-        self.get(by, &format!("/ocpi/2.2.1/sender/cdrs{query}"), &[]).await
+        self.get(by, &format!("/ocpi/2.2.1/sender/cdrs{query}"), &[])
+            .await
     }
 
-    pub async fn ask(&self, by: &Platform, method: Method, url: &str, headers: &[(&str, &str)], body: Option<String>) -> Heard {
-        let mut all = vec![("Authorization".to_owned(), authorization(&by.token, TokenForm::Base64))];
+    pub async fn ask(
+        &self,
+        by: &Platform,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Heard {
+        let mut all = vec![(
+            "Authorization".to_owned(),
+            authorization(&by.token, TokenForm::Base64),
+        )];
         if body.is_some() {
             all.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.extend(
+            headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         Heard::of(self.send(method, url, all, body).await)
     }
 
     /// The operator API: status and JSON.
     pub async fn operator(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut headers = vec![("Authorization".to_owned(), "Bearer operator-token".to_owned())];
+        let mut headers = vec![(
+            "Authorization".to_owned(),
+            "Bearer operator-token".to_owned(),
+        )];
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
         let url = format!("{}{path}", self.hub.url);
-        let answer = self.send(method, &url, headers, body.map(|body| body.to_string())).await;
-        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+        let answer = self
+            .send(method, &url, headers, body.map(|body| body.to_string()))
+            .await;
+        (
+            answer.status,
+            serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
+        )
     }
 
     /// How the operator sees a CDR of DE/ABC.
     pub async fn cdr(&self, id: &str) -> Value {
-        let (status, cdr) = self.operator(Method::GET, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None).await;
+        let (status, cdr) = self
+            .operator(Method::GET, &format!("/operator/v1/cdrs/DE/ABC/{id}"), None)
+            .await;
         if status == 200 { cdr } else { Value::Null }
     }
 
     pub async fn delivery(&self, id: &str) -> String {
-        self.cdr(id).await["delivery"].as_str().unwrap_or("gone").to_owned()
+        self.cdr(id).await["delivery"]
+            .as_str()
+            .unwrap_or("gone")
+            .to_owned()
     }
 
     /// Time passes, and the hub notices: until the CDR is in that state.
@@ -206,7 +260,10 @@ impl World {
             self.hub.delivery.nudge();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{id} is {} and never became {wanted}", self.delivery(id).await);
+        panic!(
+            "{id} is {} and never became {wanted}",
+            self.delivery(id).await
+        );
     }
 
     pub async fn register(&self, meter: &SigningMeter) -> String {
@@ -227,7 +284,13 @@ impl World {
         key["id"].as_str().unwrap().to_owned()
     }
 
-    async fn send(&self, method: Method, url: &str, headers: Vec<(String, String)>, body: Option<String>) -> Answer {
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+    ) -> Answer {
         let outgoing = Outgoing {
             method,
             url: url.to_owned(),
@@ -261,7 +324,10 @@ impl Heard {
         Heard {
             http: answer.status,
             code: json["status_code"].as_u64().unwrap_or(0),
-            message: json["status_message"].as_str().unwrap_or_default().to_owned(),
+            message: json["status_message"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             location: answer.header("location").map(str::to_owned),
             answer,
         }
@@ -278,7 +344,12 @@ impl Heard {
     /// The ids of the CDRs on a page.
     pub fn ids(&self) -> Vec<String> {
         let json = self.json();
-        json["data"].as_array().unwrap().iter().map(|cdr| cdr["id"].as_str().unwrap().to_owned()).collect()
+        json["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|cdr| cdr["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -339,15 +410,23 @@ pub fn cdr(id: &str, emsp: &str, signed_data: &str, more: &str) -> String {
 
 /// A database of its own on the server of `TRUEWATT_TEST_POSTGRES`.
 async fn fresh_postgres() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "where the test server is, only the environment knows")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the test server is, only the environment knows"
+    )]
     let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {
         println!("skipped on PostgreSQL: TRUEWATT_TEST_POSTGRES is not set");
         return None;
     };
-    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     let name = format!("cdrs_{}", Uuid::new_v4().simple());
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    client
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
     Some(format!("{base}/{name}"))
 }

@@ -113,7 +113,6 @@ impl Peer {
         self.with(|state| state.tokens.push(token.to_owned()));
     }
 
-
     pub fn speak(&self, versions: &[&'static str]) {
         self.with(|state| state.versions = versions.to_vec());
     }

@@ -50,7 +50,11 @@ impl Store {
     pub async fn verdict_add(&self, new: NewVerdict) -> Result<Vec<BlockUse>, StoreError> {
         let verdict = VerdictRecord::new(&new.row_id, new.report, new.checked_at);
         let (blocks, claims) = (new.blocks.clone(), new.blocks);
-        let force = Force { status: new.status, billable: new.billable, marker: new.marker };
+        let force = Force {
+            status: new.status,
+            billable: new.billable,
+            marker: new.marker,
+        };
         match change!(self, add(verdict, force, claims)) {
             Ok(()) => Ok(Vec::new()),
             // Another CDR has one of the blocks: which, the caller needs to know before it judges again.

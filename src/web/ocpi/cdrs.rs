@@ -1,7 +1,7 @@
 //! CDRs: posted to the RECEIVER interface, listed on the SENDER interface (1.13). What happens behind is `exchange`'s.
 
-use actix_web::HttpResponse;
 use actix_web::HttpRequest;
+use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use super::Registered;
@@ -21,11 +21,22 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn post(asked: Registered, JsonBody(body): JsonBody, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
+async fn post(
+    asked: Registered,
+    JsonBody(body): JsonBody,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, OcpiError> {
     let version = asked.version()?;
-    let post = CdrPost { routing: asked.routing, ids: asked.ids, version, body };
+    let post = CdrPost {
+        routing: asked.routing,
+        ids: asked.ids,
+        version,
+        body,
+    };
     let answer = doors.exchange.post(&asked.caller, post).await?;
-    let mut reply = Reply::of(answer.code).http(answer.http_status).routing(Some(&answer.to), Some(&answer.from));
+    let mut reply = Reply::of(answer.code)
+        .http(answer.http_status)
+        .routing(Some(&answer.to), Some(&answer.from));
     if let Some(message) = answer.message {
         reply = reply.message(message);
     }
@@ -35,9 +46,21 @@ async fn post(asked: Registered, JsonBody(body): JsonBody, doors: Data<Doors>) -
     Ok(reply.send(doors.clock.now()))
 }
 
-async fn list(asked: Registered, request: HttpRequest, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
+async fn list(
+    asked: Registered,
+    request: HttpRequest,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, OcpiError> {
     let version = asked.version()?;
-    let found = doors.exchange.list(&asked.caller, &asked.routing, version, request.query_string()).await?;
+    let found = doors
+        .exchange
+        .list(
+            &asked.caller,
+            &asked.routing,
+            version,
+            request.query_string(),
+        )
+        .await?;
     let mut reply = Reply::success()
         .data(found.data)
         .header(headers::X_TOTAL_COUNT, found.total.to_string())

@@ -21,9 +21,21 @@ use crate::web::{Document, Doors, Route};
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/operator/v1/cdrs", Document::Operator, list),
-        Route::get("/operator/v1/cdrs/{country_code}/{party_id}/{id}", Document::Operator, show),
-        Route::post("/operator/v1/cdrs/{country_code}/{party_id}/{id}/release", Document::Operator, release),
-        Route::post("/operator/v1/cdrs/{country_code}/{party_id}/{id}/recheck", Document::Operator, recheck),
+        Route::get(
+            "/operator/v1/cdrs/{country_code}/{party_id}/{id}",
+            Document::Operator,
+            show,
+        ),
+        Route::post(
+            "/operator/v1/cdrs/{country_code}/{party_id}/{id}/release",
+            Document::Operator,
+            release,
+        ),
+        Route::post(
+            "/operator/v1/cdrs/{country_code}/{party_id}/{id}/recheck",
+            Document::Operator,
+            recheck,
+        ),
     ]
 }
 
@@ -41,7 +53,10 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
         from: instant(&query, "from")?,
         to: instant(&query, "to")?,
     };
-    let found = doors.store.cdr_list(filter, page.after.as_deref(), page.limit).await;
+    let found = doors
+        .store
+        .cdr_list(filter, page.after.as_deref(), page.limit)
+        .await;
     let (rows, next) = found.map_err(|error| Fault::new("listing CDRs", error))?;
     let items = rows
         .iter()
@@ -83,20 +98,38 @@ async fn find(name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
     let nothing = || Problem::not_found("there is no such CDR");
     let (country_code, party_id, id) = name.into_inner();
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;
-    let found = doors.store.cdr_find(&cpo.key(), &fold(&id)).await.map_err(|error| Fault::new("reading a CDR", error))?;
+    let found = doors
+        .store
+        .cdr_find(&cpo.key(), &fold(&id))
+        .await
+        .map_err(|error| Fault::new("reading a CDR", error))?;
     found.ok_or_else(nothing)
 }
 
 async fn again(cdr: &CdrRow, doors: &Doors) -> Result<CdrRow, Problem> {
-    let found = doors.store.cdr_by_row(&cdr.id).await.map_err(|error| Fault::new("reading a CDR", error))?;
+    let found = doors
+        .store
+        .cdr_by_row(&cdr.id)
+        .await
+        .map_err(|error| Fault::new("reading a CDR", error))?;
     found.ok_or_else(|| Problem::not_found("there is no such CDR"))
 }
 
 /// Everything about one CDR. Body and verdicts stand there as they are kept, octet for octet.
 async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
-    let reports = doors.store.verdicts(&cdr.id).await.map_err(|error| Fault::new("reading verdicts", error))?;
-    let attempts = doors.store.attempts(&cdr.id).await.map_err(|error| Fault::new("reading attempts", error))?;
-    let raw = |text: String| RawValue::from_string(text).map_err(|error| Fault::new("reading a CDR as JSON", error));
+    let reports = doors
+        .store
+        .verdicts(&cdr.id)
+        .await
+        .map_err(|error| Fault::new("reading verdicts", error))?;
+    let attempts = doors
+        .store
+        .attempts(&cdr.id)
+        .await
+        .map_err(|error| Fault::new("reading attempts", error))?;
+    let raw = |text: String| {
+        RawValue::from_string(text).map_err(|error| Fault::new("reading a CDR as JSON", error))
+    };
     #[derive(serde::Serialize)]
     struct Document {
         #[serde(flatten)]
@@ -123,27 +156,41 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
         reports: reports.into_iter().map(raw).collect::<Result<_, _>>()?,
         body: raw(cdr.body.clone())?,
     };
-    let text = serde_json::to_string(&document).map_err(|error| Fault::new("writing a CDR down", error))?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+    let text = serde_json::to_string(&document)
+        .map_err(|error| Fault::new("writing a CDR down", error))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(text))
 }
 
 fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, Problem> {
     match query.get(name) {
         None => Ok(None),
         Some(text) if words.contains(&text) => Ok(Some(text.to_owned())),
-        Some(_) => Err(Problem::bad_request(name, format!("must be one of {}", words.join(", ")))),
+        Some(_) => Err(Problem::bad_request(
+            name,
+            format!("must be one of {}", words.join(", ")),
+        )),
     }
 }
 
 /// A party in a query: `DE/ABC`.
 pub(super) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
-    PartyId::from_slash(text).map(|party| Some(party.key())).map_err(|error| Problem::bad_request(name, error))
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
+    PartyId::from_slash(text)
+        .map(|party| Some(party.key()))
+        .map_err(|error| Problem::bad_request(name, error))
 }
 
 fn instant(query: &Query, name: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
-    time::parse(text).map(Some).map_err(|error| Problem::bad_request(name, error))
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
+    time::parse(text)
+        .map(Some)
+        .map_err(|error| Problem::bad_request(name, error))
 }
 
 impl From<NotNow> for Problem {

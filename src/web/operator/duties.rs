@@ -17,7 +17,11 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/operator/v1/duties", Document::Operator, list),
         Route::post("/operator/v1/duties/{id}/retry", Document::Operator, retry),
-        Route::post("/operator/v1/duties/{id}/forgive", Document::Operator, forgive),
+        Route::post(
+            "/operator/v1/duties/{id}/forgive",
+            Document::Operator,
+            forgive,
+        ),
     ]
 }
 
@@ -28,7 +32,10 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
     if state.is_some_and(|state| !["owed", "dead"].contains(&state)) {
         return Err(Problem::bad_request("state", "must be one of owed, dead"));
     }
-    let found = doors.store.duty_list(state, page.after.as_deref(), page.limit).await;
+    let found = doors
+        .store
+        .duty_list(state, page.after.as_deref(), page.limit)
+        .await;
     let (rows, next) = found.map_err(|error| Fault::new("listing duties", error))?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -44,18 +51,32 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
     if !again.map_err(|error| Fault::new("retrying a duty", error))? {
         return Err(Problem::conflict("an attempt is under way"));
     }
-    doors.delivery.wake(&PlatformId::from(duty.platform_id.as_str()));
+    doors
+        .delivery
+        .wake(&PlatformId::from(duty.platform_id.as_str()));
     // It may be done by now: then it is told as it was.
-    let duty = doors.store.duty_get(&id).await.map_err(|error| Fault::new("reading a duty", error))?.unwrap_or(duty);
+    let duty = doors
+        .store
+        .duty_get(&id)
+        .await
+        .map_err(|error| Fault::new("reading a duty", error))?
+        .unwrap_or(duty);
     Ok(HttpResponse::Ok().json(view(&duty, &doors).await?))
 }
 
 /// No longer owed, because somebody says so and says why. The CDR stays, to be pulled.
-async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+async fn forgive(
+    id: Path<String>,
+    wish: Members,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, Problem> {
     wish.only(&["reason"])?;
     let reason = wish.required_text("reason", 500)?;
     get(&id, &doors).await?;
-    let forgiven = doors.store.duty_forgive(&id, &reason, doors.clock.now()).await;
+    let forgiven = doors
+        .store
+        .duty_forgive(&id, &reason, doors.clock.now())
+        .await;
     if !forgiven.map_err(|error| Fault::new("forgiving a duty", error))? {
         return Err(nothing());
     }
@@ -63,7 +84,11 @@ async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<
 }
 
 async fn get(id: &str, doors: &Doors) -> Result<DutyRow, Problem> {
-    let found = doors.store.duty_get(id).await.map_err(|error| Fault::new("reading a duty", error))?;
+    let found = doors
+        .store
+        .duty_get(id)
+        .await
+        .map_err(|error| Fault::new("reading a duty", error))?;
     found.ok_or_else(nothing)
 }
 
@@ -72,7 +97,11 @@ fn nothing() -> Problem {
 }
 
 async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
-    let cdr = doors.store.cdr_by_row(&duty.object_id).await.map_err(|error| Fault::new("reading a CDR", error))?;
+    let cdr = doors
+        .store
+        .cdr_by_row(&duty.object_id)
+        .await
+        .map_err(|error| Fault::new("reading a CDR", error))?;
     let object = cdr.map(|cdr| format!("{}/{}", cdr.cpo_key, cdr.cdr_id));
     Ok(json!({
         "id": duty.id,

@@ -25,7 +25,11 @@ pub fn routes() -> Vec<Route> {
         Route::post(ALL, Document::Operator, register),
         Route::get(ALL, Document::Operator, list),
         Route::get("/operator/v1/keys/{id}", Document::Operator, show),
-        Route::post("/operator/v1/keys/{id}/deactivate", Document::Operator, deactivate),
+        Route::post(
+            "/operator/v1/keys/{id}/deactivate",
+            Document::Operator,
+            deactivate,
+        ),
     ]
 }
 
@@ -47,7 +51,9 @@ async fn register(wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Pro
     match registration.map_err(|error| Fault::new("registering a key", error))? {
         Registration::New(row, remarks) => {
             let location = format!("{}{ALL}/{}", doors.parties.settings().public_url, row.id);
-            Ok(HttpResponse::Created().insert_header(("Location", location)).json(view(&row, &remarks)))
+            Ok(HttpResponse::Created()
+                .insert_header(("Location", location))
+                .json(view(&row, &remarks)))
         }
         // PC-09: the registration that stands.
         Registration::Existing(row) => Ok(HttpResponse::Ok().json(view(&row, &[]))),
@@ -58,14 +64,21 @@ async fn register(wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Pro
 async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     query.only(&[])?;
     let page = Page::read(&query)?;
-    let found = doors.store.key_list(page.after.as_deref(), page.limit).await;
+    let found = doors
+        .store
+        .key_list(page.after.as_deref(), page.limit)
+        .await;
     let (rows, next) = found.map_err(|error| Fault::new("listing keys", error))?;
     let items = rows.iter().map(|row| view(row, &[])).collect::<Vec<_>>();
     Ok(page::list(&items, next.as_deref()))
 }
 
 async fn show(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    let found = doors.store.key_get(&id).await.map_err(|error| Fault::new("reading a key", error))?;
+    let found = doors
+        .store
+        .key_get(&id)
+        .await
+        .map_err(|error| Fault::new("reading a key", error))?;
     let row = found.ok_or_else(nothing)?;
     Ok(HttpResponse::Ok().json(view(&row, &[])))
 }
@@ -86,8 +99,11 @@ fn read(wish: &Members) -> Result<NewKey, Problem> {
     wish.only(&MEMBERS)?;
     let cpo = wish.object("cpo")?.ok_or_else(|| wish.missing("cpo"))?;
     cpo.only(&["country_code", "party_id"])?;
-    let party = PartyId::new(&cpo.required_text("country_code", 2)?, &cpo.required_text("party_id", 3)?)
-        .map_err(|error| Problem::invalid("/cpo", error))?;
+    let party = PartyId::new(
+        &cpo.required_text("country_code", 2)?,
+        &cpo.required_text("party_id", 3)?,
+    )
+    .map_err(|error| Problem::invalid("/cpo", error))?;
     Ok(NewKey {
         public_key: public_key(wish)?,
         meter_serial: wish.required_text("meter_serial", 64)?,
@@ -103,27 +119,47 @@ fn read(wish: &Members) -> Result<NewKey, Problem> {
 
 /// A key may come as PEM, with line breaks. Nothing of it is ever repeated: it may be a private one (PC-17).
 fn public_key(wish: &Members) -> Result<String, Problem> {
-    let value = wish.get("public_key").ok_or_else(|| wish.missing("public_key"))?;
-    let text = value.as_str().ok_or_else(|| Problem::invalid("/public_key", "must be a text"))?;
+    let value = wish
+        .get("public_key")
+        .ok_or_else(|| wish.missing("public_key"))?;
+    let text = value
+        .as_str()
+        .ok_or_else(|| Problem::invalid("/public_key", "must be a text"))?;
     if text.is_empty() || text.len() > MAX_KEY_TEXT {
-        return Err(Problem::invalid("/public_key", format!("must have 1 to {MAX_KEY_TEXT} characters")));
+        return Err(Problem::invalid(
+            "/public_key",
+            format!("must have 1 to {MAX_KEY_TEXT} characters"),
+        ));
     }
     Ok(text.to_owned())
 }
 
 fn instant(wish: &Members, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
-    let Some(text) = wish.text(name, 40)? else { return Ok(None) };
-    time::parse(&text).map(Some).map_err(|error| Problem::invalid(&wish.at(name), error))
+    let Some(text) = wish.text(name, 40)? else {
+        return Ok(None);
+    };
+    time::parse(&text)
+        .map(Some)
+        .map_err(|error| Problem::invalid(&wish.at(name), error))
 }
 
 fn refused(findings: &[RegistryFinding]) -> Problem {
     let errors = findings.iter().filter(|one| one.level != Level::Warning);
-    let problem = match errors.clone().find(|one| one.level == Level::Error).or_else(|| errors.clone().next()) {
-        Some(first) if first.level == Level::Conflict => Problem::conflict(format!("{}: {}", first.pointer, first.message)),
+    let problem = match errors
+        .clone()
+        .find(|one| one.level == Level::Error)
+        .or_else(|| errors.clone().next())
+    {
+        Some(first) if first.level == Level::Conflict => {
+            Problem::conflict(format!("{}: {}", first.pointer, first.message))
+        }
         Some(first) => Problem::invalid(first.pointer, &first.message),
         None => Problem::conflict("the registration was refused"),
     };
-    problem.with("findings", json!(findings.iter().map(finding).collect::<Vec<_>>()))
+    problem.with(
+        "findings",
+        json!(findings.iter().map(finding).collect::<Vec<_>>()),
+    )
 }
 
 fn finding(one: &RegistryFinding) -> Value {

@@ -15,16 +15,35 @@ use crate::web::{Document, Doors, Route};
 /// What this file serves.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    vec![Route::get("/operator/v1/overview", Document::Operator, show)]
+    vec![Route::get(
+        "/operator/v1/overview",
+        Document::Operator,
+        show,
+    )]
 }
 
 async fn show(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     query.only(&[])?;
-    let seen = doors.store.overview().await.map_err(|error| Fault::new("counting", error))?;
+    let seen = doors
+        .store
+        .overview()
+        .await
+        .map_err(|error| Fault::new("counting", error))?;
     let snapshot = doors.parties.snapshot();
-    let count = |status| snapshot.directory().platforms().filter(|one| one.status == status).count();
-    let platforms = [PlatformStatus::Planned, PlatformStatus::Connected, PlatformStatus::Offline, PlatformStatus::Suspended]
-        .map(|status| (status.as_str().to_owned(), json!(count(status))));
+    let count = |status| {
+        snapshot
+            .directory()
+            .platforms()
+            .filter(|one| one.status == status)
+            .count()
+    };
+    let platforms = [
+        PlatformStatus::Planned,
+        PlatformStatus::Connected,
+        PlatformStatus::Offline,
+        PlatformStatus::Suspended,
+    ]
+    .map(|status| (status.as_str().to_owned(), json!(count(status))));
     Ok(HttpResponse::Ok().json(json!({
         "platforms": Value::Object(platforms.into_iter().collect()),
         "parties": seen.parties,
@@ -44,6 +63,14 @@ async fn show(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
 
 /// Every word with its count, also those that never occurred: a script need not guess.
 fn every(words: &[&str], counted: &[(String, u64)]) -> Map<String, Value> {
-    let count = |word: &str| counted.iter().find(|(known, _)| known == word).map_or(0, |(_, count)| *count);
-    words.iter().map(|word| ((*word).to_owned(), json!(count(word)))).collect()
+    let count = |word: &str| {
+        counted
+            .iter()
+            .find(|(known, _)| known == word)
+            .map_or(0, |(_, count)| *count)
+    };
+    words
+        .iter()
+        .map(|word| ((*word).to_owned(), json!(count(word))))
+        .collect()
 }

@@ -15,8 +15,16 @@ use crate::web::{Document, Doors, Route};
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/partner/v1/cdrs/{country_code}/{party_id}/{id}/report", Document::Partner, report),
-        Route::get("/partner/v1/cdrs/{country_code}/{party_id}/{id}/delivery", Document::Partner, delivery),
+        Route::get(
+            "/partner/v1/cdrs/{country_code}/{party_id}/{id}/report",
+            Document::Partner,
+            report,
+        ),
+        Route::get(
+            "/partner/v1/cdrs/{country_code}/{party_id}/{id}/delivery",
+            Document::Partner,
+            delivery,
+        ),
     ]
 }
 
@@ -25,14 +33,30 @@ type Name = Path<(String, String, String)>;
 /// The newest verdict, as it was written down.
 async fn report(partner: Partner, name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     let cdr = find(&partner, name, &doors).await?;
-    let reports = doors.store.verdicts(&cdr.id).await.map_err(|error| Fault::new("reading a verdict", error))?;
-    let newest = reports.last().ok_or_else(|| Fault::found("a CDR has no verdict"))?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(newest.clone()))
+    let reports = doors
+        .store
+        .verdicts(&cdr.id)
+        .await
+        .map_err(|error| Fault::new("reading a verdict", error))?;
+    let newest = reports
+        .last()
+        .ok_or_else(|| Fault::found("a CDR has no verdict"))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(newest.clone()))
 }
 
-async fn delivery(partner: Partner, name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+async fn delivery(
+    partner: Partner,
+    name: Name,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, Problem> {
     let cdr = find(&partner, name, &doors).await?;
-    let attempts = doors.store.attempts(&cdr.id).await.map_err(|error| Fault::new("reading attempts", error))?;
+    let attempts = doors
+        .store
+        .attempts(&cdr.id)
+        .await
+        .map_err(|error| Fault::new("reading attempts", error))?;
     Ok(HttpResponse::Ok().json(receipts::receipt(&cdr, &attempts)))
 }
 
@@ -40,6 +64,12 @@ async fn find(partner: &Partner, name: Name, doors: &Doors) -> Result<CdrRow, Pr
     let nothing = || Problem::not_found("there is no such CDR");
     let (country_code, party_id, id) = name.into_inner();
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;
-    let found = doors.store.cdr_find(&cpo.key(), &fold(&id)).await.map_err(|error| Fault::new("reading a CDR", error))?;
-    found.filter(|cdr| partner.asking.may_see(cdr)).ok_or_else(nothing)
+    let found = doors
+        .store
+        .cdr_find(&cpo.key(), &fold(&id))
+        .await
+        .map_err(|error| Fault::new("reading a CDR", error))?;
+    found
+        .filter(|cdr| partner.asking.may_see(cdr))
+        .ok_or_else(nothing)
 }

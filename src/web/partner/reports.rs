@@ -28,7 +28,10 @@ async fn list(partner: Partner, query: Query, doors: Data<Doors>) -> Result<Http
     parties.extend(partner.asking.emsp_keys);
     parties.sort_unstable();
     parties.dedup();
-    let found = doors.store.reports_since(&parties, since, page.after.as_deref(), page.limit).await;
+    let found = doors
+        .store
+        .reports_since(&parties, since, page.after.as_deref(), page.limit)
+        .await;
     let (items, next) = found.map_err(|error| Fault::new("listing verdicts", error))?;
     let items = items
         .into_iter()
