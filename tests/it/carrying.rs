@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 use truewatt::sandbox::cpo::To;
 use truewatt::sandbox::{Behaviour, Door};
 
@@ -49,7 +49,7 @@ async fn a_billable_cdr_arrives_octet_by_octet_as_posted(database: Database) {
     headers.push(("x-correlation-id".to_owned(), "correlation-1".to_owned()));
     let reply = cpo
         .platform
-        .call(Method::Post, &url, &headers, Some(body.as_bytes()))
+        .call(Method::POST, &url, &headers, Some(body.as_bytes()))
         .await
         .unwrap();
     assert!(reply.accepted(), "{reply:?}");
@@ -121,7 +121,7 @@ async fn a_cdr_that_is_not_billable_differs_by_exactly_the_marker(database: Data
     for reader in [&cpo.platform, &emsp.platform] {
         let report = reader
             .call(
-                Method::Get,
+                Method::GET,
                 marker["report_url"].as_str().unwrap(),
                 &[],
                 None,

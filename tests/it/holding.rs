@@ -2,7 +2,7 @@
 
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 use truewatt::sandbox::CdrDraft;
 
 use crate::world::{Database, Hub, charge, charge_ending, now};
@@ -51,7 +51,7 @@ async fn a_held_cdr_is_invisible_to_its_emsp(database: Database) {
     );
     assert_eq!(
         cpo.platform
-            .call(Method::Get, &report, &[], None)
+            .call(Method::GET, &report, &[], None)
             .await
             .unwrap()
             .http,

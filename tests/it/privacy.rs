@@ -1,7 +1,7 @@
 //! A party reads and writes only what is its own; each refusal has its code and forwards nothing.
 
 use serde_json::json;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 use truewatt::ocpi::role::{InterfaceRole, Role};
 use truewatt::sandbox::party::routing;
 use truewatt::sandbox::{Plan, Reply};
@@ -93,7 +93,7 @@ async fn two_providers_on_one_platform_each_read_their_own(database: Database) {
     for (id, other) in [("DE/EM1", "C-DE-EM2"), ("DE/EM2", "C-DE-EM1")] {
         let list = both
             .platform
-            .call(Method::Get, &url, &routing(&party(id), None), None)
+            .call(Method::GET, &url, &routing(&party(id), None), None)
             .await
             .unwrap();
         assert_eq!(list.header("x-total-count"), Some("1"), "{id}");
@@ -115,7 +115,7 @@ async fn an_operator_speaks_only_for_itself(database: Database) {
         impostor
             .platform
             .call(
-                Method::Post,
+                Method::POST,
                 &url,
                 &routing(&party(from), Some(&emsp.party)),
                 Some(stolen.as_bytes()),
@@ -142,7 +142,7 @@ async fn an_operator_speaks_only_for_itself(database: Database) {
     let wrong_role = emsp
         .platform
         .call(
-            Method::Post,
+            Method::POST,
             &provider,
             &routing(&emsp.party, Some(&emsp.party)),
             Some(stolen.as_bytes()),

@@ -1,7 +1,7 @@
 //! Two platforms get to know each other, in either direction, and part again.
 
 use serde_json::json;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 use truewatt::ocpi::headers::TokenForm;
 use truewatt::ocpi::role::{InterfaceRole, Role};
 use truewatt::ocpi::versions::Version;
@@ -78,7 +78,7 @@ async fn the_hub_registers_at_a_party(database: Database) {
         hub.operator_ok("POST", &path, Some(registration)).await;
         assert!(host.is_registered());
         let reply = host
-            .call(Method::Get, &host.hub_versions_url().unwrap(), &[], None)
+            .call(Method::GET, &host.hub_versions_url().unwrap(), &[], None)
             .await
             .unwrap();
         assert!(
