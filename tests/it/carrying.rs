@@ -63,11 +63,7 @@ async fn a_billable_cdr_arrives_octet_by_octet_as_posted(database: Database) {
     assert_eq!(got[0].header("x-correlation-id"), Some("correlation-1"), "M-04");
     assert_ne!(got[0].header("x-request-id"), Some("request-1"), "M-03");
     assert_eq!(got[0].query, "tenant=7", "the endpoint's own query stays (U-04)");
-    assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        body.as_str(),
-        "the operator reads it verbatim"
-    );
+    assert_eq!(hub.cdr_body(&cpo.party, "C-1").await, body.trim(), "the operator reads it verbatim");
     let listed = emsp.pull("").await.unwrap();
     assert_eq!(listed.objects, [body.trim()]);
 }
@@ -99,11 +95,7 @@ async fn a_cdr_that_is_not_billable_differs_by_exactly_the_marker(database: Data
         "INVALID",
         "SIGNATURE_MISMATCH",
     );
-    assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        body.as_str(),
-        "kept as posted"
-    );
+    assert_eq!(hub.cdr_body(&cpo.party, "C-1").await, body.trim(), "kept as posted");
 
     let marker: Value = serde_json::from_str(&got.marker().unwrap()).unwrap();
     assert_eq!(marker["billable"], false);
@@ -281,11 +273,7 @@ async fn another_body_under_the_same_id_is_refused_until_the_receiver_rejects(da
         Some(2001),
         "ids are compared without case (T-42)"
     );
-    assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        first.json().as_str(),
-        "nothing changed"
-    );
+    assert_eq!(hub.cdr_body(&cpo.party, "C-1").await, first.json(), "nothing changed");
     // Equal as JSON values, written differently.
     let reordered: Value = serde_json::from_str(&first.json()).unwrap();
     let again = cpo
