@@ -75,8 +75,8 @@ async fn a_billable_cdr_arrives_octet_by_octet_as_posted(database: Database) {
         "the endpoint's own query stays (U-04)"
     );
     assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        body.as_str(),
+        hub.cdr_body(&cpo.party, "C-1").await,
+        body.trim(),
         "the operator reads it verbatim"
     );
     let listed = emsp.pull("").await.unwrap();
@@ -111,8 +111,8 @@ async fn a_cdr_that_is_not_billable_differs_by_exactly_the_marker(database: Data
         "SIGNATURE_MISMATCH",
     );
     assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        body.as_str(),
+        hub.cdr_body(&cpo.party, "C-1").await,
+        body.trim(),
         "kept as posted"
     );
 
@@ -313,8 +313,8 @@ async fn another_body_under_the_same_id_is_refused_until_the_receiver_rejects(da
         "ids are compared without case (T-42)"
     );
     assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["body"],
-        first.json().as_str(),
+        hub.cdr_body(&cpo.party, "C-1").await,
+        first.json(),
         "nothing changed"
     );
     // Equal as JSON values, written differently.

@@ -4,8 +4,9 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
 use truewatt::client::Method;
 use truewatt::sandbox::CdrDraft;
+use truewatt::sandbox::meter::SignedSession;
 
-use crate::world::{Database, Hub, charge, charge_ending, now};
+use crate::world::{Database, Hub, Keys, charge, charge_ending, now};
 
 on_both_databases!(
     a_held_cdr_is_invisible_to_its_emsp,
@@ -113,31 +114,26 @@ async fn what_was_held_for_a_week_is_found_by_a_crawl_from_the_day_of_its_releas
 }
 
 async fn a_recheck_that_verifies_releases_by_itself(database: Database) {
-    // design.md 3.6.3. A key that contradicts is registered first, then replaced by the true one.
+    // design.md 3.6.3. Nobody knows the key, and the CDR does not bring it: nothing can be proven until it is registered.
     let hub = Hub::start_with(&database, &[("metering.invalid_cdrs", "hold")]).await;
-    let cpo = hub.cpo_with("DE/ABC", crate::world::Keys::Unknown).await;
+    let cpo = hub.cpo_with("DE/ABC", Keys::Unknown).await;
     let emsp = hub.emsp("DE/EMS").await;
-    let wrong = crate::world::hub::foreign_meter(cpo.meter.serial(), cpo.meter.evse_id());
-    let registered = hub.register_key(&wrong, &cpo.party).await;
-    let draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
+    let mut draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
+    draft.signed = draft.signed.map(SignedSession::without_key);
     assert!(cpo.post_cdr(&draft).await.unwrap().accepted());
-    assert_eq!(hub.cdr(&cpo.party, "C-1").await["delivery"], "held");
-    hub.operator_ok(
-        "POST",
-        &format!("/keys/{}/deactivate", registered["id"].as_str().unwrap()),
-        Some(json!({})),
-    )
-    .await;
+    let seen = hub.cdr(&cpo.party, "C-1").await;
+    assert_eq!(
+        (&seen["metering_status"], &seen["delivery"]),
+        (&json!("UNVERIFIABLE"), &json!("held"))
+    );
     hub.register_key(&cpo.meter, &cpo.party).await;
     hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/recheck", None)
         .await;
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
     let seen = hub.cdr(&cpo.party, "C-1").await;
+    let verdicts = seen["reports"].as_array().unwrap().len();
     assert_eq!(
-        (
-            &seen["metering_status"],
-            seen["reports"].as_array().unwrap().len()
-        ),
+        (&seen["metering_status"], verdicts),
         (&json!("VERIFIED"), 2),
         "verdicts are append-only"
     );

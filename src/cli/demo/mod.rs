@@ -29,8 +29,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     let cast = cast::Cast::assemble(directory.path()).await?;
     let mut stage = stage::Stage::default();
     let told = story::tell(&cast, &mut stage).await;
-    let summary = stage.summary();
-    println!("\n{summary}");
+    println!("\n{}", stage.summary());
     if told.is_ok() && !arguments.exit {
         afterwards::invite(&cast, directory.path())?;
         super::serve::until_told_to_stop().await?;
@@ -44,6 +43,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     if stage.all_as_expected() {
         Ok(())
     } else {
-        Err(NotDone::failed(summary))
+        Err(NotDone::failed("the demo did not come out as expected"))
     }
 }

@@ -50,7 +50,7 @@ impl Stage {
 
 fn line(right: bool, what: &str, expected: &str, seen: &str) -> String {
     let mark = if right { "ok" } else { "NO" };
-    format!("    {mark}  {what:<34} expected  {expected:<44} seen  {seen}")
+    format!("    {mark}  {what:<28} expected  {expected:<38}  seen  {seen}")
         .trim_end()
         .to_owned()
 }

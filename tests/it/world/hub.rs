@@ -11,6 +11,7 @@ use truewatt::metering::key::Curve;
 use truewatt::ocpi::ids::PartyId;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::cpo::SandboxCpo;
+use truewatt::sandbox::wire::Response;
 use truewatt::sandbox::{Plan, SandboxEmsp, SandboxMeter, SandboxParty};
 
 use super::{Database, clock, key_registration, now, party, plain_http};
@@ -187,6 +188,14 @@ impl Hub {
 
     /// A call of the operator API; the answer's status and document (`null` without one).
     pub async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let answer = self.ask(method, path, body).await;
+        (
+            answer.status,
+            serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
+        )
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Response {
         let authorization = format!("Bearer {OPERATOR_TOKEN}");
         let mut headers = vec![("authorization", authorization.as_str())];
         if body.is_some() {
@@ -195,17 +204,13 @@ impl Hub {
         let octets = body
             .map(|body| body.to_string().into_bytes())
             .unwrap_or_default();
-        let answer = plain_http::send(
+        plain_http::send(
             method,
             &format!("{}/operator/v1{path}", self.url),
             &headers,
             &octets,
         )
-        .await;
-        (
-            answer.status,
-            serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
-        )
+        .await
     }
 
     /// The same, for a call that must succeed.
@@ -303,6 +308,22 @@ impl Hub {
             None,
         )
         .await
+    }
+
+    /// The body of a CDR as the operator's document holds it, octet by octet.
+    pub async fn cdr_body(&self, cpo: &PartyId, id: &str) -> String {
+        #[derive(serde::Deserialize)]
+        struct Document {
+            body: Box<serde_json::value::RawValue>,
+        }
+        let path = format!("/cdrs/{}/{}/{id}", cpo.country_code(), cpo.party_id());
+        let answer = self.ask("GET", &path, None).await;
+        assert_eq!(answer.status, 200, "{path}");
+        serde_json::from_slice::<Document>(&answer.body)
+            .unwrap()
+            .body
+            .get()
+            .to_owned()
     }
 
     /// Every CDR the hub keeps, as the operator's list shows them, all pages.
