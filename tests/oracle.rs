@@ -64,10 +64,7 @@ fn corpus<T: for<'de> Deserialize<'de>>(file: &str) -> Option<Vec<T>> {
     match std::fs::read(&path) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
         Err(_) => {
-            println!(
-                "skipped: no corpus at {} (set TRUEWATT_SHARED)",
-                path.display()
-            );
+            println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
             None
         }
     }
@@ -75,12 +72,7 @@ fn corpus<T: for<'de> Deserialize<'de>>(file: &str) -> Option<Vec<T>> {
 
 impl Row {
     fn accepts(&self, outcome: &str) -> bool {
-        self.expected == outcome
-            || self
-                .also_acceptable
-                .iter()
-                .flatten()
-                .any(|other| other == outcome)
+        self.expected == outcome || self.also_acceptable.iter().flatten().any(|other| other == outcome)
     }
 }
 
@@ -161,9 +153,7 @@ fn compare_findings(ledger: &mut Ledger, row: &Row, examination: &Examination) {
         let Some(code) = Code::from_name(stated) else {
             continue;
         };
-        let found = examination
-            .all_findings()
-            .any(|finding: &Finding| finding.code == code);
+        let found = examination.all_findings().any(|finding: &Finding| finding.code == code);
         // A placeholder letter (`1-b:1.8.0`) is no other register, and where the signature is wrong no finding decides.
         let is_theirs_alone = matches!(code, Code::KeyConflict | Code::RegisterMismatch)
             || row.signature.as_deref() != Some("VALID") && row.records.is_none();
@@ -225,8 +215,7 @@ fn every_ocmf_record_of_the_corpus_comes_out_as_two_independent_verifiers_say() 
             compare_findings(&mut ledger, row, &examination);
         } else {
             ledger.check(
-                row.reading_start.is_none() && row.reading_stop.is_none()
-                    || examination.outcome != Outcome::Valid,
+                row.reading_start.is_none() && row.reading_stop.is_none() || examination.outcome != Outcome::Valid,
                 || format!("{}: no readings although stated", row.id),
             );
         }
@@ -321,11 +310,7 @@ fn knowledge(registry: &[RegistryRow], question: &KeyQuestion) -> KeyKnowledge {
                 .is_some_and(|serial| question.meter_serials.contains(serial))
     };
     KeyKnowledge {
-        for_evse: registry
-            .iter()
-            .filter(is_asked_for)
-            .map(registered)
-            .collect(),
+        for_evse: registry.iter().filter(is_asked_for).map(registered).collect(),
         ..KeyKnowledge::default()
     }
 }
@@ -367,9 +352,7 @@ impl CdrRow {
             Status::IntegrityOnly => word == "VALID" && self.registry.is_none(),
             Status::Invalid => word == "INVALID",
             Status::Unverifiable => word == "UNVERIFIABLE",
-            Status::Missing | Status::NotApplicable => {
-                word == "UNVERIFIABLE" && self.kind == "signed-data-absent"
-            }
+            Status::Missing | Status::NotApplicable => word == "UNVERIFIABLE" && self.kind == "signed-data-absent",
         })
     }
 }
@@ -386,11 +369,7 @@ fn every_ocmf_cdr_of_the_corpus_gets_the_status_it_deserves() {
     {
         ledger.rows += 1;
         let verdict = row.assess(&row.cdr).verdict(&row.replayed());
-        let codes: Vec<&str> = verdict
-            .findings
-            .iter()
-            .map(|finding| finding.code.as_str())
-            .collect();
+        let codes: Vec<&str> = verdict.findings.iter().map(|finding| finding.code.as_str()).collect();
         ledger.check(row.accepts(verdict.status), || {
             format!(
                 "{} ({}): expected {}, {} {codes:?}",
@@ -401,8 +380,7 @@ fn every_ocmf_cdr_of_the_corpus_gets_the_status_it_deserves() {
             )
         });
         ledger.check(
-            verdict.billable
-                == (verdict.status == Status::Verified || verdict.status == Status::NotApplicable),
+            verdict.billable == (verdict.status == Status::Verified || verdict.status == Status::NotApplicable),
             || format!("{}: billable {}", row.id, verdict.billable),
         );
         if let Some(energy) = row
@@ -417,10 +395,7 @@ fn every_ocmf_cdr_of_the_corpus_gets_the_status_it_deserves() {
         }
         for stated in row.findings.iter().flatten() {
             ledger.check(codes.contains(&stated.as_str()), || {
-                format!(
-                    "{} ({}): {stated} was not found, {codes:?}",
-                    row.id, row.kind
-                )
+                format!("{} ({}): {stated} was not found, {codes:?}", row.id, row.kind)
             });
         }
         let report = report::document(&verdict, DateTime::UNIX_EPOCH);
@@ -454,9 +429,10 @@ fn cdrs_in_formats_that_cannot_be_read_yet_are_unverifiable_and_named() {
             Some("PCDF") => "PCDF",
             other => panic!("no name for {other:?}"),
         };
-        let named = verdict.findings.iter().any(|finding| {
-            finding.code == Code::UnsupportedFormat && finding.message.contains(name)
-        });
+        let named = verdict
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::UnsupportedFormat && finding.message.contains(name));
         ledger.check(verdict.status == Status::Unverifiable && named, || {
             format!(
                 "{} ({}, {:?}): {} {:?}",
@@ -498,22 +474,17 @@ fn records_of_other_formats_are_never_wrong_only_unverifiable() {
             return;
         };
         for row in &rows {
-            let texts = row.signed_data.iter().chain(
-                row.records
-                    .iter()
-                    .flatten()
-                    .map(|record| &record.signed_data),
-            );
+            let texts = row
+                .signed_data
+                .iter()
+                .chain(row.records.iter().flatten().map(|record| &record.signed_data));
             let values: Vec<SignedValue<'_>> = texts
                 .map(|text| SignedValue {
                     signed_data: text,
                     ..SignedValue::default()
                 })
                 .collect();
-            if values
-                .iter()
-                .any(|value| value.signed_data.starts_with("OCMF"))
-            {
+            if values.iter().any(|value| value.signed_data.starts_with("OCMF")) {
                 continue;
             }
             ledger.rows += 1;
@@ -590,10 +561,7 @@ fn truewatt_verify_judges_sessions_given_as_lines() {
             continue;
         }
         ledger.rows += 1;
-        let lines: Vec<&str> = records
-            .iter()
-            .map(|record| record.signed_data.as_str())
-            .collect();
+        let lines: Vec<&str> = records.iter().map(|record| record.signed_data.as_str()).collect();
         let args = VerifyArgs {
             public_key: keys[0].clone(),
             format: row.encoding_method.clone(),
@@ -621,12 +589,7 @@ fn truewatt_verify_judges_every_ocmf_cdr_as_far_as_it_can_without_a_registry() {
         .filter(|row| matches!(row.record_format.as_deref(), Some("OCMF") | None))
     {
         // Replays need a memory, which the command has not.
-        if row
-            .findings
-            .iter()
-            .flatten()
-            .any(|code| code == "REPLAYED_RECORD")
-        {
+        if row.findings.iter().flatten().any(|code| code == "REPLAYED_RECORD") {
             continue;
         }
         ledger.rows += 1;
@@ -642,9 +605,7 @@ fn truewatt_verify_judges_every_ocmf_cdr_as_far_as_it_can_without_a_registry() {
         };
         let (code, text) = verify(row.cdr.get().as_bytes(), &args);
         let words = std::iter::once(&row.expected).chain(row.also_acceptable.iter().flatten());
-        let agrees = words
-            .map(String::as_str)
-            .any(|accepted| accepted == word(code));
+        let agrees = words.map(String::as_str).any(|accepted| accepted == word(code));
         ledger.check(agrees, || {
             format!(
                 "{} ({}): expected {}, exit {code}: {text}",
@@ -669,10 +630,7 @@ fn truewatt_verify_calls_containers_by_name_and_leaves_them_undecided() {
         let Some(rows) = corpus::<ContainerRow>(file) else {
             return;
         };
-        for (id, document) in rows
-            .iter()
-            .filter_map(|row| Some((&row.id, row.document.as_deref()?)))
-        {
+        for (id, document) in rows.iter().filter_map(|row| Some((&row.id, row.document.as_deref()?))) {
             ledger.rows += 1;
             let (code, text) = verify(document.as_bytes(), &VerifyArgs::default());
             ledger.check(code == 2, || format!("{file} {id}: exit {code}: {text}"));

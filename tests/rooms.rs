@@ -68,25 +68,14 @@ fn every_decision_in_the_document_names_a_test_that_exists() {
         .lines()
         .filter(|line| line.starts_with("| ") && line.contains('`'))
     {
-        let proof = row
-            .trim_end_matches(['|', ' '])
-            .rsplit('|')
-            .next()
-            .unwrap_or_default();
+        let proof = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
         let tests: Vec<&str> = proof.split('`').skip(1).step_by(2).collect();
         decisions += 1;
-        if tests.is_empty()
-            || tests
-                .iter()
-                .any(|test| !code.contains(&format!("fn {test}(")))
-        {
+        if tests.is_empty() || tests.iter().any(|test| !code.contains(&format!("fn {test}("))) {
             unproven.push(row.to_owned());
         }
     }
-    assert!(
-        decisions > 0,
-        "no decision was found; has the table changed its shape?"
-    );
+    assert!(decisions > 0, "no decision was found; has the table changed its shape?");
     assert_none(unproven);
 }
 
@@ -113,11 +102,7 @@ impl House {
         assert!(files.len() > 1, "there is nothing in src");
         let files = files.into_iter().map(|file| {
             let text = fs::read_to_string(&file).unwrap();
-            let path = file
-                .strip_prefix(root)
-                .unwrap()
-                .to_string_lossy()
-                .replace('\\', "/");
+            let path = file.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
             (path, text)
         });
         House::of(Plan::in_document(&read("ARCHITECTURE.md")).unwrap(), files)
@@ -162,11 +147,7 @@ impl House {
     fn names(&self) -> impl Iterator<Item = (&File, String, Name)> {
         self.files.iter().flat_map(|file| {
             let room = module(&file.path).first().cloned();
-            let names = room
-                .is_some()
-                .then_some(&file.source.names)
-                .into_iter()
-                .flatten();
+            let names = room.is_some().then_some(&file.source.names).into_iter().flatten();
             names.map(move |name| {
                 let name = Name {
                     in_test: name.in_test || file.for_tests,
@@ -186,10 +167,7 @@ impl House {
         let mut found = Vec::new();
         for room in self.plan.rooms() {
             match (built.contains(&room.name), room.later) {
-                (false, false) => found.push(format!(
-                    "room `{}` is on the plan but not in src",
-                    room.name
-                )),
+                (false, false) => found.push(format!("room `{}` is on the plan but not in src", room.name)),
                 (true, true) => found.push(format!(
                     "room `{}` stands in src; take `(later)` off the plan",
                     room.name
@@ -199,16 +177,10 @@ impl House {
         }
         for room in &self.plan.beside {
             if !built.contains(&room.name) {
-                found.push(format!(
-                    "room `{}` is on the plan but not in src",
-                    room.name
-                ));
+                found.push(format!("room `{}` is on the plan but not in src", room.name));
             }
         }
-        for room in built
-            .iter()
-            .filter(|room| *room != "main" && !self.plan.has(room))
-        {
+        for room in built.iter().filter(|room| *room != "main" && !self.plan.has(room)) {
             found.push(format!("src has `{room}`, and the plan does not"));
         }
         found
@@ -227,15 +199,11 @@ impl House {
                     found.insert(format!("{place}: names the whole house; name the room"));
                 }
                 Some(to) if self.plan.rooms().any(|room| room.name == to && room.later) => {
-                    found.insert(format!(
-                        "{place}: `{from}` uses `{to}`, which is not built yet"
-                    ));
+                    found.insert(format!("{place}: `{from}` uses `{to}`, which is not built yet"));
                 }
                 Some("main") => {}
                 Some(to) if !self.plan.has(to) => {
-                    found.insert(format!(
-                        "{place}: `{to}` is no room; everything lives in one"
-                    ));
+                    found.insert(format!("{place}: `{to}` is no room; everything lives in one"));
                 }
                 // The program itself only calls the hands of the operator.
                 Some(to) if from == "main" && to == "cli" => {}
@@ -281,9 +249,7 @@ impl House {
                 if !open && !exempt {
                     found.insert(format!("{place} belongs to {} only", wall.only.join(", ")));
                 } else if open && name.handed_on && !self.plan.windows.contains(&window) {
-                    found.insert(format!(
-                        "{place} is handed on, and the plan has no window there"
-                    ));
+                    found.insert(format!("{place} is handed on, and the plan has no window there"));
                 }
             }
             let pure = self
@@ -291,10 +257,7 @@ impl House {
                 .pure
                 .iter()
                 .filter(|pure| pure.rooms.contains(&room) && !name.in_test);
-            if pure
-                .flat_map(|pure| &pure.never)
-                .any(|path| covers(path, &name.path))
-            {
+            if pure.flat_map(|pure| &pure.never).any(|path| covers(path, &name.path)) {
                 found.insert(format!("{place} is not for `{room}`, which only thinks"));
             }
         }
@@ -374,12 +337,7 @@ fn way_back(ways: &BTreeMap<String, BTreeSet<String>>, start: &String) -> Option
     while !paths.is_empty() {
         let mut longer = Vec::new();
         for path in paths {
-            for next in path
-                .last()
-                .and_then(|last| ways.get(last))
-                .into_iter()
-                .flatten()
-            {
+            for next in path.last().and_then(|last| ways.get(last)).into_iter().flatten() {
                 let mut path = path.clone();
                 path.push(next.clone());
                 if next == start {
@@ -533,10 +491,7 @@ pure   right: never async await tokio*
     fn the_room_beside_is_entered_and_left_only_as_drawn() {
         assert_eq!(wrong_ways("src/roof.rs", "use crate::shed::Tool;"), 0);
         assert_eq!(wrong_ways("src/left/mod.rs", "use crate::shed::Tool;"), 1);
-        assert_eq!(
-            wrong_ways("src/shed/mod.rs", "use crate::ground::Stone;"),
-            0
-        );
+        assert_eq!(wrong_ways("src/shed/mod.rs", "use crate::ground::Stone;"), 0);
         assert_eq!(wrong_ways("src/shed/mod.rs", "use crate::right::Table;"), 1);
     }
 
@@ -595,11 +550,7 @@ pure   right: never async await tokio*
             "fn f() { std::env::var(\"X\"); }",
             "fn f() { chrono::Utc::now(); }",
         ] {
-            assert_eq!(
-                house("src/ground/mod.rs", text).holes(),
-                Vec::<String>::new(),
-                "{text}"
-            );
+            assert_eq!(house("src/ground/mod.rs", text).holes(), Vec::<String>::new(), "{text}");
         }
         for text in [
             "#[cfg(test)] mod tests { fn f() { std::env::var(\"X\"); } }",
@@ -613,11 +564,7 @@ pure   right: never async await tokio*
             "fn f() { clock.now(); }",
             "mod sqlite { pub fn open() {} } fn f() { sqlite::open() }",
         ] {
-            assert_eq!(
-                house("src/left/mod.rs", text).holes(),
-                Vec::<String>::new(),
-                "{text}"
-            );
+            assert_eq!(house("src/left/mod.rs", text).holes(), Vec::<String>::new(), "{text}");
         }
     }
 
@@ -629,9 +576,7 @@ pure   right: never async await tokio*
                 ("src/left/tests.rs", "use std::env::var;"),
             ];
             let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-            House::of(Plan::read(PLAN).unwrap(), files.into_iter())
-                .holes()
-                .len()
+            House::of(Plan::read(PLAN).unwrap(), files.into_iter()).holes().len()
         };
         assert_eq!(files("#[cfg(test)] mod tests;"), 0);
         assert_eq!(files("mod tests;"), 1);
@@ -640,14 +585,8 @@ pure   right: never async await tokio*
     #[test]
     fn what_stands_behind_a_wall_is_not_handed_on() {
         assert_eq!(holes("src/ground/mod.rs", "pub use diesel::Connection;"), 1);
-        assert_eq!(
-            holes("src/ground/mod.rs", "pub(crate) use diesel::Connection;"),
-            1
-        );
-        assert_eq!(
-            holes("src/ground/mod.rs", "pub(super) use diesel::Connection;"),
-            0
-        );
+        assert_eq!(holes("src/ground/mod.rs", "pub(crate) use diesel::Connection;"), 1);
+        assert_eq!(holes("src/ground/mod.rs", "pub(super) use diesel::Connection;"), 0);
         assert_eq!(
             holes("src/ground/mod.rs", "pub use sqlite::{Row, Connection};"),
             1,
@@ -682,19 +621,13 @@ pure   right: never async await tokio*
             ),
             0
         );
-        assert_eq!(
-            holes("src/right/mod.rs", "use std::fmt; fn f() { x.println() }"),
-            0
-        );
+        assert_eq!(holes("src/right/mod.rs", "use std::fmt; fn f() { x.println() }"), 0);
     }
 
     #[test]
     fn the_program_calls_the_operators_hands_only() {
         // In this little plan there is no `cli`, so that even the roof is forbidden.
-        assert_eq!(
-            wrong_ways("src/main.rs", "fn main() { truewatt::roof::run() }"),
-            1
-        );
+        assert_eq!(wrong_ways("src/main.rs", "fn main() { truewatt::roof::run() }"), 1);
         let plan = Plan::read("floor cli\nfloor store").unwrap();
         let file = (
             "src/main.rs".to_owned(),
@@ -740,10 +673,7 @@ pure   right: never async await tokio*
     #[test]
     fn plan_and_street_are_compared_both_ways() {
         let found = house("src/cellar/mod.rs", "").rooms_and_plan_differ();
-        assert!(
-            found.iter().any(|line| line.contains("`cellar`")),
-            "{found:?}"
-        );
+        assert!(found.iter().any(|line| line.contains("`cellar`")), "{found:?}");
         assert!(
             found
                 .iter()
@@ -752,31 +682,21 @@ pure   right: never async await tokio*
         );
         let found = house("src/later.rs", "").rooms_and_plan_differ();
         assert!(
-            found
-                .iter()
-                .any(|line| line.contains("`later` stands in src")),
+            found.iter().any(|line| line.contains("`later` stands in src")),
             "{found:?}"
         );
     }
 
     #[test]
     fn a_sign_has_three_lines_with_words() {
-        assert_eq!(
-            sign_lines("//! One.\n//!\n//! Two.\n//! Three.\n\nuse x;\n//! no"),
-            3
-        );
+        assert_eq!(sign_lines("//! One.\n//!\n//! Two.\n//! Three.\n\nuse x;\n//! no"), 3);
         assert_eq!(
             house("src/left/mod.rs", "//! One.\n//!\n//! Two.\nuse x;")
                 .missing_signs()
                 .len(),
             1
         );
-        assert_eq!(
-            house("src/left/deep/mod.rs", "use x;")
-                .missing_signs()
-                .len(),
-            1
-        );
+        assert_eq!(house("src/left/deep/mod.rs", "use x;").missing_signs().len(), 1);
         assert_eq!(house("src/left/deep.rs", "use x;").missing_signs().len(), 0);
         assert_eq!(module("src/left/deep/mod.rs"), ["left", "deep"]);
     }

@@ -15,8 +15,8 @@ use truewatt::ocpi::headers::TokenForm;
 use truewatt::ocpi::ids::PartyId;
 use truewatt::ocpi::versions::Version;
 use truewatt::sandbox::{
-    Behaviour, Charge, Door, EndpointShape, Moment, Plan, SandboxCpo, SandboxEmsp, SandboxError,
-    SandboxMeter, SandboxParty,
+    Behaviour, Charge, Door, EndpointShape, Moment, Plan, SandboxCpo, SandboxEmsp, SandboxError, SandboxMeter,
+    SandboxParty,
 };
 
 fn clock() -> SharedClock {
@@ -43,12 +43,8 @@ async fn neighbours(shape: EndpointShape) -> (SandboxCpo, SandboxEmsp) {
         shape,
         ..Plan::emsp("Provider", party("DE/EMS"))
     };
-    let emsp = SandboxEmsp::with(plan, party("DE/EMS"), clock())
-        .await
-        .unwrap();
-    let cpo = SandboxCpo::start("Operator", party("DE/ABC"), clock())
-        .await
-        .unwrap();
+    let emsp = SandboxEmsp::with(plan, party("DE/EMS"), clock()).await.unwrap();
+    let cpo = SandboxCpo::start("Operator", party("DE/ABC"), clock()).await.unwrap();
     cpo.platform
         .register_at(&emsp.platform.versions_url(), &emsp.platform.invite())
         .await
@@ -68,10 +64,7 @@ async fn a_cdr_arrives_octet_by_octet_and_can_be_read_back() {
         let reply = cpo.post_cdr(&draft).await.unwrap();
         assert!(reply.accepted(), "{shape:?}: {reply:?}");
         assert_eq!(emsp.platform.got_cdrs()[0].text(), draft.json());
-        let read = cpo
-            .read_back(reply.header("location").unwrap())
-            .await
-            .unwrap();
+        let read = cpo.read_back(reply.header("location").unwrap()).await.unwrap();
         assert_eq!(read.data.as_deref(), Some(draft.json().as_str()));
     }
 }
@@ -86,10 +79,7 @@ async fn tokens_change_with_every_handshake_and_end_with_it() {
         .await
         .unwrap();
     let invitation = host.invite();
-    guest
-        .register_at(&host.versions_url(), &invitation)
-        .await
-        .unwrap();
+    guest.register_at(&host.versions_url(), &invitation).await.unwrap();
     assert_eq!(guest.hub_version(), Some(Version::V2_2_1));
     assert!(matches!(
         guest.register_at(&host.versions_url(), &invitation).await,
@@ -115,9 +105,7 @@ async fn a_platform_of_2_2_with_bare_tokens_insists_on_them() {
     let modern = SandboxParty::start(plan("Modern", "DE/BBB", TokenForm::Base64), clock())
         .await
         .unwrap();
-    let refused = modern
-        .register_at(&host.versions_url(), &host.invite())
-        .await;
+    let refused = modern.register_at(&host.versions_url(), &host.invite()).await;
     assert!(
         matches!(refused, Err(SandboxError::Refused { http: 401, .. })),
         "{refused:?}"
@@ -125,9 +113,7 @@ async fn a_platform_of_2_2_with_bare_tokens_insists_on_them() {
     let old = SandboxParty::start(plan("Old", "DE/CCC", TokenForm::Raw), clock())
         .await
         .unwrap();
-    old.register_at(&host.versions_url(), &host.invite())
-        .await
-        .unwrap();
+    old.register_at(&host.versions_url(), &host.invite()).await.unwrap();
     assert_eq!(old.hub_version(), Some(Version::V2_2));
 }
 
@@ -164,13 +150,7 @@ async fn every_temper_is_seen_by_the_caller_and_ends_when_told() {
     );
     assert!(post(Behaviour::HangUp).await.is_err());
     assert!(post(Behaviour::HalfAnswer).await.is_err());
-    assert_eq!(
-        post(Behaviour::NoLocation)
-            .await
-            .unwrap()
-            .header("location"),
-        None
-    );
+    assert_eq!(post(Behaviour::NoLocation).await.unwrap().header("location"), None);
     assert!(
         post(Behaviour::RelativeLocation)
             .await
@@ -193,8 +173,7 @@ async fn every_temper_is_seen_by_the_caller_and_ends_when_told() {
             .unwrap()
             .accepted()
     );
-    emsp.platform
-        .behave_once(Door::CdrReceiver, Behaviour::Stall);
+    emsp.platform.behave_once(Door::CdrReceiver, Behaviour::Stall);
     assert!(
         tokio::time::timeout(Duration::from_millis(200), cpo.post_cdr(&draft))
             .await
@@ -214,10 +193,7 @@ async fn who_is_away_is_refused_at_the_door_and_comes_back_to_the_same_port() {
     let draft = cpo.cdr("C-1", &emsp.party, &charge());
     for _ in 0..3 {
         emsp.platform.go_away().await.unwrap();
-        assert!(matches!(
-            cpo.post_cdr(&draft).await,
-            Err(SandboxError::NoAnswer { .. })
-        ));
+        assert!(matches!(cpo.post_cdr(&draft).await, Err(SandboxError::NoAnswer { .. })));
         emsp.platform.come_back().unwrap();
         assert!(cpo.post_cdr(&draft).await.unwrap().accepted());
     }
@@ -232,17 +208,12 @@ async fn the_trigger_is_pulled_before_and_after_the_answer() {
     emsp.platform.tell(Some(Arc::new(move |moment, got| {
         telling.lock().unwrap().push((moment, got.object_id()))
     })));
-    cpo.post_cdr(&cpo.cdr("C-1", &emsp.party, &charge()))
-        .await
-        .unwrap();
+    cpo.post_cdr(&cpo.cdr("C-1", &emsp.party, &charge())).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let id = Some("C-1".to_owned());
     assert_eq!(
         *told.lock().unwrap(),
-        [
-            (Moment::BeforeAnswer, id.clone()),
-            (Moment::AfterAnswer, id)
-        ]
+        [(Moment::BeforeAnswer, id.clone()), (Moment::AfterAnswer, id)]
     );
 }
 
@@ -279,11 +250,7 @@ async fn an_operators_list_comes_in_pages_and_can_be_crawled() {
         .unwrap();
     let pages = emsp.platform.crawl(&url, &[]).await.unwrap();
     assert_eq!(pages.len(), 3);
-    assert!(
-        pages
-            .iter()
-            .all(|page| page.header("x-total-count") == Some("120"))
-    );
+    assert!(pages.iter().all(|page| page.header("x-total-count") == Some("120")));
     let all: String = pages.iter().filter_map(|page| page.data.clone()).collect();
     assert!((0..120).all(|number| all.contains(&format!("\"C-{number}\""))));
 }
@@ -303,27 +270,17 @@ fn what_the_meter_signs_verifies_on_every_curve_until_a_digit_is_changed() {
         let meter = SandboxMeter::from_seed("TW-1", "DE*ABC*E1", curve, b"seed").unwrap();
         let key = PublicKey::read(&meter.public_key(), None).unwrap();
         let fits = |signed_data: &str| {
-            let record = base64::engine::general_purpose::STANDARD
-                .decode(signed_data)
-                .unwrap();
+            let record = base64::engine::general_purpose::STANDARD.decode(signed_data).unwrap();
             let record = String::from_utf8(record).unwrap();
             let mut parts = record.splitn(3, '|');
-            let (_, payload, section) = (
-                parts.next().unwrap(),
-                parts.next().unwrap(),
-                parts.next().unwrap(),
-            );
+            let (_, payload, section) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
             let section: serde_json::Value = serde_json::from_str(section).unwrap();
             let signed = hex::decode(section["SD"].as_str().unwrap()).unwrap();
             let digest = <sha2::Sha256 as sha2::Digest>::digest(payload.as_bytes());
-            signature::verify(&key, &digest, &signature::read_der(&signed, curve).unwrap())
-                == Check::Fits
+            signature::verify(&key, &digest, &signature::read_der(&signed, curve).unwrap()) == Check::Fits
         };
         let pair = meter.pair(&charge());
-        assert!(
-            pair.values.iter().all(|value| fits(&value.signed_data)),
-            "{curve:?}"
-        );
+        assert!(pair.values.iter().all(|value| fits(&value.signed_data)), "{curve:?}");
         let forged = pair.with_one_digit_changed();
         assert!(
             fits(&forged.values[0].signed_data) && !fits(&forged.values[1].signed_data),

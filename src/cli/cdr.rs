@@ -73,12 +73,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     match arguments.action {
         Action::List(list) => self::list(list).await,
         Action::Show(one) => {
-            let answer = one
-                .common
-                .access
-                .open()?
-                .get(&path(&one.cdr, None)?)
-                .await?;
+            let answer = one.common.access.open()?.get(&path(&one.cdr, None)?).await?;
             print(&answer, one.common.json);
             Ok(())
         }
@@ -126,12 +121,7 @@ async fn list(list: List) -> Result<(), NotDone> {
     let rows = cdrs.iter().map(row).collect::<Vec<_>>();
     println!(
         "{}",
-        table(
-            &[
-                "CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"
-            ],
-            &rows
-        )
+        table(&["CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"], &rows)
     );
     Ok(())
 }
@@ -172,13 +162,7 @@ fn print(cdr: &Value, as_json: bool) {
         return;
     }
     println!("cdr: {}", name_of(cdr));
-    for name in [
-        "emsp",
-        "received_at",
-        "visible_at",
-        "metering_status",
-        "delivery",
-    ] {
+    for name in ["emsp", "received_at", "visible_at", "metering_status", "delivery"] {
         println!("{name}: {}", text(cdr, name));
     }
     if let Some(report) = cdr["reports"].as_array().and_then(|reports| reports.last()) {
@@ -193,11 +177,7 @@ fn print(cdr: &Value, as_json: bool) {
         }
     }
     for attempt in cdr["attempts"].as_array().into_iter().flatten() {
-        println!(
-            "attempt {}: {}",
-            text(attempt, "at"),
-            text(attempt, "outcome")
-        );
+        println!("attempt {}: {}", text(attempt, "at"), text(attempt, "outcome"));
     }
 }
 
@@ -209,10 +189,7 @@ mod tests {
 
     #[test]
     fn a_cdr_is_named_as_in_the_journal_and_its_id_may_hold_anything() {
-        assert_eq!(
-            path("DE/ABC/C-1", None).unwrap(),
-            "/operator/v1/cdrs/DE/ABC/C-1"
-        );
+        assert_eq!(path("DE/ABC/C-1", None).unwrap(), "/operator/v1/cdrs/DE/ABC/C-1");
         assert_eq!(
             path("DE/ABC/a/b c", Some("release")).unwrap(),
             "/operator/v1/cdrs/DE/ABC/a%2Fb%20c/release"

@@ -112,22 +112,14 @@ async fn list(list: List) -> Result<(), NotDone> {
     let row = |duty: &Value| {
         let attempts = duty["attempts"].to_string();
         let [id, state, object] = ["id", "state", "object"].map(|name| text(duty, name).to_owned());
-        let [next, outcome] =
-            ["next_attempt_at", "last_outcome"].map(|name| text(duty, name).to_owned());
+        let [next, outcome] = ["next_attempt_at", "last_outcome"].map(|name| text(duty, name).to_owned());
         vec![id, state, object, attempts, next, outcome]
     };
     let rows = duties.iter().map(row).collect::<Vec<_>>();
     println!(
         "{}",
         table(
-            &[
-                "ID",
-                "STATE",
-                "OBJECT",
-                "ATTEMPTS",
-                "NEXT ATTEMPT",
-                "LAST OUTCOME"
-            ],
+            &["ID", "STATE", "OBJECT", "ATTEMPTS", "NEXT ATTEMPT", "LAST OUTCOME"],
             &rows
         )
     );

@@ -88,12 +88,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         Action::Register(register) => self::register(*register).await,
         Action::List(common) => list(common).await,
         Action::Show(one) => {
-            let answer = one
-                .common
-                .access
-                .open()?
-                .get(&format!("{KEYS}/{}", one.id))
-                .await?;
+            let answer = one.common.access.open()?.get(&format!("{KEYS}/{}", one.id)).await?;
             print(&answer, one.common.json);
             Ok(())
         }
@@ -113,13 +108,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 async fn register(register: Register) -> Result<(), NotDone> {
     let public_key = match (&register.public_key, &register.public_key_file) {
         (Some(text), _) => text.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
-            NotDone::usage(format!("{} cannot be read: {error}", file.display()))
-        })?,
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .map_err(|error| NotDone::usage(format!("{} cannot be read: {error}", file.display())))?,
         (None, None) => return Err(NotDone::usage("give --public-key or --public-key-file")),
     };
-    let cpo = PartyId::from_slash(&register.cpo)
-        .map_err(|error| NotDone::usage(format!("--cpo: {error}")))?;
+    let cpo = PartyId::from_slash(&register.cpo).map_err(|error| NotDone::usage(format!("--cpo: {error}")))?;
     let mut wish = Map::new();
     wish.insert("public_key".to_owned(), json!(public_key));
     wish.insert("meter_serial".to_owned(), json!(register.meter_serial));
@@ -157,24 +150,14 @@ async fn list(common: Common) -> Result<(), NotDone> {
         return Ok(());
     }
     let row = |key: &Value| {
-        [
-            "id",
-            "state",
-            "curve",
-            "meter_serial",
-            "evse_id",
-            "valid_from",
-        ]
-        .map(|name| text(key, name).to_owned())
-        .to_vec()
+        ["id", "state", "curve", "meter_serial", "evse_id", "valid_from"]
+            .map(|name| text(key, name).to_owned())
+            .to_vec()
     };
     let rows = keys.iter().map(row).collect::<Vec<_>>();
     println!(
         "{}",
-        table(
-            &["ID", "STATE", "CURVE", "METER", "EVSE", "VALID FROM"],
-            &rows
-        )
+        table(&["ID", "STATE", "CURVE", "METER", "EVSE", "VALID FROM"], &rows)
     );
     Ok(())
 }

@@ -120,10 +120,7 @@ pub fn run() -> ExitCode {
 }
 
 fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
-    let load = || {
-        Config::load(arguments.config.as_deref())
-            .map_err(|error| NotDone::usage(with_causes(&error)))
-    };
+    let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
         // The only command whose answer is its exit code.
         Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
@@ -144,9 +141,7 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
 
 /// Runs one future on a runtime of its own.
 fn wait<T>(future: impl Future<Output = Result<T, NotDone>>) -> Result<T, NotDone> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime
         .map_err(|error| NotDone::failed(format!("the threads cannot be started: {error}")))?
         .block_on(future)

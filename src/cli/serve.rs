@@ -100,10 +100,7 @@ impl Hub {
         let store = Store::open(config.database.url.expose())
             .await
             .map_err(at("opening the database"))?;
-        store
-            .migrate()
-            .await
-            .map_err(at("migrating the database"))?;
+        store.migrate().await.map_err(at("migrating the database"))?;
 
         let http = Http::new(HttpSettings {
             connect: config.timeouts.connect,
@@ -113,8 +110,7 @@ impl Hub {
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let http = http.map_err(at("preparing to call partners"))?;
-        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id)
-            .map_err(at("reading [hub]"))?;
+        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
             hub,
             hub_name: config.hub.name.clone(),
@@ -218,12 +214,7 @@ impl CdrRooms {
                 config::InvalidCdrs::Reject => InvalidCdrs::Reject,
             },
         };
-        let intake = Arc::new(Intake::new(
-            store.clone(),
-            registry.clone(),
-            delivery.clone(),
-            settings,
-        ));
+        let intake = Arc::new(Intake::new(store.clone(), registry.clone(), delivery.clone(), settings));
         let settings = CdrSettings {
             hub,
             public_url: public_url.to_owned(),
@@ -257,9 +248,7 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
         };
         let code = code.ok_or_else(|| wrong("is no finding code"))?;
         if !code.is_adjustable() {
-            return Err(wrong(
-                "cannot be given another severity: it decides what was proven",
-            ));
+            return Err(wrong("cannot be given another severity: it decides what was proven"));
         }
         let severity = match severity {
             config::Severity::Error => Severity::Error,
@@ -302,14 +291,8 @@ impl Running {
 }
 
 pub(crate) async fn until_told_to_stop() -> Result<(), NotDone> {
-    let listen = |kind| {
-        signal(kind)
-            .map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")))
-    };
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -80,11 +80,7 @@ pub fn run(args: &VerifyArgs, input: &[u8], out: &mut dyn Write) -> u8 {
         }
     };
     let answer = Answer::about(input, args.format.as_deref(), key.as_deref());
-    let text = if args.json {
-        answer.as_json()
-    } else {
-        answer.as_text()
-    };
+    let text = if args.json { answer.as_json() } else { answer.as_text() };
     // A reader that went away (`| head`) does not change the answer.
     let _ = writeln!(out, "{}", text.trim_end());
     match answer.outcome() {
@@ -97,18 +93,11 @@ pub fn run(args: &VerifyArgs, input: &[u8], out: &mut dyn Write) -> u8 {
 fn read_input(args: &VerifyArgs) -> io::Result<Vec<u8>> {
     let mut input = Vec::new();
     let read = match args.file.as_deref().filter(|file| file.as_os_str() != "-") {
-        Some(file) => std::fs::File::open(file)?
-            .take(MAX_INPUT + 1)
-            .read_to_end(&mut input)?,
-        None => io::stdin()
-            .lock()
-            .take(MAX_INPUT + 1)
-            .read_to_end(&mut input)?,
+        Some(file) => std::fs::File::open(file)?.take(MAX_INPUT + 1).read_to_end(&mut input)?,
+        None => io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut input)?,
     };
     if read as u64 > MAX_INPUT {
-        Err(io::Error::other(format!(
-            "it is larger than {MAX_INPUT} bytes"
-        )))
+        Err(io::Error::other(format!("it is larger than {MAX_INPUT} bytes")))
     } else {
         Ok(input)
     }
@@ -116,8 +105,7 @@ fn read_input(args: &VerifyArgs) -> io::Result<Vec<u8>> {
 
 fn key_text(argument: &str) -> io::Result<Cow<'_, str>> {
     match argument.strip_prefix('@') {
-        Some(file) => std::fs::read(file)
-            .map(|bytes| Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())),
+        Some(file) => std::fs::read(file).map(|bytes| Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())),
         None => Ok(Cow::Borrowed(argument)),
     }
 }
@@ -146,17 +134,9 @@ impl Answer {
                 .filter(|finding| finding.severity == Severity::Error)
                 .peekable();
             errors.peek().is_some()
-                && errors.all(|finding| {
-                    matches!(
-                        finding.code,
-                        Code::UndecodableSignedData | Code::NoSignedData
-                    )
-                })
+                && errors.all(|finding| matches!(finding.code, Code::UndecodableSignedData | Code::NoSignedData))
         };
-        if !answer.is_cdr
-            && named.is_some_and(FormatName::is_readable)
-            && only_unrecognised(&answer.examination)
-        {
+        if !answer.is_cdr && named.is_some_and(FormatName::is_readable) && only_unrecognised(&answer.examination) {
             answer.further.push(Finding::new(
                 Code::MalformedRecord,
                 Place::Session,
@@ -230,11 +210,7 @@ impl Answer {
         )
     }
 
-    fn about_signed_data(
-        signed: &SignedData<'_>,
-        format: Option<&str>,
-        key: Option<&str>,
-    ) -> Answer {
+    fn about_signed_data(signed: &SignedData<'_>, format: Option<&str>, key: Option<&str>) -> Answer {
         let values = signed.signed_values();
         Answer::of(
             "signed data of a CDR",
@@ -264,19 +240,13 @@ impl Answer {
             .iter()
             .any(|record| matches!(record.signature, SignatureAnswer::DoesNotFit(_)));
         if !any_wrong {
-            answer.further = claim.with_bill(|bill| {
-                plausible::against_bill(&answer.examination, bill, &Tolerances::default())
-            });
+            answer.further =
+                claim.with_bill(|bill| plausible::against_bill(&answer.examination, bill, &Tolerances::default()));
         }
         answer
     }
 
-    fn of(
-        what: &'static str,
-        values: &[SignedValue<'_>],
-        given: &Given<'_>,
-        judged_as: JudgedAs,
-    ) -> Answer {
+    fn of(what: &'static str, values: &[SignedValue<'_>], given: &Given<'_>, judged_as: JudgedAs) -> Answer {
         let examination = examine(values, given, judged_as);
         Answer {
             what,
@@ -298,9 +268,8 @@ impl Answer {
     /// The finding that decides: the first of the kind that makes the outcome.
     fn decisive(&self) -> Option<&Finding> {
         let wanted = self.outcome() == Outcome::Unverifiable;
-        self.findings().find(|finding| {
-            finding.severity == Severity::Error && finding.code.is_undecidable() == wanted
-        })
+        self.findings()
+            .find(|finding| finding.severity == Severity::Error && finding.code.is_undecidable() == wanted)
     }
 }
 
@@ -312,11 +281,7 @@ fn judged_as(records: usize) -> JudgedAs {
     }
 }
 
-fn given<'a>(
-    signed: &'a SignedData<'_>,
-    format: Option<&'a str>,
-    key: Option<&'a str>,
-) -> Given<'a> {
+fn given<'a>(signed: &'a SignedData<'_>, format: Option<&'a str>, key: Option<&'a str>) -> Given<'a> {
     Given {
         encoding_method: format.or(signed.encoding_method.as_deref()),
         delivered_key: signed.public_key.as_deref(),
@@ -328,22 +293,10 @@ fn given<'a>(
 /// The records of a text: one, several behind each other, or one per line in any transport encoding.
 fn records(text: &str) -> Vec<Cow<'_, str>> {
     if text.starts_with(ocmf::HEADER) {
-        return ocmf::split_records(text)
-            .into_iter()
-            .map(Cow::Borrowed)
-            .collect();
+        return ocmf::split_records(text).into_iter().map(Cow::Borrowed).collect();
     }
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let is_record = |line: &&str| {
-        matches!(
-            transport::unwrap(line),
-            Unwrapped::Recognised(FormatName::Ocmf, _)
-        )
-    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let is_record = |line: &&str| matches!(transport::unwrap(line), Unwrapped::Recognised(FormatName::Ocmf, _));
     if lines.len() > 1 && lines.iter().all(is_record) {
         return lines.into_iter().map(Cow::Borrowed).collect();
     }
@@ -395,7 +348,8 @@ mod tests {
     }
 
     fn cdr(energy: &str) -> String {
-        let value = |nature: &str, record: &str| serde_json::json!({"nature": nature, "plain_data": "", "signed_data": record});
+        let value =
+            |nature: &str, record: &str| serde_json::json!({"nature": nature, "plain_data": "", "signed_data": record});
         let signed = serde_json::json!({
             "encoding_method": "OCMF", "public_key": hex::encode(meter().public_key().to_spki_der()),
             "signed_values": [value("Start", &begin()), value("End", &end())],
@@ -409,10 +363,7 @@ mod tests {
     fn a_record_is_valid_under_the_given_key_and_undecided_without_one() {
         let (code, text) = verify(begin().as_bytes(), &with_key());
         assert_eq!(code, EXIT_VALID, "{text}");
-        assert!(
-            text.starts_with("VALID") && text.contains("the one you gave"),
-            "{text}"
-        );
+        assert!(text.starts_with("VALID") && text.contains("the one you gave"), "{text}");
         let (code, text) = verify(begin().as_bytes(), &VerifyArgs::default());
         assert_eq!(code, EXIT_UNDECIDED);
         assert!(text.contains("--public-key"), "{text}");
@@ -439,22 +390,13 @@ mod tests {
         let (code, text) = verify(cdr("8.5").as_bytes(), &VerifyArgs::default());
         assert_eq!(code, EXIT_INVALID);
         assert!(text.contains("ENERGY_MISMATCH"), "{text}");
-        let (code, _) = verify(
-            br#"{"total_energy":1,"cdr_token":{}}"#,
-            &VerifyArgs::default(),
-        );
+        let (code, _) = verify(br#"{"total_energy":1,"cdr_token":{}}"#, &VerifyArgs::default());
         assert_eq!(code, EXIT_UNDECIDED);
     }
 
     #[test]
     fn the_json_answer_always_has_one_shape() {
-        let inputs = [
-            begin(),
-            cdr("7.5"),
-            String::new(),
-            "noise".into(),
-            "<values/>".into(),
-        ];
+        let inputs = [begin(), cdr("7.5"), String::new(), "noise".into(), "<values/>".into()];
         for input in &inputs {
             let (_, text) = verify(
                 input.as_bytes(),
@@ -464,19 +406,13 @@ mod tests {
                 },
             );
             let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert!(
-                answer["status"].is_string() && answer["findings"].is_array(),
-                "{text}"
-            );
+            assert!(answer["status"].is_string() && answer["findings"].is_array(), "{text}");
             for record in answer["records"].as_array().unwrap() {
                 assert!(
                     record["signature"].is_string() && record["key"]["trust"].is_string(),
                     "{text}"
                 );
-                assert!(
-                    record["readings"].is_array() && record["findings"].is_array(),
-                    "{text}"
-                );
+                assert!(record["readings"].is_array() && record["findings"].is_array(), "{text}");
             }
         }
     }
@@ -492,11 +428,7 @@ mod tests {
             ("AP;0;3;X", "Alfen Eichrecht"),
         ] {
             let (code, text) = verify(input.as_bytes(), &VerifyArgs::default());
-            assert_eq!(
-                (code, text.contains(name)),
-                (EXIT_UNDECIDED, true),
-                "{text}"
-            );
+            assert_eq!((code, text.contains(name)), (EXIT_UNDECIDED, true), "{text}");
         }
         let sml = [&[0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1][..], &[0xFF; 40]].concat();
         assert_eq!(verify(&sml, &VerifyArgs::default()).0, EXIT_UNDECIDED);

@@ -39,9 +39,7 @@ pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
         text.parse().map_or(LONGEST_WISH, Duration::from_secs)
     } else {
         let instant = httpdate::parse_http_date(text).ok()?;
-        instant
-            .duration_since(SystemTime::from(now))
-            .unwrap_or_default()
+        instant.duration_since(SystemTime::from(now)).unwrap_or_default()
     };
     Some(wish.min(LONGEST_WISH))
 }
@@ -61,10 +59,7 @@ mod tests {
         let waits: Vec<_> = (0..13)
             .map(|attempts| next_delay(attempts, None, FIRST, MAX, 1.0).as_secs())
             .collect();
-        assert_eq!(
-            waits,
-            [5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
-        );
+        assert_eq!(waits, [5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
         assert_eq!(next_delay(u32::MAX, None, FIRST, MAX, 0.0), MAX / 2);
     }
 
@@ -84,11 +79,7 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(
-                retry_after(header, now).map(|wish| wish.as_secs()),
-                seconds,
-                "{header}"
-            );
+            assert_eq!(retry_after(header, now).map(|wish| wish.as_secs()), seconds, "{header}");
         }
         assert_eq!(
             next_delay(1, Some(Duration::from_secs(120)), FIRST, MAX, 0.5),

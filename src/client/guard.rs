@@ -56,10 +56,7 @@ impl Guard {
         }
         if let Some(allowed) = allowed_hosts {
             let host = host_and_port(url).unwrap_or_default();
-            if !allowed
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(&host))
-            {
+            if !allowed.iter().any(|known| known.eq_ignore_ascii_case(&host)) {
                 return Err(Forbidden(format!("{host} is not a host of that platform")));
             }
         }
@@ -138,18 +135,14 @@ impl Resolve for GuardedResolver {
         let guard = self.0;
         Box::pin(async move {
             // Port 0 is replaced by the caller with the one of the URL.
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             Ok(allowed(guard, found)?)
         })
     }
 }
 
 fn allowed(guard: Guard, found: Vec<SocketAddr>) -> Result<Addrs, Forbidden> {
-    let allowed: Vec<_> = found
-        .into_iter()
-        .filter(|address| guard.allows(address.ip()))
-        .collect();
+    let allowed: Vec<_> = found.into_iter().filter(|address| guard.allows(address.ip())).collect();
     if allowed.is_empty() {
         let reason = "the name leads to no public address (outbound.allow_private_networks)";
         return Err(Forbidden(reason.to_owned()));
@@ -248,10 +241,7 @@ mod tests {
         ] {
             let url = format!("https://{host}:8443/ocpi");
             let refused = STRICT.check(&url, None).unwrap_err();
-            assert!(
-                refused.0.contains("is not a public address"),
-                "{host}: {refused}"
-            );
+            assert!(refused.0.contains("is not a public address"), "{host}: {refused}");
             assert!(OPEN.check(&url, None).is_ok(), "{host}");
         }
     }
@@ -279,10 +269,7 @@ mod tests {
             "xn--bcher-kva.example",
             "localhost",
         ] {
-            assert!(
-                STRICT.check(&format!("https://{host}/ocpi"), None).is_ok(),
-                "{host}"
-            );
+            assert!(STRICT.check(&format!("https://{host}/ocpi"), None).is_ok(), "{host}");
         }
     }
 
@@ -319,10 +306,7 @@ mod tests {
     // N-05, D-25
     #[test]
     fn a_token_is_shown_to_the_hosts_of_its_platform_only() {
-        let allowed = [
-            "Example.com:443".to_owned(),
-            "[2606:4700::1]:8443".to_owned(),
-        ];
+        let allowed = ["Example.com:443".to_owned(), "[2606:4700::1]:8443".to_owned()];
         for url in [
             "https://example.com/x",
             "https://EXAMPLE.com:443",
@@ -345,10 +329,7 @@ mod tests {
     #[test]
     fn a_fragment_is_not_sent() {
         assert_eq!(
-            STRICT
-                .check("https://example.com/a?b#c", None)
-                .unwrap()
-                .as_str(),
+            STRICT.check("https://example.com/a?b#c", None).unwrap().as_str(),
             "https://example.com/a?b"
         );
     }
@@ -363,9 +344,6 @@ mod tests {
         assert_eq!(left, ["8.8.8.8:0".parse::<SocketAddr>().unwrap()]);
         assert!(allowed(STRICT, vec![found[0], found[2]]).is_err());
         assert!(allowed(STRICT, Vec::new()).is_err());
-        assert_eq!(
-            allowed(OPEN, found.clone()).unwrap().collect::<Vec<_>>(),
-            found
-        );
+        assert_eq!(allowed(OPEN, found.clone()).unwrap().collect::<Vec<_>>(), found);
     }
 }

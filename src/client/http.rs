@@ -114,9 +114,7 @@ impl Http {
     }
 
     fn request(&self, outgoing: Outgoing) -> Result<reqwest::RequestBuilder, Forbidden> {
-        let url = self
-            .guard
-            .check(&outgoing.url, outgoing.allowed_hosts.as_deref())?;
+        let url = self.guard.check(&outgoing.url, outgoing.allowed_hosts.as_deref())?;
         let headers = header_map(&outgoing.headers)?;
         let request = self
             .client
@@ -213,10 +211,7 @@ fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e
 
 /// The last words of a chain of errors. The first ones repeat the URL, and there may be a token in its query.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -344,10 +339,7 @@ mod tests {
             (200, Some("5"), &b"{}"[..])
         );
         let request = receiver.recv().unwrap();
-        assert!(
-            request.starts_with("POST /cdrs?x=%2F HTTP/1.1\r\n"),
-            "{request}"
-        );
+        assert!(request.starts_with("POST /cdrs?x=%2F HTTP/1.1\r\n"), "{request}");
         assert!(request.ends_with("\r\n\r\n{\"a\":1.0}"), "{request}");
         for header in [
             "authorization: Token abc",
@@ -376,12 +368,8 @@ mod tests {
     // R-42, D-15
     #[tokio::test]
     async fn a_request_that_never_left_is_unreachable() {
-        let closed = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let plain =
-            Neighbour::new(|mut stream, _, _| drop(stream.write_all(b"no TLS here\r\n\r\n")));
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let plain = Neighbour::new(|mut stream, _, _| drop(stream.write_all(b"no TLS here\r\n\r\n")));
         for url in [
             format!("http://{closed}/?token=secret"),
             "http://nobody.invalid/?token=secret".to_owned(),
@@ -392,10 +380,7 @@ mod tests {
                 matches!(&outcome, Outcome::Unreachable(reason) if !reason.is_empty()),
                 "{url}: {outcome:?}"
             );
-            assert!(
-                !format!("{outcome} {outcome:?}").contains("secret"),
-                "{outcome}"
-            );
+            assert!(!format!("{outcome} {outcome:?}").contains("secret"), "{outcome}");
         }
     }
 
@@ -405,15 +390,9 @@ mod tests {
         // A neighbour that accepts the connection and never speaks TLS.
         let silent = Neighbour::new(|mut stream, _, _| drop(stream.read_to_end(&mut Vec::new())));
         let began = Instant::now();
-        let outcome = http()
-            .send(get(format!("https://{}/", silent.address)))
-            .await;
+        let outcome = http().send(get(format!("https://{}/", silent.address))).await;
         assert!(matches!(outcome, Outcome::Unreachable(_)), "{outcome:?}");
-        assert!(
-            began.elapsed() < Duration::from_millis(1400),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < Duration::from_millis(1400), "{:?}", began.elapsed());
     }
 
     //
@@ -457,10 +436,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_of_exactly_the_limit_is_read() {
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}",
-            "x".repeat(1000)
-        );
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", "x".repeat(1000));
         let neighbour = Neighbour::saying(answer.leak().as_bytes());
         let Outcome::Answered(answer) = http().send(get(neighbour.url("/"))).await else {
             panic!("no answer")
@@ -476,10 +452,7 @@ mod tests {
         let http = http();
         for count in 1..=5 {
             let outcome = http.send(get(neighbour.url("/"))).await;
-            assert!(
-                matches!(outcome, Outcome::Answered(_)),
-                "{count}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Outcome::Answered(_)), "{count}: {outcome:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(neighbour.requests(), 5);
@@ -498,10 +471,7 @@ mod tests {
             }
         });
         let http = http();
-        assert!(matches!(
-            http.send(get(neighbour.url("/"))).await,
-            Outcome::Answered(_)
-        ));
+        assert!(matches!(http.send(get(neighbour.url("/"))).await, Outcome::Answered(_)));
         let post = Outgoing {
             method: Method::POST,
             body: Some(Bytes::from_static(b"{}")),
@@ -537,10 +507,7 @@ mod tests {
             (&tls_only, format!("http://127.0.0.1:{port}/")),
         ] {
             let outcome = http.send(get(url.clone())).await;
-            assert!(
-                matches!(outcome, Outcome::NotAllowed(_)),
-                "{url}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Outcome::NotAllowed(_)), "{url}: {outcome:?}");
         }
         let foreign = Outgoing {
             allowed_hosts: Some(vec!["127.0.0.1:1".into()]),
@@ -559,10 +526,7 @@ mod tests {
     async fn a_name_is_called_at_the_port_of_its_url() {
         let neighbour = Neighbour::saying(FINE);
         let outcome = http()
-            .send(get(format!(
-                "http://localhost:{}/",
-                neighbour.address.port()
-            )))
+            .send(get(format!("http://localhost:{}/", neighbour.address.port())))
             .await;
         assert!(matches!(outcome, Outcome::Answered(_)), "{outcome:?}");
     }

@@ -92,18 +92,11 @@ mod tests {
     fn every_end_without_an_answer_has_its_4xxx() {
         let answer = Answer {
             status: 302,
-            headers: vec![
-                ("location".into(), "/x".into()),
-                ("location".into(), "/y".into()),
-            ],
+            headers: vec![("location".into(), "/x".into()), ("location".into(), "/y".into())],
             body: Bytes::from_static(b"secret"),
         };
         assert_eq!(
-            (
-                answer.header("Location"),
-                answer.header("Link"),
-                answer.is_success()
-            ),
+            (answer.header("Location"), answer.header("Link"), answer.is_success()),
             (Some("/x"), None, false)
         );
         assert!(!format!("{:?}", Outcome::Answered(answer.clone())).contains("secret"));
@@ -113,10 +106,7 @@ mod tests {
             (Outcome::NotAllowed(String::new()), 4003),
             (Outcome::Nonsense(String::new()), 4000),
         ] {
-            assert_eq!(
-                outcome.situation().map(|situation| situation.code().0),
-                Some(code)
-            );
+            assert_eq!(outcome.situation().map(|situation| situation.code().0), Some(code));
         }
         assert_eq!(Outcome::Answered(answer).situation(), None);
     }

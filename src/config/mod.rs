@@ -327,10 +327,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn from_parts(
-        file: Option<&str>,
-        environment: &HashMap<String, String>,
-    ) -> Result<Self, ConfigError> {
+    pub fn from_parts(file: Option<&str>, environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
         Self::checked(Raw::merge(file, environment)?)
     }
 
@@ -383,18 +380,8 @@ impl Config {
                 max_retry: seconds(&raw, "duties.max_retry_s", 1)?,
             },
             metering: Metering {
-                key_policy: word(
-                    &raw,
-                    "metering.key_policy",
-                    KeyPolicy::parse,
-                    KeyPolicy::WORDS,
-                )?,
-                invalid_cdrs: word(
-                    &raw,
-                    "metering.invalid_cdrs",
-                    InvalidCdrs::parse,
-                    InvalidCdrs::WORDS,
-                )?,
+                key_policy: word(&raw, "metering.key_policy", KeyPolicy::parse, KeyPolicy::WORDS)?,
+                invalid_cdrs: word(&raw, "metering.invalid_cdrs", InvalidCdrs::parse, InvalidCdrs::WORDS)?,
                 time_tolerance: seconds(&raw, "metering.time_tolerance_s", 0)?,
                 energy_tolerance_kwh: energy_tolerance(&raw)?,
                 severity: severities(&raw)?,
@@ -417,10 +404,7 @@ impl Config {
             ("timeouts.list_s", self.timeouts.list),
         ] {
             if deadline <= self.timeouts.connect {
-                return Err(ConfigError::key(
-                    key,
-                    "must be longer than timeouts.connect_s",
-                ));
+                return Err(ConfigError::key(key, "must be longer than timeouts.connect_s"));
             }
         }
         // A lease that ends during an attempt would let a second process make the same one.
@@ -454,12 +438,7 @@ impl Config {
     pub fn to_json(&self) -> String {
         let mut table = self.table();
         if !self.without_effect.is_empty() {
-            let keys = self
-                .without_effect
-                .iter()
-                .cloned()
-                .map(Value::String)
-                .collect();
+            let keys = self.without_effect.iter().cloned().map(Value::String).collect();
             table.insert("without_effect".to_owned(), Value::Array(keys));
         }
         // Texts, whole numbers and truths only: nothing in it can fail to be JSON.
@@ -470,20 +449,14 @@ impl Config {
         let text = |text: &str| Value::String(text.to_owned());
         let truth = Value::Boolean;
         let whole = |number: u32| Value::Integer(i64::from(number));
-        let seconds = |duration: Duration| {
-            Value::Integer(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
-        };
+        let seconds = |duration: Duration| Value::Integer(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX));
         let severity = self
             .metering
             .severity
             .iter()
             .map(|(code, grave)| (code.clone(), text(grave.as_str())))
             .collect();
-        let token = if self.operator.token.is_some() {
-            "***"
-        } else {
-            ""
-        };
+        let token = if self.operator.token.is_some() { "***" } else { "" };
         let sections: [(&str, Vec<(&str, Value)>); 12] = [
             (
                 "server",
@@ -506,10 +479,7 @@ impl Config {
                 "outbound",
                 vec![
                     ("allow_http", truth(self.outbound.allow_http)),
-                    (
-                        "allow_private_networks",
-                        truth(self.outbound.allow_private_networks),
-                    ),
+                    ("allow_private_networks", truth(self.outbound.allow_private_networks)),
                 ],
             ),
             (
@@ -521,19 +491,13 @@ impl Config {
                 ],
             ),
             ("paging", vec![("max_limit", whole(self.paging.max_limit))]),
-            (
-                "credentials",
-                vec![("grace_s", seconds(self.credentials.grace))],
-            ),
+            ("credentials", vec![("grace_s", seconds(self.credentials.grace))]),
             (
                 "presence",
                 vec![
                     ("idle_check_s", seconds(self.presence.idle_check)),
                     ("check_interval_s", seconds(self.presence.check_interval)),
-                    (
-                        "failures_until_offline",
-                        whole(self.presence.failures_until_offline),
-                    ),
+                    ("failures_until_offline", whole(self.presence.failures_until_offline)),
                 ],
             ),
             (
@@ -566,11 +530,7 @@ impl Config {
                 ],
             ),
         ];
-        let table = |keys: Vec<(&str, Value)>| {
-            keys.into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect()
-        };
+        let table = |keys: Vec<(&str, Value)>| keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         sections
             .into_iter()
             .map(|(name, keys)| (name.to_owned(), Value::Table(table(keys))))
@@ -578,12 +538,7 @@ impl Config {
     }
 }
 
-fn matching(
-    raw: &Raw,
-    key: &str,
-    what: &str,
-    fits: impl Fn(&str) -> bool,
-) -> Result<String, ConfigError> {
+fn matching(raw: &Raw, key: &str, what: &str, fits: impl Fn(&str) -> bool) -> Result<String, ConfigError> {
     let text = raw.text(key)?;
     if fits(&text) {
         Ok(text)
@@ -592,14 +547,8 @@ fn matching(
     }
 }
 
-fn word<T>(
-    raw: &Raw,
-    key: &str,
-    parse: impl Fn(&str) -> Option<T>,
-    words: &[&str],
-) -> Result<T, ConfigError> {
-    parse(&raw.text(key)?)
-        .ok_or_else(|| ConfigError::key(key, format!("must be one of {}", words.join(", "))))
+fn word<T>(raw: &Raw, key: &str, parse: impl Fn(&str) -> Option<T>, words: &[&str]) -> Result<T, ConfigError> {
+    parse(&raw.text(key)?).ok_or_else(|| ConfigError::key(key, format!("must be one of {}", words.join(", "))))
 }
 
 /// Seconds from `least` to a year.
@@ -615,12 +564,8 @@ fn small(raw: &Raw, key: &str, most: u32) -> Result<u32, ConfigError> {
 
 fn bind(raw: &Raw) -> Result<SocketAddr, ConfigError> {
     let text = raw.text("server.bind")?;
-    text.parse().map_err(|_| {
-        ConfigError::key(
-            "server.bind",
-            "must be an address and a port such as 127.0.0.1:8080",
-        )
-    })
+    text.parse()
+        .map_err(|_| ConfigError::key("server.bind", "must be an address and a port such as 127.0.0.1:8080"))
 }
 
 fn public_url(raw: &Raw) -> Result<String, ConfigError> {
@@ -635,10 +580,7 @@ fn public_url(raw: &Raw) -> Result<String, ConfigError> {
             && url.password().is_none()
     };
     // 100 characters leave room for every path behind it within the 255 of an OCPI URL (T-46).
-    if text.len() > 100
-        || text.contains(char::is_whitespace)
-        || !Url::parse(&text).is_ok_and(|url| plain(&url))
-    {
+    if text.len() > 100 || text.contains(char::is_whitespace) || !Url::parse(&text).is_ok_and(|url| plain(&url)) {
         let reason = "must be an http or https URL of at most 100 characters without user, query and fragment";
         return Err(ConfigError::key(key, reason));
     }
@@ -648,11 +590,8 @@ fn public_url(raw: &Raw) -> Result<String, ConfigError> {
 fn database_url(raw: &Raw) -> Result<Secret, ConfigError> {
     let key = "database.url";
     let text = raw.text(key)?;
-    let sqlite = text
-        .strip_prefix("sqlite://")
-        .is_some_and(|path| !path.is_empty());
-    let postgres = (text.starts_with("postgres://") || text.starts_with("postgresql://"))
-        && Url::parse(&text).is_ok();
+    let sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
+    let postgres = (text.starts_with("postgres://") || text.starts_with("postgresql://")) && Url::parse(&text).is_ok();
     if sqlite || postgres {
         Ok(Secret::new(text))
     } else {
@@ -693,15 +632,9 @@ fn severities(raw: &Raw) -> Result<BTreeMap<String, Severity>, ConfigError> {
                 .bytes()
                 .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
         {
-            return Err(ConfigError::key(
-                &key,
-                "must be named like a finding code, in capitals",
-            ));
+            return Err(ConfigError::key(&key, "must be named like a finding code, in capitals"));
         }
-        found.insert(
-            code.to_owned(),
-            word(raw, &key, Severity::parse, Severity::WORDS)?,
-        );
+        found.insert(code.to_owned(), word(raw, &key, Severity::parse, Severity::WORDS)?);
     }
     Ok(found)
 }
@@ -786,14 +719,12 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
-        let file = "[paging]\nmax_limit = 50\n[hub]\nname = \"From file\"\n[metering.severity]\nPHASE_FAILURE = \"error\"";
+        let file =
+            "[paging]\nmax_limit = 50\n[hub]\nname = \"From file\"\n[metering.severity]\nPHASE_FAILURE = \"error\"";
         let variables = environment(&[
             ("TRUEWATT__PAGING__MAX_LIMIT", "7"),
             ("TRUEWATT__CDRS__CUSTODY", "false"),
-            (
-                "TRUEWATT__METERING__ENERGY_TOLERANCE_KWH",
-                "0.10000000000000000001",
-            ),
+            ("TRUEWATT__METERING__ENERGY_TOLERANCE_KWH", "0.10000000000000000001"),
             ("TRUEWATT__METERING__SEVERITY__CONTRACT_MISMATCH", "info"),
             ("TRUEWATT__OPERATOR__TOKEN", "007e1"),
             ("TRUEWATT_TOKEN", "of another command"),
@@ -801,26 +732,16 @@ mod tests {
         ]);
         let config = Config::from_parts(Some(file), &variables).unwrap();
         assert_eq!(
-            (
-                config.paging.max_limit,
-                config.hub.name.as_str(),
-                config.cdrs.custody
-            ),
+            (config.paging.max_limit, config.hub.name.as_str(), config.cdrs.custody),
             (7, "From file", false)
         );
         assert_eq!(
             config.metering.energy_tolerance_kwh.to_string(),
             "0.10000000000000000001"
         );
-        assert_eq!(
-            config.metering.severity["CONTRACT_MISMATCH"],
-            Severity::Info
-        );
+        assert_eq!(config.metering.severity["CONTRACT_MISMATCH"], Severity::Info);
         assert_eq!(config.metering.severity["PHASE_FAILURE"], Severity::Error);
-        assert_eq!(
-            config.metering.severity["METER_ID_MISMATCH"],
-            Severity::Warning
-        );
+        assert_eq!(config.metering.severity["METER_ID_MISMATCH"], Severity::Warning);
         // A token that looks like a number stays the text it is.
         assert_eq!(config.operator.token.unwrap().expose(), "007e1");
     }
@@ -830,18 +751,9 @@ mod tests {
         for (file, key) in [
             ("[server]\nbind = \"8080\"", "server.bind"),
             ("[server]\nbind = 8080", "server.bind"),
-            (
-                "[server]\npublic_url = \"hub.example\"",
-                "server.public_url",
-            ),
-            (
-                "[server]\npublic_url = \"https://hub.example/?x\"",
-                "server.public_url",
-            ),
-            (
-                "[server]\npublic_url = \"ftp://hub.example\"",
-                "server.public_url",
-            ),
+            ("[server]\npublic_url = \"hub.example\"", "server.public_url"),
+            ("[server]\npublic_url = \"https://hub.example/?x\"", "server.public_url"),
+            ("[server]\npublic_url = \"ftp://hub.example\"", "server.public_url"),
             ("[server]\nport = 1", "server.port"),
             ("serve = 1", "serve"),
             ("server = 1", "server"),
@@ -858,18 +770,12 @@ mod tests {
             ("[timeouts]\nconnect_s = 15", "timeouts.relay_s"),
             ("[timeouts]\nlist_s = 3", "timeouts.list_s"),
             ("[timeouts]\nrelay_s = 30", "duties.lease_s"),
-            (
-                "[duties]\nfirst_retry_s = 9\nmax_retry_s = 8",
-                "duties.max_retry_s",
-            ),
+            ("[duties]\nfirst_retry_s = 9\nmax_retry_s = 8", "duties.max_retry_s"),
             ("[duties]\nmax_retry_s = 99999999999", "duties.max_retry_s"),
             ("[paging]\nmax_limit = 0", "paging.max_limit"),
             ("[paging]\nmax_limit = [1]", "paging.max_limit"),
             ("[metering]\nkey_policy = \"any\"", "metering.key_policy"),
-            (
-                "[metering]\ninvalid_cdrs = \"Mark\"",
-                "metering.invalid_cdrs",
-            ),
+            ("[metering]\ninvalid_cdrs = \"Mark\"", "metering.invalid_cdrs"),
             (
                 "[metering]\nenergy_tolerance_kwh = -0.01",
                 "metering.energy_tolerance_kwh",
@@ -911,17 +817,11 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_taken_and_reported() {
-        let config = from(
-            "[timeouts]\nauthorize_s = 10\ncommand_s = 10\n[smart_charging]\ncontrol = \"ledger\"",
-        )
-        .unwrap();
+        let config =
+            from("[timeouts]\nauthorize_s = 10\ncommand_s = 10\n[smart_charging]\ncontrol = \"ledger\"").unwrap();
         assert_eq!(
             config.without_effect,
-            [
-                "smart_charging.control",
-                "timeouts.authorize_s",
-                "timeouts.command_s"
-            ]
+            ["smart_charging.control", "timeouts.authorize_s", "timeouts.command_s"]
         );
         assert!(
             config
@@ -946,10 +846,7 @@ mod tests {
         ] {
             let error = from(broken).unwrap_err();
             let shown = format!("{error} {error:?}");
-            assert!(
-                shown.contains("line 2") && !shown.contains("tell-nobody"),
-                "{shown}"
-            );
+            assert!(shown.contains("line 2") && !shown.contains("tell-nobody"), "{shown}");
         }
     }
 

@@ -19,11 +19,7 @@ const PREFIX: &str = "TRUEWATT__";
 pub(super) const SEVERITY: &str = "metering.severity.";
 
 /// Keys that will have an effect one day. They are accepted so that one file serves several versions.
-const WITHOUT_EFFECT: [&str; 3] = [
-    "timeouts.authorize_s",
-    "timeouts.command_s",
-    "smart_charging.control",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["timeouts.authorize_s", "timeouts.command_s", "smart_charging.control"];
 
 /// All settings by full name.
 #[derive(Debug)]
@@ -35,13 +31,9 @@ pub(super) struct Raw {
 
 impl Raw {
     /// Lays `file` over the defaults and `environment` over both.
-    pub(super) fn merge(
-        file: Option<&str>,
-        environment: &HashMap<String, String>,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn merge(file: Option<&str>, environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
         let known = flat(&read(DEFAULT)?);
-        let mut builder =
-            config::Config::builder().add_source(config::File::from_str(DEFAULT, FileFormat::Toml));
+        let mut builder = config::Config::builder().add_source(config::File::from_str(DEFAULT, FileFormat::Toml));
         if let Some(text) = file {
             check_toml(text)?;
             builder = builder.add_source(config::File::from_str(text, FileFormat::Toml));
@@ -100,12 +92,7 @@ impl Raw {
         };
         number
             .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| {
-                ConfigError::key(
-                    key,
-                    format!("must be a whole number from {least} to {most}"),
-                )
-            })
+            .ok_or_else(|| ConfigError::key(key, format!("must be a whole number from {least} to {most}")))
     }
 
     /// The text of a number, as it was typed as far as TOML lets us know.
@@ -141,10 +128,7 @@ impl Raw {
 
 /// The full name an environment variable sets, if it sets one.
 fn key(name: &str) -> Option<String> {
-    let key = name
-        .strip_prefix(PREFIX)?
-        .to_ascii_lowercase()
-        .replace("__", ".");
+    let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".");
     // Finding codes are written in capitals everywhere; the environment has no other way to say so.
     Some(match key.strip_prefix(SEVERITY) {
         Some(code) => format!("{SEVERITY}{}", code.to_ascii_uppercase()),
@@ -163,10 +147,7 @@ fn check_toml(text: &str) -> Result<(), ConfigError> {
     let Err(error) = toml::from_str::<toml::Table>(text) else {
         return Ok(());
     };
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     Err(ConfigError::Syntax {
         line: before.lines().count().max(1),
     })

@@ -47,10 +47,7 @@ mod tests {
     #[test]
     fn a_secret_is_compared_but_never_printed() {
         let secret = Secret::new("open sesame");
-        assert_eq!(
-            format!("{secret} {secret:?} {:?}", Some(&secret)),
-            "*** *** Some(***)"
-        );
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
         assert!(secret.matches("open sesame"));
         assert!(!secret.matches("open sesam"));
         assert!(!secret.matches(""));

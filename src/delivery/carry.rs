@@ -105,12 +105,7 @@ impl Delivery {
 
     /// A duty nobody makes an attempt at now: for a platform known to be away, or released from hold.
     #[must_use]
-    pub fn new_waiting_duty(
-        &self,
-        cdr_row: &str,
-        platform: &Platform,
-        now: DateTime<Utc>,
-    ) -> NewDuty {
+    pub fn new_waiting_duty(&self, cdr_row: &str, platform: &Platform, now: DateTime<Utc>) -> NewDuty {
         let wait = if platform.status == PlatformStatus::Connected {
             TimeDelta::zero()
         } else {
@@ -126,11 +121,7 @@ impl Delivery {
 
     /// A lease outlives the longest attempt at this platform: else another process would make it again meanwhile.
     pub(super) fn lease_for(&self, platform: &Platform) -> TimeDelta {
-        let attempt = platform
-            .options
-            .timeouts
-            .relay
-            .unwrap_or(self.parties.settings().relay);
+        let attempt = platform.options.timeouts.relay.unwrap_or(self.parties.settings().relay);
         span(self.horizons.lease.max(attempt + Duration::from_secs(5)))
     }
 
@@ -141,13 +132,7 @@ impl Delivery {
     pub async fn carry(&self, cdr: &CdrRow, owed: &Owed) -> Result<Carried, Fault> {
         let Some(platform) = self.parties.snapshot().directory().platform(&owed.platform) else {
             return self
-                .settle(
-                    cdr,
-                    owed,
-                    None,
-                    nobody("the platform is gone"),
-                    Duration::ZERO,
-                )
+                .settle(cdr, owed, None, nobody("the platform is gone"), Duration::ZERO)
                 .await;
         };
         if platform.status != PlatformStatus::Connected {
@@ -160,8 +145,7 @@ impl Delivery {
         let begun = self.clock.now();
         let reception = self.send(cdr, &platform, begun).await;
         let took = (self.clock.now() - begun).to_std().unwrap_or_default();
-        self.settle(cdr, owed, Some(&platform), reception, took)
-            .await
+        self.settle(cdr, owed, Some(&platform), reception, took).await
     }
 
     async fn send(&self, cdr: &CdrRow, platform: &Platform, now: DateTime<Utc>) -> Reception {
@@ -229,9 +213,7 @@ impl Delivery {
         match reception {
             Reception::Taken { said, .. } => (Carried::Delivered(said.clone()), Settled::Delivered),
             Reception::Rejected(said) => (Carried::Rejected(said.clone()), Settled::Rejected),
-            Reception::NotTaken(not)
-                if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) =>
-            {
+            Reception::NotTaken(not) if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) => {
                 (Carried::Unanswered(not.clone()), Settled::Unanswered)
             }
             Reception::NotTaken(_) if now >= owed.give_up_at => (Carried::Kept, Settled::Dead),
@@ -250,9 +232,7 @@ impl Delivery {
 
     fn delay(&self, owed: &Owed, platform: Option<&Platform>, not: &NotTaken) -> TimeDelta {
         let Horizons {
-            first_retry,
-            max_retry,
-            ..
+            first_retry, max_retry, ..
         } = &self.horizons;
         if platform.is_none_or(|platform| platform.status != PlatformStatus::Connected) {
             // The change to CONNECTED nudges it; this is only for a nudge that was lost.
@@ -296,12 +276,8 @@ struct Written {
 impl Written {
     fn of(reception: &Reception) -> Written {
         let (outcome, said, http_status) = match reception {
-            Reception::Taken { said, .. } => {
-                ("delivered".to_owned(), Some(said), Some(said.http_status))
-            }
-            Reception::Rejected(said) => {
-                ("rejected".to_owned(), Some(said), Some(said.http_status))
-            }
+            Reception::Taken { said, .. } => ("delivered".to_owned(), Some(said), Some(said.http_status)),
+            Reception::Rejected(said) => ("rejected".to_owned(), Some(said), Some(said.http_status)),
             Reception::NotTaken(not) => (not.why.clone(), not.said.as_ref(), not.http_status),
         };
         Written {
@@ -312,13 +288,7 @@ impl Written {
     }
 }
 
-fn journal_of(
-    cdr: &CdrRow,
-    owed: &Owed,
-    entry: &Written,
-    at: DateTime<Utc>,
-    took: Duration,
-) -> JournalEntry {
+fn journal_of(cdr: &CdrRow, owed: &Owed, entry: &Written, at: DateTime<Utc>, took: Duration) -> JournalEntry {
     JournalEntry {
         id: Uuid::now_v7().to_string(),
         at,

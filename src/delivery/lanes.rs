@@ -46,19 +46,13 @@ impl Lanes {
         if let Some(until) = lane.rests_until.filter(|until| now < *until) {
             return Entry::Rests(until);
         }
-        lane.free
-            .clone()
-            .try_acquire_owned()
-            .map_or(Entry::Full, Entry::Enter)
+        lane.free.clone().try_acquire_owned().map_or(Entry::Full, Entry::Enter)
     }
 
     /// The platform did not take something: leave it alone until then.
     pub fn rest(&self, platform: &PlatformId, until: DateTime<Utc>) {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes
-            .entry(platform.clone())
-            .or_insert_with(Lane::new)
-            .rests_until = Some(until);
+        lanes.entry(platform.clone()).or_insert_with(Lane::new).rests_until = Some(until);
     }
 
     /// The platform took something, or is back.

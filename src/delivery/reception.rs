@@ -78,15 +78,11 @@ pub fn read(outcome: &Outcome, now: DateTime<Utc>) -> Reception {
     });
     let class = said.as_ref().map(|said| said.code.class());
     match (said, envelope, class) {
-        (Some(said), Some(envelope), Some(Class::Success)) if speaks_of_the_cdr(answer) => {
-            Reception::Taken {
-                said,
-                location: location(answer, &envelope),
-            }
-        }
-        (Some(said), _, Some(Class::ClientError)) if speaks_of_the_cdr(answer) => {
-            Reception::Rejected(said)
-        }
+        (Some(said), Some(envelope), Some(Class::Success)) if speaks_of_the_cdr(answer) => Reception::Taken {
+            said,
+            location: location(answer, &envelope),
+        },
+        (Some(said), _, Some(Class::ClientError)) if speaks_of_the_cdr(answer) => Reception::Rejected(said),
         (said, _, class) => answered_otherwise(answer, said, class, now),
     }
 }
@@ -95,12 +91,7 @@ fn speaks_of_the_cdr(answer: &Answer) -> bool {
     !matches!(answer.status, 300..=399 | 401 | 403 | 429)
 }
 
-fn answered_otherwise(
-    answer: &Answer,
-    said: Option<Said>,
-    class: Option<Class>,
-    now: DateTime<Utc>,
-) -> Reception {
+fn answered_otherwise(answer: &Answer, said: Option<Said>, class: Option<Class>, now: DateTime<Utc>) -> Reception {
     let situation = match answer.status {
         // S-14: it is the hub's token that was refused, not the requester's.
         401 | 403 => Situation::NotConnected,
@@ -110,14 +101,9 @@ fn answered_otherwise(
         .as_ref()
         .map(|said| format!(", OCPI {}", said.code))
         .unwrap_or_default();
-    let envelope = if said.is_some() {
-        ""
-    } else {
-        ", no OCPI envelope"
-    };
+    let envelope = if said.is_some() { "" } else { ", no OCPI envelope" };
     let why = format!("HTTP {}{code}{envelope}", answer.status);
-    let passes =
-        matches!(class, Some(Class::ServerError | Class::HubError)) && speaks_of_the_cdr(answer);
+    let passes = matches!(class, Some(Class::ServerError | Class::HubError)) && speaks_of_the_cdr(answer);
     Reception::NotTaken(NotTaken {
         situation,
         said: said.filter(|_| passes),
@@ -141,11 +127,7 @@ fn not_taken(situation: Situation, http_status: Option<u16>, why: String) -> Rec
 
 /// The `Location` header; or a URL as the only thing in `data`, which some libraries send instead (F-07).
 fn location(answer: &Answer, envelope: &Envelope) -> Option<String> {
-    if let Some(header) = answer
-        .header(LOCATION)
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
-    {
+    if let Some(header) = answer.header(LOCATION).map(str::trim).filter(|value| !value.is_empty()) {
         return Some(header.to_owned());
     }
     let data: String = serde_json::from_str(envelope.data.as_ref()?.get()).ok()?;
@@ -188,13 +170,7 @@ mod tests {
     #[test]
     fn an_envelope_with_1xxx_is_the_receivers_yes_whatever_the_http_status() {
         // design.md 3.6.5, D-07, F-09, S-12
-        for (status, code) in [
-            (200, 1000),
-            (201, 1000),
-            (202, 1999),
-            (404, 1000),
-            (500, 1000),
-        ] {
+        for (status, code) in [(200, 1000), (201, 1000), (202, 1999), (404, 1000), (500, 1000)] {
             let Reception::Taken { said, location } = answered(status, &[], &envelope(code)) else {
                 panic!("{status} {code}")
             };
@@ -212,13 +188,7 @@ mod tests {
 
     #[test]
     fn an_envelope_with_2xxx_is_the_receivers_no_whatever_the_http_status() {
-        for (status, code) in [
-            (200, 2001),
-            (400, 2000),
-            (404, 2999),
-            (422, 2002),
-            (500, 2001),
-        ] {
+        for (status, code) in [(200, 2001), (400, 2000), (404, 2999), (422, 2002), (500, 2001)] {
             let Reception::Rejected(said) = answered(status, &[], &envelope(code)) else {
                 panic!("{status} {code}")
             };
@@ -275,14 +245,7 @@ mod tests {
     #[test]
     fn without_custody_an_envelope_of_the_receivers_own_trouble_is_passed_on() {
         // S-11
-        assert_eq!(
-            kept(answered(200, &[], &envelope(3000)))
-                .said
-                .unwrap()
-                .code
-                .0,
-            3000
-        );
+        assert_eq!(kept(answered(200, &[], &envelope(3000))).said.unwrap().code.0, 3000);
         assert_eq!(kept(answered(200, &[], "<html>")).said, None);
     }
 
@@ -312,11 +275,7 @@ mod tests {
                 Some("https://b/2"),
             ),
             (&[], r#"{"status_code":1000,"data":"C-1"}"#, None),
-            (
-                &[],
-                r#"{"status_code":1000,"data":{"url":"https://b"}}"#,
-                None,
-            ),
+            (&[], r#"{"status_code":1000,"data":{"url":"https://b"}}"#, None),
             (&[], r#"{"status_code":1000,"data":null}"#, None),
         ] {
             let Reception::Taken { location, .. } = answered(200, headers, body) else {

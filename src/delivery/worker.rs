@@ -71,9 +71,7 @@ async fn run(delivery: Arc<Delivery>, mut stopped: watch::Receiver<bool>) {
         }
     }
     // Every attempt holds a place of the room: when all are free, all have ended.
-    let _ = room
-        .acquire_many(u32::try_from(IN_THE_AIR).unwrap_or(u32::MAX))
-        .await;
+    let _ = room.acquire_many(u32::try_from(IN_THE_AIR).unwrap_or(u32::MAX)).await;
 }
 
 impl Delivery {
@@ -126,22 +124,15 @@ impl Delivery {
         };
         let carried = self.carry(&cdr, &owed).await?;
         match carried {
-            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => {
-                self.lanes.wake(&owed.platform)
-            }
-            _ => self.lanes.rest(
-                &owed.platform,
-                self.clock.now() + span(self.horizons.first_retry),
-            ),
+            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => self.lanes.wake(&owed.platform),
+            _ => self
+                .lanes
+                .rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
         }
         Ok(())
     }
 
-    async fn give_back(
-        &self,
-        duty: &DutyRow,
-        until: chrono::DateTime<chrono::Utc>,
-    ) -> Result<(), Fault> {
+    async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
         self.store
             .duty_give_back(&duty.id, &self.owner, until)
             .await
@@ -170,11 +161,7 @@ impl Delivery {
         };
         for platform in back {
             self.lanes.wake(&platform);
-            if let Err(error) = self
-                .store
-                .duties_nudge(platform.as_str(), self.clock.now())
-                .await
-            {
+            if let Err(error) = self.store.duties_nudge(platform.as_str(), self.clock.now()).await {
                 log::error!("nudging the duties of platform {platform}: {error}");
             }
         }

@@ -8,11 +8,7 @@ use crate::registry::index::{Index, Registered};
 /// Answers the question of an assessment.
 #[must_use]
 pub fn answer(index: &Index, question: &KeyQuestion) -> KeyKnowledge {
-    let at_evse = index.at_evse(
-        &question.cpo,
-        question.evse_id.as_deref(),
-        question.evse_uid.as_deref(),
-    );
+    let at_evse = index.at_evse(&question.cpo, question.evse_id.as_deref(), question.evse_uid.as_deref());
     let calibrated = at_evse.iter().any(|one| {
         one.row().calibrated
             && one.row().cpo_key.eq_ignore_ascii_case(&question.cpo)

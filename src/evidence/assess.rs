@@ -90,10 +90,7 @@ impl<'c> Inquiry<'c> {
         let claims = opened.claims();
         for record in &claims.records {
             add_once(&mut question.meter_serials, record.meter_serial.as_deref());
-            add_once(
-                &mut question.gateway_serials,
-                record.gateway_serial.as_deref(),
-            );
+            add_once(&mut question.gateway_serials, record.gateway_serial.as_deref());
         }
         let (from, to) = plausible::comparable_times(claims);
         (question.from, question.to) = (from.or(question.from), to.or(question.to));
@@ -198,9 +195,7 @@ impl Assessment {
             (Situation::NotApplicable, _) => Status::NotApplicable,
             (Situation::Signed, Outcome::Invalid) => Status::Invalid,
             (Situation::Signed, Outcome::Unverifiable) => Status::Unverifiable,
-            (Situation::Signed, Outcome::Valid) if self.key.trust == KeyTrust::Registered => {
-                Status::Verified
-            }
+            (Situation::Signed, Outcome::Valid) if self.key.trust == KeyTrust::Registered => Status::Verified,
             (Situation::Signed, Outcome::Valid) => Status::IntegrityOnly,
         };
         Verdict {
@@ -225,9 +220,7 @@ impl Assessment {
     fn goals(&self, findings: &[Finding]) -> Goals {
         let wrong = |about: fn(Code) -> bool| {
             findings.iter().any(|finding| {
-                finding.severity == Severity::Error
-                    && !finding.code.is_undecidable()
-                    && about(finding.code)
+                finding.severity == Severity::Error && !finding.code.is_undecidable() && about(finding.code)
             })
         };
         let authenticity = if wrong(is_about_keys) {
@@ -308,13 +301,7 @@ impl Assessment {
         }
     }
 
-    fn conclude(
-        &mut self,
-        claim: &Claim<'_>,
-        examination: Examination,
-        selection: Selection<'_>,
-        policy: &Policy,
-    ) {
+    fn conclude(&mut self, claim: &Claim<'_>, examination: Examination, selection: Selection<'_>, policy: &Policy) {
         let any_wrong = examination
             .records
             .iter()
@@ -329,11 +316,7 @@ impl Assessment {
         claim.with_bill(|bill| {
             // Numbers under a broken signature are not the meter's: nothing follows from comparing them.
             if !any_wrong {
-                findings.extend(plausible::against_bill(
-                    &examination,
-                    bill,
-                    &policy.tolerances,
-                ));
+                findings.extend(plausible::against_bill(&examination, bill, &policy.tolerances));
             }
             self.imputability = match plausible::names_the_payer(&examination, bill) {
                 Some(true) => Goal::Pass,
@@ -341,10 +324,7 @@ impl Assessment {
                 None => Goal::Unknown,
             };
         });
-        let key = examination
-            .records
-            .iter()
-            .find_map(|record| record.key.as_ref());
+        let key = examination.records.iter().find_map(|record| record.key.as_ref());
         if matches!(key, Some((_, KeyTrust::Delivered))) {
             findings.push(Finding::new(
                 Code::KeyNotRegistered,
@@ -365,9 +345,7 @@ impl Assessment {
                 .and_then(|r| r.meter_serial.as_deref())
                 .or(serial_by_record)
                 .map(str::to_owned),
-            registration: selection
-                .registration
-                .map(|registration| registration.id.clone()),
+            registration: selection.registration.map(|registration| registration.id.clone()),
         };
         self.signed_energy_kwh = signed_energy_kwh(&examination).map(|energy| energy.to_string());
         self.blocks = examination
@@ -394,10 +372,7 @@ impl Assessment {
 }
 
 fn delivered_key(signed: &SignedData<'_>, opened: &mut Opened<'_>) -> Option<PublicKey> {
-    let text = signed
-        .public_key
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())?;
+    let text = signed.public_key.as_deref().filter(|text| !text.trim().is_empty())?;
     opened.read_key(text).ok()
 }
 
@@ -495,10 +470,7 @@ mod tests {
     fn the_registered_key_of_that_meter_and_evse_at_that_time_verifies() {
         let meter = meter("mine");
         for delivered in [None, Some(&meter)] {
-            let verdict = judge(
-                &cdr_by(&meter, delivered, "7.5"),
-                knows(vec![registered(&meter)]),
-            );
+            let verdict = judge(&cdr_by(&meter, delivered, "7.5"), knows(vec![registered(&meter)]));
             assert_eq!(
                 (verdict.status, verdict.billable, verdict.reasons()),
                 (Status::Verified, true, vec![])
@@ -516,10 +488,7 @@ mod tests {
                 .all(|goal| *goal == Goal::Pass)
             );
             assert_eq!(
-                (
-                    verdict.signed_energy_kwh.as_deref(),
-                    verdict.cdr_energy_kwh.as_deref()
-                ),
+                (verdict.signed_energy_kwh.as_deref(), verdict.cdr_energy_kwh.as_deref()),
                 (Some("7.500"), Some("7.5"))
             );
             assert_eq!(verdict.key.registration.as_deref(), Some("r1"));
@@ -613,16 +582,8 @@ mod tests {
                 &delivered,
                 elsewhere(|r| r.evse_id = Some("DE*ABC*E2".into())),
             ),
-            (
-                "KEY_FOR_OTHER_CPO",
-                &delivered,
-                elsewhere(|r| r.cpo = "DE/XYZ".into()),
-            ),
-            (
-                "KEY_FOR_OTHER_CPO",
-                &delivered,
-                with(|r| r.cpo = "DE/XYZ".into()),
-            ),
+            ("KEY_FOR_OTHER_CPO", &delivered, elsewhere(|r| r.cpo = "DE/XYZ".into())),
+            ("KEY_FOR_OTHER_CPO", &delivered, with(|r| r.cpo = "DE/XYZ".into())),
             (
                 "KEY_DEACTIVATED_AT_TIME",
                 &delivered,
@@ -669,10 +630,7 @@ mod tests {
         let (mine, other) = (meter("mine"), meter("other"));
         let mut neighbour = registered(&other);
         neighbour.meter_serial = Some("M9".into());
-        let verdict = judge(
-            &cdr_by(&mine, None, "7.5"),
-            knows(vec![neighbour, registered(&mine)]),
-        );
+        let verdict = judge(&cdr_by(&mine, None, "7.5"), knows(vec![neighbour, registered(&mine)]));
         assert_eq!(verdict.status, Status::Verified);
     }
 
@@ -697,10 +655,7 @@ mod tests {
         let fine = judge(unsigned, KeyKnowledge::default());
         assert_eq!((fine.status, fine.billable), (Status::NotApplicable, true));
         let empty = r#"{"signed_data":{"encoding_method":"OCMF","signed_values":[]}}"#;
-        assert_eq!(
-            judge(empty, KeyKnowledge::default()).status,
-            Status::Unverifiable
-        );
+        assert_eq!(judge(empty, KeyKnowledge::default()).status, Status::Unverifiable);
         assert_eq!(judge(empty, knows(vec![])).status, Status::Missing);
         assert_eq!(
             judge(r#"{"signed_data":"x"}"#, knows(vec![])).status,
@@ -736,8 +691,7 @@ mod tests {
     #[test]
     fn nobody_uses_up_a_block_by_signing_its_octets_with_another_key() {
         let (mine, forger) = (meter("mine"), meter("forger"));
-        let blocks =
-            |meter| judge(&cdr_by(meter, Some(meter), "7.5"), KeyKnowledge::default()).blocks;
+        let blocks = |meter| judge(&cdr_by(meter, Some(meter), "7.5"), KeyKnowledge::default()).blocks;
         assert_eq!(blocks(&mine)[0].digest, blocks(&forger)[0].digest);
         assert_ne!(blocks(&mine)[0], blocks(&forger)[0]);
     }
@@ -772,15 +726,9 @@ mod tests {
     #[test]
     fn the_report_has_the_shape_of_the_contract() {
         let meter = meter("mine");
-        let verdict = judge(
-            &cdr_by(&meter, Some(&meter), "8.5"),
-            knows(vec![registered(&meter)]),
-        );
-        let report: serde_json::Value = serde_json::from_str(&crate::evidence::report::document(
-            &verdict,
-            at("2026-11-21T10:00:00Z"),
-        ))
-        .unwrap();
+        let verdict = judge(&cdr_by(&meter, Some(&meter), "8.5"), knows(vec![registered(&meter)]));
+        let report: serde_json::Value =
+            serde_json::from_str(&crate::evidence::report::document(&verdict, at("2026-11-21T10:00:00Z"))).unwrap();
         let expected = serde_json::json!({
             "cdr": {"country_code": "DE", "party_id": "ABC", "id": "C-1"}, "status": "INVALID", "billable": false,
             "checked_at": "2026-11-21T10:00:00Z", "software": concat!("truewatt ", env!("CARGO_PKG_VERSION")), "encoding_method": "OCMF",

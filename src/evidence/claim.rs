@@ -132,14 +132,8 @@ impl<'a> Claim<'a> {
             "end_date_time" => self.end = value.text().and_then(|text| instant(&text)),
             "meter_id" => self.meter_id = stated(value),
             "cdr_location" => {
-                self.evse_id = value
-                    .get("evse_id")
-                    .and_then(stated)
-                    .filter(|id| id != "#NA");
-                self.evse_uid = value
-                    .get("evse_uid")
-                    .and_then(stated)
-                    .filter(|uid| uid != "#NA");
+                self.evse_id = value.get("evse_id").and_then(stated).filter(|id| id != "#NA");
+                self.evse_uid = value.get("evse_uid").and_then(stated).filter(|uid| uid != "#NA");
             }
             "cdr_token" => {
                 self.payer = ["uid", "contract_id"]
@@ -157,9 +151,7 @@ impl<'a> SignedPart<'a> {
     fn read(value: Value<'a>) -> SignedPart<'a> {
         match value.kind() {
             Kind::Null => SignedPart::Absent,
-            Kind::Object => {
-                SignedData::read(value).map_or(SignedPart::Unreadable, SignedPart::Present)
-            }
+            Kind::Object => SignedData::read(value).map_or(SignedPart::Unreadable, SignedPart::Present),
             _ => SignedPart::Unreadable,
         }
     }
@@ -220,11 +212,9 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let instant = match DateTime::parse_from_rfc3339(text) {
         Ok(instant) => instant.to_utc(),
-        Err(_) => {
-            NaiveDateTime::parse_from_str(text.trim_end_matches(['Z', 'z']), "%Y-%m-%dT%H:%M:%S%.f")
-                .ok()?
-                .and_utc()
-        }
+        Err(_) => NaiveDateTime::parse_from_str(text.trim_end_matches(['Z', 'z']), "%Y-%m-%dT%H:%M:%S%.f")
+            .ok()?
+            .and_utc(),
     };
     (Some(instant.date_naive()) != NaiveDate::from_ymd_opt(1970, 1, 1)).then_some(instant)
 }
@@ -248,10 +238,7 @@ mod tests {
             }
         );
         assert_eq!(claim.total_energy_text, Some("0.10000000000000000001"));
-        assert_eq!(
-            (claim.evse_id.as_deref(), claim.evse_uid.as_deref()),
-            (None, Some("1"))
-        );
+        assert_eq!((claim.evse_id.as_deref(), claim.evse_uid.as_deref()), (None, Some("1")));
         assert!(matches!(claim.signed, SignedPart::Absent));
     }
 
@@ -266,10 +253,7 @@ mod tests {
         ] {
             let body = format!(r#"{{"signed_data":{wrong}}}"#);
             assert!(
-                matches!(
-                    Claim::read(body.as_bytes()).unwrap().signed,
-                    SignedPart::Unreadable
-                ),
+                matches!(Claim::read(body.as_bytes()).unwrap().signed, SignedPart::Unreadable),
                 "{wrong}"
             );
         }
@@ -278,10 +262,7 @@ mod tests {
     #[test]
     fn times_are_utc_unless_they_say_otherwise_and_1970_means_unknown() {
         let at = |text: &str| instant(text).map(|instant| instant.to_rfc3339());
-        assert_eq!(
-            at("2025-05-01T06:00:00").as_deref(),
-            Some("2025-05-01T06:00:00+00:00")
-        );
+        assert_eq!(at("2025-05-01T06:00:00").as_deref(), Some("2025-05-01T06:00:00+00:00"));
         assert_eq!(
             at("2025-05-01T08:00:00.500+02:00").as_deref(),
             Some("2025-05-01T06:00:00.500+00:00")

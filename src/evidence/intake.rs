@@ -120,12 +120,7 @@ pub enum Plan {
 impl Intake {
     /// A new intake.
     #[must_use]
-    pub fn new(
-        store: Store,
-        registry: Arc<Registry>,
-        delivery: Arc<Delivery>,
-        settings: EvidenceSettings,
-    ) -> Intake {
+    pub fn new(store: Store, registry: Arc<Registry>, delivery: Arc<Delivery>, settings: EvidenceSettings) -> Intake {
         Intake {
             store,
             registry,
@@ -156,11 +151,7 @@ impl Intake {
                 return self.reject(posted, &verdict).await;
             }
             let new = self.compose(posted, &verdict, consequence, credited.as_ref(), succeeds);
-            let (row, remark, plan) = (
-                new.row.clone(),
-                remark(&verdict),
-                plan_of(&new, &posted.route.platform),
-            );
+            let (row, remark, plan) = (new.row.clone(), remark(&verdict), plan_of(&new, &posted.route.platform));
             match self
                 .store
                 .cdr_take(new)
@@ -196,17 +187,9 @@ impl Intake {
                 return Ok(inquiry.assess(&knowledge, &self.settings.policy));
             }
         }
-        let (body, registry, policy) = (
-            body.clone(),
-            self.registry.clone(),
-            self.settings.policy.clone(),
-        );
+        let (body, registry, policy) = (body.clone(), self.registry.clone(), self.settings.policy.clone());
         let elsewhere = tokio::task::spawn_blocking(move || {
-            super::assess::assess(
-                &body,
-                |question| asking::answer(&registry.index(), question),
-                &policy,
-            )
+            super::assess::assess(&body, |question| asking::answer(&registry.index(), question), &policy)
         });
         elsewhere
             .await
@@ -257,11 +240,7 @@ impl Intake {
             let own = credited.and_then(|credited| credited.reference.as_deref());
             !(use_.cpo_key == cpo_key && own == Some(use_.cdr_key.as_str()))
         };
-        let replayed: Vec<UsedBlock> = used
-            .iter()
-            .filter(by_another)
-            .map(|use_| use_.block.clone())
-            .collect();
+        let replayed: Vec<UsedBlock> = used.iter().filter(by_another).map(|use_| use_.block.clone()).collect();
         let mut verdict = assessment.verdict(&replayed);
         if credited.is_some_and(|credited| !credited.is_known) {
             verdict.findings.push(PointedFinding {
@@ -300,10 +279,7 @@ impl Intake {
         let entry = JournalEntry {
             http_status: Some(200),
             status_code: Some(i64::from(refusal.code().0)),
-            outcome: format!(
-                "rejected by policy: {what}; content sha256:{}",
-                posted.digest
-            ),
+            outcome: format!("rejected by policy: {what}; content sha256:{}", posted.digest),
             ..posted.journal()
         };
         self.store
@@ -356,10 +332,7 @@ impl Intake {
         };
         let duty = match state {
             Start::Carry { .. } => Some(self.delivery.new_duty(&row.id, &route.platform, now)),
-            Start::Wait => Some(
-                self.delivery
-                    .new_waiting_duty(&row.id, &route.platform, now),
-            ),
+            Start::Wait => Some(self.delivery.new_waiting_duty(&row.id, &route.platform, now)),
             Start::NotConnected | Start::Pull | Start::Hold => None,
         };
         let entry = JournalEntry {
@@ -393,8 +366,7 @@ impl Intake {
         receiver: Option<&Platform>,
         at: DateTime<Utc>,
     ) -> Option<String> {
-        let always =
-            receiver.is_some_and(|receiver| receiver.options.metering_marker == MarkerWhen::Always);
+        let always = receiver.is_some_and(|receiver| receiver.options.metering_marker == MarkerWhen::Always);
         let wanted = !verdict.billable || always;
         (wanted && !marker::has_marker(body)).then(|| {
             let cdr = &verdict.cdr;
@@ -515,9 +487,7 @@ pub mod word {
     /// Given up.
     pub const DEAD: &str = "dead";
     /// All of them.
-    pub const ALL: [&str; 7] = [
-        PENDING, IN_CUSTODY, HELD, AVAILABLE, DELIVERED, REJECTED, DEAD,
-    ];
+    pub const ALL: [&str; 7] = [PENDING, IN_CUSTODY, HELD, AVAILABLE, DELIVERED, REJECTED, DEAD];
 }
 
 /// How the life of a taken CDR begins (the table of design.md 3.6.5).
@@ -556,10 +526,7 @@ impl Start {
 
     /// Whether the eMSP may list it from the commit on: not what is held, and without custody not before it was delivered.
     fn is_visible(self) -> bool {
-        matches!(
-            self,
-            Start::Carry { keeps: true } | Start::Wait | Start::Pull
-        )
+        matches!(self, Start::Carry { keeps: true } | Start::Wait | Start::Pull)
     }
 }
 

@@ -94,31 +94,21 @@ impl<'k> Selection<'k> {
             .filter(|r| r.held_at(question.from) && r.held_at(question.to))
             .collect();
         if let Some(chosen) = best(&held_throughout, question, delivered, opened) {
-            return Selection::of(chosen)
-                .check_meter(question)
-                .check_date(question);
+            return Selection::of(chosen).check_meter(question).check_date(question);
         }
         let at_begin = belongs.iter().copied().find(|r| r.held_at(question.from));
         let at_end = belongs.iter().copied().find(|r| r.held_at(question.to));
         if let (Some(before), Some(after)) = (at_begin, at_end) {
             let sentence = "another key was registered at the end of the session than at its begin";
-            return Selection::of(if opened.would_fit(&after.key) {
-                after
-            } else {
-                before
-            })
-            .found(Code::KeyChangedDuringSession, sentence);
+            return Selection::of(if opened.would_fit(&after.key) { after } else { before })
+                .found(Code::KeyChangedDuringSession, sentence);
         }
         // Nothing held here and then. Is the key known for something else?
         let is_the_key = |r: &&&RegisteredKey| match delivered {
             Some(delivered) => r.key == *delivered,
             None => opened.would_fit(&r.key),
         };
-        let everywhere: Vec<&RegisteredKey> = knowledge
-            .for_evse
-            .iter()
-            .chain(&knowledge.by_fingerprint)
-            .collect();
+        let everywhere: Vec<&RegisteredKey> = knowledge.for_evse.iter().chain(&knowledge.by_fingerprint).collect();
         let known: Vec<&RegisteredKey> = everywhere.iter().filter(is_the_key).copied().collect();
         if let Some(registration) = known
             .iter()
@@ -131,10 +121,7 @@ impl<'k> Selection<'k> {
             );
         }
         if let Some(registration) = known.iter().copied().find(|r| r.is_of_cpo(&question.cpo)) {
-            return Selection::of(registration).found(
-                Code::KeyForOtherEvse,
-                "the key is registered for another EVSE",
-            );
+            return Selection::of(registration).found(Code::KeyForOtherEvse, "the key is registered for another EVSE");
         }
         match known.first() {
             Some(registration) => Selection::of(registration).found(
@@ -173,9 +160,7 @@ impl<'k> Selection<'k> {
 
     /// A replacement without off-time: valid since charging, learned of afterwards.
     fn check_date(self, question: &KeyQuestion) -> Selection<'k> {
-        let learned = self
-            .registration
-            .and_then(|registration| registration.registered_at);
+        let learned = self.registration.and_then(|registration| registration.registered_at);
         match (learned, question.to) {
             (Some(learned), Some(to)) if learned > to => self.found(
                 Code::KeyLaterPublished,
@@ -198,11 +183,7 @@ fn best<'k>(
         .copied()
         .filter(|r| !r.contradicts_serials(question))
         .collect();
-    let candidates = if of_meter.is_empty() {
-        held
-    } else {
-        of_meter.as_slice()
-    };
+    let candidates = if of_meter.is_empty() { held } else { of_meter.as_slice() };
     if let [only] = candidates {
         return Some(only);
     }
@@ -215,9 +196,7 @@ fn best<'k>(
 
 impl RegisteredKey {
     fn held_at(&self, instant: Option<DateTime<Utc>>) -> bool {
-        instant.is_none_or(|instant| {
-            self.valid_from <= instant && self.valid_to.is_none_or(|end| instant < end)
-        })
+        instant.is_none_or(|instant| self.valid_from <= instant && self.valid_to.is_none_or(|end| instant < end))
     }
 
     fn is_of_cpo(&self, cpo: &str) -> bool {
@@ -226,12 +205,7 @@ impl RegisteredKey {
 
     /// Whether it is of the EVSE of the CDR. What one of the two does not say cannot differ.
     fn is_at_evse(&self, question: &KeyQuestion) -> bool {
-        match (
-            &self.evse_id,
-            &question.evse_id,
-            &self.evse_uid,
-            &question.evse_uid,
-        ) {
+        match (&self.evse_id, &question.evse_id, &self.evse_uid, &question.evse_uid) {
             (Some(mine), Some(asked), _, _) => folded(mine) == folded(asked),
             (_, _, Some(mine), Some(asked)) => mine.eq_ignore_ascii_case(asked),
             _ => true,
@@ -241,22 +215,12 @@ impl RegisteredKey {
     /// Whether the records name another meter or gateway than the registration. Many records name only a gateway, many registrations only a
     /// meter, and operators write one in the place of the other.
     fn contradicts_serials(&self, question: &KeyQuestion) -> bool {
-        let named = |serials: &[String], serial: &str| {
-            serials.iter().any(|named| folded(named) == folded(serial))
-        };
+        let named = |serials: &[String], serial: &str| serials.iter().any(|named| folded(named) == folded(serial));
         let contradicts = |mine: &Option<String>, same: &[String], other: &[String]| {
-            mine.as_deref().is_some_and(|serial| {
-                !same.is_empty() && !named(same, serial) && !named(other, serial)
-            })
+            mine.as_deref()
+                .is_some_and(|serial| !same.is_empty() && !named(same, serial) && !named(other, serial))
         };
-        contradicts(
-            &self.meter_serial,
-            &question.meter_serials,
-            &question.gateway_serials,
-        ) || contradicts(
-            &self.gateway_serial,
-            &question.gateway_serials,
-            &question.meter_serials,
-        )
+        contradicts(&self.meter_serial, &question.meter_serials, &question.gateway_serials)
+            || contradicts(&self.gateway_serial, &question.gateway_serials, &question.meter_serials)
     }
 }

@@ -17,12 +17,7 @@ pub const MEMBER: &str = "metering_validation";
 pub struct NotAnObject;
 
 /// The value of the member for a verdict.
-pub fn marker(
-    verdict: &Verdict,
-    validated_by: &str,
-    validated_at: DateTime<Utc>,
-    report_url: &str,
-) -> String {
+pub fn marker(verdict: &Verdict, validated_by: &str, validated_at: DateTime<Utc>, report_url: &str) -> String {
     #[derive(Serialize)]
     struct Marker<'v> {
         status: &'static str,
@@ -104,10 +99,7 @@ mod tests {
             spliced(r#"{"a":1.0}"#),
             r#"{"a":1.0,"metering_validation":{"status":"INVALID"}}"#
         );
-        assert_eq!(
-            spliced("{}"),
-            r#"{"metering_validation":{"status":"INVALID"}}"#
-        );
+        assert_eq!(spliced("{}"), r#"{"metering_validation":{"status":"INVALID"}}"#);
         assert_eq!(
             spliced(" { \n} \n"),
             " {\"metering_validation\":{\"status\":\"INVALID\"} \n} \n"
@@ -157,35 +149,26 @@ mod tests {
             "\"[a-zA-Z{}\\[\\],: ]{0,12}\"",
         ];
         let value = scalar.prop_recursive(4, 24, 4, move |inner| {
-            (
-                proptest::collection::vec((blank, inner, blank), 0..4),
-                any::<bool>(),
-            )
-                .prop_map(|(items, is_list)| {
-                    let join = |items: Vec<String>| items.join(",");
-                    if is_list {
-                        format!(
-                            "[{}]",
-                            join(
-                                items
-                                    .into_iter()
-                                    .map(|(b, v, a)| format!("{b}{v}{a}"))
-                                    .collect()
-                            )
+            (proptest::collection::vec((blank, inner, blank), 0..4), any::<bool>()).prop_map(|(items, is_list)| {
+                let join = |items: Vec<String>| items.join(",");
+                if is_list {
+                    format!(
+                        "[{}]",
+                        join(items.into_iter().map(|(b, v, a)| format!("{b}{v}{a}")).collect())
+                    )
+                } else {
+                    format!(
+                        "{{{}}}",
+                        join(
+                            items
+                                .into_iter()
+                                .enumerate()
+                                .map(|(i, (b, v, a))| format!("{b}\"k{i}\"{a}:{b}{v}{a}"))
+                                .collect()
                         )
-                    } else {
-                        format!(
-                            "{{{}}}",
-                            join(
-                                items
-                                    .into_iter()
-                                    .enumerate()
-                                    .map(|(i, (b, v, a))| format!("{b}\"k{i}\"{a}:{b}{v}{a}"))
-                                    .collect()
-                            )
-                        )
-                    }
-                })
+                    )
+                }
+            })
         });
         (
             proptest::collection::vec((blank, value, blank), 0..6),

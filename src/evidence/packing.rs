@@ -18,8 +18,9 @@ pub fn packed(body: &str, marker: Option<&str>, receiver: &PlatformOptions) -> B
     match marker.filter(|_| receiver.metering_marker != MarkerWhen::Never) {
         // Only an object was stored, so there is always a place for the marker; were there none, the octets as posted and
         // the header would have to do.
-        Some(marker) => marker::splice(body.as_bytes(), marker)
-            .map_or_else(|_| Bytes::from(body.to_owned()), Bytes::from),
+        Some(marker) => {
+            marker::splice(body.as_bytes(), marker).map_or_else(|_| Bytes::from(body.to_owned()), Bytes::from)
+        }
         None => Bytes::from(body.to_owned()),
     }
 }

@@ -21,11 +21,7 @@ mod tests {
     use InvalidCdrs::{Hold, Mark, Reject};
 
     const BAD: [Status; 3] = [Status::Invalid, Status::Unverifiable, Status::Missing];
-    const GOOD: [Status; 3] = [
-        Status::Verified,
-        Status::IntegrityOnly,
-        Status::NotApplicable,
-    ];
+    const GOOD: [Status; 3] = [Status::Verified, Status::IntegrityOnly, Status::NotApplicable];
 
     #[test]
     fn the_receivers_option_wins_over_the_hubs_setting() {

@@ -21,8 +21,7 @@ impl Asking {
     /// Whether this CDR is one of theirs: its CPO's always, its eMSP's from when it may see it (design.md 3.6.3).
     #[must_use]
     pub fn may_see(&self, cdr: &CdrRow) -> bool {
-        self.cpo_keys.contains(&cdr.cpo_key)
-            || (cdr.visible_at.is_some() && self.emsp_keys.contains(&cdr.emsp_key))
+        self.cpo_keys.contains(&cdr.cpo_key) || (cdr.visible_at.is_some() && self.emsp_keys.contains(&cdr.emsp_key))
     }
 }
 
@@ -83,9 +82,7 @@ mod tests {
 
     #[test]
     fn a_remark_is_the_same_from_the_written_verdict() {
-        let report = |status: &str, findings: Value| {
-            json!({"status": status, "findings": findings}).to_string()
-        };
+        let report = |status: &str, findings: Value| json!({"status": status, "findings": findings}).to_string();
         let bad = json!([
             {"code": "SIGNATURE_MISMATCH", "severity": "ERROR"}, {"code": "SIGNATURE_MISMATCH", "severity": "ERROR"},
             {"code": "ENERGY_MISMATCH", "severity": "ERROR"}, {"code": "PAGINATION_GAP", "severity": "WARNING"}

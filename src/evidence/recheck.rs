@@ -55,10 +55,7 @@ impl Intake {
             .clone()
             .map(|reference| (cdr.cpo_key.clone(), reference));
         let frees = self.credit_of_the_same_payer(cdr, frees).await?;
-        let released = self
-            .store()
-            .cdr_release(&cdr.id, now, duty, delivery, frees)
-            .await;
+        let released = self.store().cdr_release(&cdr.id, now, duty, delivery, frees).await;
         if !released.map_err(|error| Fault::new("releasing a CDR", error))? {
             return Err(NotNow::NotHeld);
         }
@@ -110,8 +107,7 @@ impl Intake {
                 continue;
             }
             let option = receiver.and_then(|receiver| receiver.options.invalid_cdrs);
-            let passes = policy::consequence(status, option, self.settings().invalid_cdrs)
-                == InvalidCdrs::Mark;
+            let passes = policy::consequence(status, option, self.settings().invalid_cdrs) == InvalidCdrs::Mark;
             if cdr.delivery == word::HELD && passes {
                 return match self.release(cdr, now).await {
                     Err(NotNow::NotHeld) => Ok(()),
@@ -156,8 +152,7 @@ impl Intake {
 fn replayed(used: &[BlockUse], cdr: &CdrRow, credited: Option<&str>) -> Vec<UsedBlock> {
     used.iter()
         .filter(|use_| {
-            use_.cpo_key != cdr.cpo_key
-                || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited)
+            use_.cpo_key != cdr.cpo_key || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited)
         })
         .map(|use_| UsedBlock {
             digest: use_.digest.clone(),

@@ -127,10 +127,7 @@ mod tests {
             message(correspondents(None).receiver_said(&said(1000, Some("thanks")))).as_deref(),
             Some("thanks")
         );
-        assert_eq!(
-            message(correspondents(None).receiver_said(&said(1000, None))),
-            None
-        );
+        assert_eq!(message(correspondents(None).receiver_said(&said(1000, None))), None);
         assert_eq!(
             message(correspondents(Some(bad)).receiver_said(&said(1000, None))).as_deref(),
             Some(bad)
@@ -157,19 +154,14 @@ mod tests {
             code: StatusCode::SUCCESS,
             message: None,
         };
-        assert_eq!(
-            correspondents(None).receiver_said(&said).from.to_string(),
-            "DE/MSP"
-        );
+        assert_eq!(correspondents(None).receiver_said(&said).from.to_string(), "DE/MSP");
         let own = correspondents(None).hub_says(Words::Held, true);
         assert_eq!(
             (own.from.to_string(), own.to.to_string(), own.http_status),
             ("DE/TWH".into(), "DE/ABC".into(), 201)
         );
         assert_eq!(
-            correspondents(None)
-                .hub_says(Words::KeptForPull, false)
-                .http_status,
+            correspondents(None).hub_says(Words::KeptForPull, false).http_status,
             200
         );
     }

@@ -97,11 +97,7 @@ impl CdrExchange {
     /// A refusal before anything was stored is in the journal only: the table of design.md 3.6.1, and 2001 for another
     /// content under a known id or a verdict the receiver does not want. Without custody 4002 or 4003 when the receiver does
     /// not answer.
-    pub async fn post(
-        self: &Arc<Self>,
-        caller: &Caller,
-        post: CdrPost,
-    ) -> Result<CdrAnswer, Failure> {
+    pub async fn post(self: &Arc<Self>, caller: &Caller, post: CdrPost) -> Result<CdrAnswer, Failure> {
         let posted = match self.understand(caller, &post) {
             Ok(posted) => posted,
             Err(refusal) => {
@@ -111,8 +107,7 @@ impl CdrExchange {
         };
         let exchange = self.clone();
         let task = tokio::spawn(async move { exchange.take(posted).await });
-        task.await
-            .map_err(|error| Fault::new("taking a CDR", error))?
+        task.await.map_err(|error| Fault::new("taking a CDR", error))?
     }
 
     /// How many CDRs are being taken or carried for a sender right now.
@@ -196,13 +191,7 @@ impl CdrExchange {
         }
     }
 
-    async fn carry(
-        &self,
-        row: &CdrRow,
-        owed: &Owed,
-        them: Correspondents,
-        is_new: bool,
-    ) -> Result<CdrAnswer, Failure> {
+    async fn carry(&self, row: &CdrRow, owed: &Owed, them: Correspondents, is_new: bool) -> Result<CdrAnswer, Failure> {
         match self.delivery.carry(row, owed).await {
             Ok(Carried::Delivered(said) | Carried::Rejected(said)) => Ok(them.receiver_said(&said)),
             Ok(Carried::Kept) => Ok(them.hub_says(Words::InCustody, is_new)),
@@ -282,8 +271,7 @@ impl CdrExchange {
 
     /// Longer than any lease: by then another process has settled the duty or lost it.
     fn patience(&self) -> TimeDelta {
-        TimeDelta::from_std(self.delivery.horizons().lease + Duration::from_secs(5))
-            .unwrap_or(TimeDelta::MAX)
+        TimeDelta::from_std(self.delivery.horizons().lease + Duration::from_secs(5)).unwrap_or(TimeDelta::MAX)
     }
 
     async fn again(&self, row: CdrRow) -> Result<CdrRow, Failure> {
@@ -301,9 +289,7 @@ impl CdrExchange {
             .verdicts(&row.id)
             .await
             .map_err(|error| Fault::new("reading a verdict", error))?;
-        Ok(reports
-            .last()
-            .and_then(|report| receipts::remark_of(report)))
+        Ok(reports.last().and_then(|report| receipts::remark_of(report)))
     }
 
     /// The platform may have come back between the decision to wait and the commit; its nudge then found no duty.
@@ -314,26 +300,14 @@ impl CdrExchange {
             .directory()
             .platform(&row.emsp_platform.as_str().into());
         if platform.is_some_and(|platform| platform.status == PlatformStatus::Connected) {
-            match self
-                .store
-                .duties_nudge(&row.emsp_platform, self.clock.now())
-                .await
-            {
+            match self.store.duties_nudge(&row.emsp_platform, self.clock.now()).await {
                 Ok(_) => self.delivery.nudge(),
-                Err(error) => log::error!(
-                    "nudging the duties of platform {}: {error}",
-                    row.emsp_platform
-                ),
+                Err(error) => log::error!("nudging the duties of platform {}: {error}", row.emsp_platform),
             }
         }
     }
 
-    fn correspondents(
-        &self,
-        row: &CdrRow,
-        posted: &Posted,
-        remark: Option<String>,
-    ) -> Correspondents {
+    fn correspondents(&self, row: &CdrRow, posted: &Posted, remark: Option<String>) -> Correspondents {
         Correspondents {
             cpo: posted.route.cpo.clone(),
             emsp: posted.route.emsp.clone(),
@@ -384,12 +358,7 @@ fn unanswered(not: NotTaken, them: Correspondents) -> Result<CdrAnswer, Failure>
 
 fn not_connected(posted: &Posted) -> Failure {
     let Posted { route, .. } = posted;
-    Refusal::not_connected(format!(
-        "{} is {}",
-        route.emsp,
-        route.platform.status.as_str()
-    ))
-    .into()
+    Refusal::not_connected(format!("{} is {}", route.emsp, route.platform.status.as_str())).into()
 }
 
 fn timed_out() -> Failure {

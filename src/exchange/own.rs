@@ -67,12 +67,7 @@ impl CdrExchange {
             },
             from: self.settings.hub.clone(),
         };
-        if pull.emsp_keys.is_empty()
-            || asked
-                .date_from
-                .zip(asked.date_to)
-                .is_some_and(|(from, to)| from >= to)
-        {
+        if pull.emsp_keys.is_empty() || asked.date_from.zip(asked.date_to).is_some_and(|(from, to)| from >= to) {
             return Ok(page);
         }
         let cursor = page::parameter(query, CURSOR)
@@ -101,18 +96,18 @@ impl CdrExchange {
             };
             page.next = Some(self.next_url(version, query, limit, &cursor));
         }
-        page.data = written(found.rows.iter().map(|row| {
-            packing::packed(&row.body, row.marker.as_deref(), &caller.platform.options)
-        }));
+        page.data = written(
+            found
+                .rows
+                .iter()
+                .map(|row| packing::packed(&row.body, row.marker.as_deref(), &caller.platform.options)),
+        );
         Ok(page)
     }
 
     /// Absolute, with every filter of the request as it was written, explicit offset and limit (P-05, D-10).
     fn next_url(&self, version: Version, query: &str, limit: u32, cursor: &Cursor) -> String {
-        let base = url::join(
-            &self.settings.public_url,
-            &["ocpi", version.as_str(), "sender", "cdrs"],
-        );
+        let base = url::join(&self.settings.public_url, &["ocpi", version.as_str(), "sender", "cdrs"]);
         let mut next = ::url::form_urlencoded::Serializer::new(String::new());
         for filter in ["date_from", "date_to"] {
             if let Some(value) = page::parameter(query, filter) {
@@ -144,17 +139,9 @@ impl Cursor {
     /// `None` for anything we did not write: the offset then decides.
     fn read(text: &str) -> Option<Cursor> {
         let mut parts = text.splitn(3, '.');
-        let (offset, total, after) = (
-            parts.next()?.parse().ok()?,
-            parts.next()?.parse().ok()?,
-            parts.next()?,
-        );
+        let (offset, total, after) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
         let after = uuid::Uuid::try_parse(after).ok()?.to_string();
-        Some(Cursor {
-            offset,
-            total,
-            after,
-        })
+        Some(Cursor { offset, total, after })
     }
 }
 

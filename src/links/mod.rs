@@ -60,20 +60,13 @@ impl Links {
     /// # Errors
     /// 404 for an id nobody has, and for every platform but the one that posted the CDR (CDR-06); 403 when `from` is not
     /// the caller's.
-    pub async fn cdr(
-        &self,
-        caller: &Caller,
-        routing: &Routing,
-        ids: &MessageIds,
-        id: &str,
-    ) -> Result<Behind, Failure> {
+    pub async fn cdr(&self, caller: &Caller, routing: &Routing, ids: &MessageIds, id: &str) -> Result<Behind, Failure> {
         if let Some(from) = &routing.from
             && !caller.platform.has(from)
         {
-            return Err(Refusal::forbidden(format!(
-                "OCPI-from names {from}, which is not a party of this platform"
-            ))
-            .into());
+            return Err(
+                Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform")).into(),
+            );
         }
         let found = self
             .store
@@ -84,8 +77,7 @@ impl Links {
             .filter(|cdr| cdr.cpo_platform == caller.platform.id.as_str())
             .ok_or_else(|| Refusal::not_found("there is nothing at this URL"))?;
         let party = |country: &str, party: &str| {
-            PartyId::new(country, party)
-                .map_err(|error| Fault::new("reading the parties of a CDR", error))
+            PartyId::new(country, party).map_err(|error| Fault::new("reading the parties of a CDR", error))
         };
         let cpo = party(&cdr.country_code, &cdr.party_id)?;
         let emsp = party(&cdr.emsp_country_code, &cdr.emsp_party_id)?;
@@ -104,13 +96,7 @@ impl Links {
     }
 
     /// The receiver's answer, when it is one. Whether its host may see the token is the line's to decide (N-05).
-    async fn ask_receiver(
-        &self,
-        cdr: &CdrRow,
-        cpo: &PartyId,
-        emsp: &PartyId,
-        ids: &MessageIds,
-    ) -> Option<Answer> {
+    async fn ask_receiver(&self, cdr: &CdrRow, cpo: &PartyId, emsp: &PartyId, ids: &MessageIds) -> Option<Answer> {
         let url = cdr.receiver_location.as_ref()?;
         let platform = self
             .parties

@@ -96,9 +96,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match *bytes {
         [short, ref rest @ ..] if short < 0x80 => Some((usize::from(short), rest)),
         [0x81, long, ref rest @ ..] if long >= 0x80 => Some((usize::from(long), rest)),
-        [0x82, high, low, ref rest @ ..] if high > 0 => {
-            Some((usize::from(u16::from_be_bytes([high, low])), rest))
-        }
+        [0x82, high, low, ref rest @ ..] if high > 0 => Some((usize::from(u16::from_be_bytes([high, low])), rest)),
         _ => None,
     }
 }

@@ -42,9 +42,7 @@ impl Deviation {
     /// The departure in a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
-            Deviation::VersionAbsent => {
-                "the record does not say which version of OCMF it follows (FV)"
-            }
+            Deviation::VersionAbsent => "the record does not say which version of OCMF it follows (FV)",
             Deviation::VersionAsNumber => "the version (FV) is written as a number instead of text",
             Deviation::VersionFromTheFuture => "the version (FV) is newer than any published one",
             Deviation::MeterSerialAbsent => {
@@ -52,28 +50,14 @@ impl Deviation {
             }
             Deviation::NumberInsteadOfText => "a member that should be text is written as a number",
             Deviation::ValueAsText => "a reading (RV) is written as text instead of a number",
-            Deviation::PipeInsidePayload => {
-                "the payload contains the character that separates sections"
-            }
-            Deviation::FourthSection => {
-                "an unsigned fourth section follows the signature and is ignored"
-            }
-            Deviation::AlgorithmSpelling => {
-                "the algorithm (SA) is spelled differently than in the specification"
-            }
-            Deviation::SignatureTypeUnknown => {
-                "the type of the signature (SM) is unknown and was ignored"
-            }
-            Deviation::BareSignature => {
-                "the signature is written as two bare numbers instead of DER"
-            }
+            Deviation::PipeInsidePayload => "the payload contains the character that separates sections",
+            Deviation::FourthSection => "an unsigned fourth section follows the signature and is ignored",
+            Deviation::AlgorithmSpelling => "the algorithm (SA) is spelled differently than in the specification",
+            Deviation::SignatureTypeUnknown => "the type of the signature (SM) is unknown and was ignored",
+            Deviation::BareSignature => "the signature is written as two bare numbers instead of DER",
             Deviation::PaddedSignature => "the numbers of the signature are padded",
-            Deviation::NegativeSignature => {
-                "a number of the signature reads as negative and was taken as positive"
-            }
-            Deviation::PaginationUnreadable => {
-                "the record number (PG) is not a letter and a number"
-            }
+            Deviation::NegativeSignature => "a number of the signature reads as negative and was taken as positive",
+            Deviation::PaginationUnreadable => "the record number (PG) is not a letter and a number",
             Deviation::TimeUnreadable => "a time (TM) cannot be read",
         }
     }

@@ -93,9 +93,7 @@ impl RecordExamination {
 
     /// The serial number that identifies whoever signs: the meter's, otherwise the gateway's.
     pub fn identifying_serial(&self) -> Option<&str> {
-        self.meter_serial
-            .as_deref()
-            .or(self.gateway_serial.as_deref())
+        self.meter_serial.as_deref().or(self.gateway_serial.as_deref())
     }
 
     pub(super) fn add(&mut self, code: Code, place: Place, message: &str) {
@@ -117,10 +115,7 @@ impl RecordExamination {
         self.undecidable(
             index,
             Code::UnsupportedFormat,
-            &format!(
-                "records in the format {} cannot be checked yet",
-                format.as_str()
-            ),
+            &format!("records in the format {} cannot be checked yet", format.as_str()),
         );
     }
 
@@ -143,10 +138,7 @@ impl RecordExamination {
                 return None;
             }
         };
-        self.block_digest = Some(verdict::block_digest(
-            FormatName::Ocmf.as_str(),
-            ocmf.signed.as_bytes(),
-        ));
+        self.block_digest = Some(verdict::block_digest(FormatName::Ocmf.as_str(), ocmf.signed.as_bytes()));
         match &ocmf.signature {
             Ok(section) => self.curve = Some(section.curve),
             Err(problem @ SignatureProblem::Malformed(_)) => {
@@ -256,13 +248,9 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
         Unwrapped::Text(text) => text,
     };
     match transport::unwrap(value.plain_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, record) if text.is_empty() => {
-            Carried::Record(record)
-        }
+        Unwrapped::Recognised(FormatName::Ocmf, record) if text.is_empty() => Carried::Record(record),
         Unwrapped::Recognised(format, _) if text.is_empty() => Carried::Foreign(format),
-        Unwrapped::Text(payload)
-            if ocmf::is_signature_section(&text) && ocmf::payload_of(&payload).is_some() =>
-        {
+        Unwrapped::Text(payload) if ocmf::is_signature_section(&text) && ocmf::payload_of(&payload).is_some() => {
             Carried::Parts {
                 payload,
                 signature: text,

@@ -170,10 +170,7 @@ impl Code {
 
     /// Whether configuration may give it another severity. What is cryptographically wrong, or undecidable, stays so.
     pub fn is_adjustable(self) -> bool {
-        matches!(
-            self.weight(),
-            Weight::Implausible | Weight::Remark | Weight::Note
-        )
+        matches!(self.weight(), Weight::Implausible | Weight::Remark | Weight::Note)
     }
 
     /// Whether it says "cannot be decided" instead of "wrong".

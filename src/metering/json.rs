@@ -177,11 +177,9 @@ impl<'a> Value<'a> {
         match self.kind() {
             Kind::Object => {
                 let members = self.members();
-                duplicate(&members).map(str::to_owned).or_else(|| {
-                    members
-                        .iter()
-                        .find_map(|member| member.value.first_duplicate())
-                })
+                duplicate(&members)
+                    .map(str::to_owned)
+                    .or_else(|| members.iter().find_map(|member| member.value.first_duplicate()))
             }
             Kind::List => self.elements().into_iter().find_map(Value::first_duplicate),
             _ => None,
@@ -206,10 +204,7 @@ impl<'a> Value<'a> {
             }
             Kind::Object => {
                 let (mine, theirs) = (self.members(), other.members());
-                if mine.len() != theirs.len()
-                    || duplicate(&mine).is_some()
-                    || duplicate(&theirs).is_some()
-                {
+                if mine.len() != theirs.len() || duplicate(&mine).is_some() || duplicate(&theirs).is_some() {
                     return false;
                 }
                 let theirs: HashMap<&str, Value<'_>> = theirs
@@ -293,9 +288,7 @@ fn exact_number(text: &str) -> (bool, String, i64) {
     (
         negative,
         trimmed.to_owned(),
-        exponent
-            .saturating_sub(fraction.len() as i64)
-            .saturating_add(zeros),
+        exponent.saturating_sub(fraction.len() as i64).saturating_add(zeros),
     )
 }
 
@@ -313,10 +306,7 @@ fn unescape(literal: &str) -> Cow<'_, str> {
     let mut chars = inner.chars();
     let mut units: Vec<u16> = Vec::new();
     let flush = |units: &mut Vec<u16>, out: &mut String| {
-        out.extend(
-            char::decode_utf16(units.drain(..))
-                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)),
-        );
+        out.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
     };
     while let Some(c) = chars.next() {
         if c != '\\' {
@@ -326,9 +316,10 @@ fn unescape(literal: &str) -> Cow<'_, str> {
         }
         let escaped = chars.next().unwrap_or('\\');
         if escaped == 'u' {
-            let unit = chars.by_ref().take(4).fold(0u32, |unit, digit| {
-                unit * 16 + digit.to_digit(16).unwrap_or(0)
-            });
+            let unit = chars
+                .by_ref()
+                .take(4)
+                .fold(0u32, |unit, digit| unit * 16 + digit.to_digit(16).unwrap_or(0));
             units.push(unit as u16);
             continue;
         }
@@ -362,10 +353,7 @@ impl Scanner<'_> {
     }
 
     fn fail<T>(&self, problem: &'static str) -> Result<T, JsonError> {
-        Err(JsonError {
-            at: self.at,
-            problem,
-        })
+        Err(JsonError { at: self.at, problem })
     }
 
     fn blanks(&mut self) {
@@ -541,12 +529,7 @@ mod tests {
                 .as_deref(),
             Some("d")
         );
-        assert_eq!(
-            read(r#"{"a":[{"b":1},{"b":1}]}"#)
-                .unwrap()
-                .first_duplicate(),
-            None
-        );
+        assert_eq!(read(r#"{"a":[{"b":1},{"b":1}]}"#).unwrap().first_duplicate(), None);
     }
 
     #[test]
@@ -584,10 +567,7 @@ mod tests {
     #[test]
     fn equality_is_of_meaning_not_of_spelling() {
         let same = |a: &str, b: &str| read(a).unwrap().same_as(read(b).unwrap());
-        assert!(same(
-            r#"{"a":1.0,"b":[true]}"#,
-            r#"{ "b":[true], "a":10e-1 }"#
-        ));
+        assert!(same(r#"{"a":1.0,"b":[true]}"#, r#"{ "b":[true], "a":10e-1 }"#));
         assert!(same("0.0", "-0e7"));
         assert!(same(r#""\u00e4""#, r#""ä""#));
         assert!(!same("0.1", "0.10000000000000000001"));

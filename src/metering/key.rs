@@ -65,10 +65,9 @@ impl KeyError {
             KeyError::Empty => "no_public_key",
             KeyError::NotOnCurve => "public_key_not_on_curve",
             KeyError::UnsupportedAlgorithm(_) => "unsupported_algorithm",
-            KeyError::TooLong
-            | KeyError::Unreadable(_)
-            | KeyError::CurveUnknown
-            | KeyError::PrivateKey => "public_key_unreadable",
+            KeyError::TooLong | KeyError::Unreadable(_) | KeyError::CurveUnknown | KeyError::PrivateKey => {
+                "public_key_unreadable"
+            }
         }
     }
 
@@ -206,10 +205,7 @@ fn read_layer(text: &str, hint: Option<Curve>, layers: usize) -> Result<PublicKe
     if text.starts_with('{') {
         return read_layer(&json_member(text)?, hint, layers);
     }
-    if text
-        .get(..4)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("oca:"))
-    {
+    if text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("oca:")) {
         return PublicKey::from_bytes(&oca_body(text)?, hint);
     }
 
@@ -272,43 +268,33 @@ fn pem_body(text: &str) -> Result<Vec<u8>, KeyError> {
 
 /// `{"UK": "…"}` of KEBA, `{"publicKey": "…"}` of Chargy.
 fn json_member(text: &str) -> Result<String, KeyError> {
-    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
-        .map_err(|_| KeyError::Unreadable("it begins like JSON and is none"))?;
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|_| KeyError::Unreadable("it begins like JSON and is none"))?;
     ["UK", "publicKey", "public_key"]
         .iter()
         .find_map(|name| members.get(*name)?.as_str().map(str::to_owned))
-        .ok_or(KeyError::Unreadable(
-            "the JSON has no key in UK or publicKey",
-        ))
+        .ok_or(KeyError::Unreadable("the JSON has no key in UK or publicKey"))
 }
 
 /// `oca:base16:asn1:…` and `oca:base64:asn1:…` (Open Charge Alliance, Signed Meter Values in OCPP, 3.2.2).
 fn oca_body(text: &str) -> Result<Vec<u8>, KeyError> {
     let mut parts = text.splitn(4, ':').skip(1);
-    let (Some(encoding), Some(format), Some(body)) = (parts.next(), parts.next(), parts.next())
-    else {
+    let (Some(encoding), Some(format), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyError::Unreadable("the oca: notation has a part missing"));
     };
     if !format.eq_ignore_ascii_case("asn1") {
-        return Err(KeyError::Unreadable(
-            "the oca: notation names a format other than asn1",
-        ));
+        return Err(KeyError::Unreadable("the oca: notation names a format other than asn1"));
     }
     match encoding.to_ascii_lowercase().as_str() {
         "base16" => hex_bytes(body),
         "base64" => base64_bytes(body),
         _ => None,
     }
-    .ok_or(KeyError::Unreadable(
-        "the oca: notation is not encoded as it says",
-    ))
+    .ok_or(KeyError::Unreadable("the oca: notation is not encoded as it says"))
 }
 
 fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let text = text
-        .strip_prefix("0x")
-        .or(text.strip_prefix("0X"))
-        .unwrap_or(text);
+    let text = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
     let digits: Vec<u8> = text
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace() && *byte != b':' && *byte != b'-')
@@ -358,21 +344,17 @@ fn base64_bytes(text: &str) -> Option<Vec<u8>> {
 
 /// What is inside a DER SEQUENCE: SPKI, or something we can only name.
 fn read_der_key(content: &[u8]) -> Result<PublicKey, KeyError> {
-    const BROKEN: KeyError =
-        KeyError::Unreadable("the DER is neither a public key nor anything else we know");
+    const BROKEN: KeyError = KeyError::Unreadable("the DER is neither a public key nor anything else we know");
     let mut elements = der::Elements::of(content);
     let (Some(first), second) = (elements.next(), elements.next()) else {
         return Err(BROKEN);
     };
     match (first.tag, second.map(|second| second.tag)) {
-        (der::SEQUENCE, Some(der::BIT_STRING)) if elements.is_at_end() => read_spki(
-            first.content,
-            second.map(|second| second.content).unwrap_or_default(),
-        ),
+        (der::SEQUENCE, Some(der::BIT_STRING)) if elements.is_at_end() => {
+            read_spki(first.content, second.map(|second| second.content).unwrap_or_default())
+        }
         // X.509 is SEQUENCE, SEQUENCE, BIT STRING; an encrypted PKCS #8 key is SEQUENCE, OCTET STRING.
-        (der::SEQUENCE, Some(der::SEQUENCE)) => Err(KeyError::Unreadable(
-            "it is a certificate, not a public key",
-        )),
+        (der::SEQUENCE, Some(der::SEQUENCE)) => Err(KeyError::Unreadable("it is a certificate, not a public key")),
         (der::SEQUENCE, Some(der::OCTET_STRING)) => Err(KeyError::PrivateKey),
         // SEC 1 C.4 and PKCS #8 begin with a version; so do private RSA keys (PKCS #1), with version 0 before the modulus.
         (der::INTEGER, Some(der::OCTET_STRING | der::SEQUENCE)) => Err(KeyError::PrivateKey),
@@ -391,16 +373,7 @@ fn begins_like_a_private_key(bytes: &[u8]) -> bool {
         | [der::SEQUENCE, _, content @ ..] => content,
         _ => return false,
     };
-    matches!(
-        content,
-        [
-            der::INTEGER,
-            1,
-            0 | 1,
-            der::OCTET_STRING | der::SEQUENCE,
-            ..
-        ]
-    )
+    matches!(content, [der::INTEGER, 1, 0 | 1, der::OCTET_STRING | der::SEQUENCE, ..])
 }
 
 /// SubjectPublicKeyInfo (RFC 5480, 2): the algorithm decides the curve, the bit string is the point.
@@ -416,9 +389,7 @@ fn read_spki(algorithm: &[u8], bits: &[u8]) -> Result<PublicKey, KeyError> {
         return Err(BROKEN);
     }
     if parameters.tag != der::OBJECT_IDENTIFIER {
-        return Err(KeyError::UnsupportedAlgorithm(
-            "explicit curve parameters".to_owned(),
-        ));
+        return Err(KeyError::UnsupportedAlgorithm("explicit curve parameters".to_owned()));
     }
     let curve = Curve::from_oid_der(parameters.content)
         .ok_or_else(|| KeyError::UnsupportedAlgorithm(dotted(parameters.content)))?;
@@ -497,16 +468,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_key() -> impl Strategy<Value = PublicKey> {
-        (
-            proptest::sample::select(&Curve::SUPPORTED[..]),
-            any::<[u8; 8]>(),
-        )
-            .prop_map(|(curve, seed)| {
-                SigningMeter::from_seed(curve, &seed)
-                    .unwrap()
-                    .public_key()
-                    .clone()
-            })
+        (proptest::sample::select(&Curve::SUPPORTED[..]), any::<[u8; 8]>())
+            .prop_map(|(curve, seed)| SigningMeter::from_seed(curve, &seed).unwrap().public_key().clone())
     }
 
     fn grouped(hexadecimal: &str, size: usize, separator: &str) -> String {
@@ -654,10 +617,7 @@ mod tests {
     #[test]
     fn the_known_keys_are_on_the_curve_they_say() {
         for answer in &KNOWN_ANSWERS {
-            assert_eq!(
-                PublicKey::read(answer.key, None).unwrap().curve(),
-                answer.curve
-            );
+            assert_eq!(PublicKey::read(answer.key, None).unwrap().curve(), answer.curve);
         }
     }
 
@@ -666,10 +626,8 @@ mod tests {
         // SEC 1 C.4, PKCS #8 and encrypted PKCS #8 shapes around a value that would be recognised.
         let secret = "22".repeat(32);
         let sec1 = format!("302502010104 20{secret}").replace(' ', "");
-        let pkcs8 = format!(
-            "3041020100301306072a8648ce3d020106082a8648ce3d0301070427302502010104 20{secret}"
-        )
-        .replace(' ', "");
+        let pkcs8 =
+            format!("3041020100301306072a8648ce3d020106082a8648ce3d0301070427302502010104 20{secret}").replace(' ', "");
         let encrypted = format!("302d300906072a8648ce3d02010420{secret}").replace("302d", "302d");
         let pem = "-----BEGIN EC PRIVATE KEY-----\nIiIi\n-----END EC PRIVATE KEY-----";
         for text in [

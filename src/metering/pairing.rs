@@ -33,9 +33,7 @@ pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     pair.mark_billed(sheets);
     let billed = |sheets: &[Sheet<'_>]| -> Vec<At> {
         (0..sheets.len())
-            .flat_map(|sheet| {
-                (0..sheets[sheet].readings.len()).map(move |reading| (sheet, reading))
-            })
+            .flat_map(|sheet| (0..sheets[sheet].readings.len()).map(move |reading| (sheet, reading)))
             .filter(|(sheet, reading)| sheets[*sheet].readings[*reading].billed)
             .collect()
     };
@@ -76,18 +74,10 @@ pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     let mut ends = billed.iter().copied().filter(is_end);
     let (first_end, second_end) = (ends.next(), ends.next());
     if let Some(second) = begins.get(1) {
-        pair.add(
-            Code::MultipleBegin,
-            place(*second),
-            "there is more than one begin",
-        );
+        pair.add(Code::MultipleBegin, place(*second), "there is more than one begin");
     }
     if let Some(second) = second_end {
-        pair.add(
-            Code::MultipleEnd,
-            place(second),
-            "there is more than one end",
-        );
+        pair.add(Code::MultipleEnd, place(second), "there is more than one end");
     }
     if complete && begins.is_empty() {
         pair.add(
@@ -114,12 +104,7 @@ pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     pair.end = ends.next_back().or(second_end).or(first_end);
     if let Some(begin) = pair.begin {
         for at in billed.iter().copied().filter(|at| !begins.contains(at)) {
-            pair.check_course(
-                reading(begin),
-                reading(at),
-                pair.end.map(reading),
-                place(at),
-            );
+            pair.check_course(reading(begin), reading(at), pair.end.map(reading), place(at));
         }
         if let Some(end) = pair.end {
             pair.check_pair(reading(begin), reading(end), place(end));
@@ -184,12 +169,7 @@ impl Pair {
         let mut offered: Vec<Vec<Obis>> = Vec::with_capacity(sheets.len());
         for sheet in sheets.iter() {
             let energy = |reading: &&Reading| reading.obis.is_some_and(Obis::may_be_billed);
-            if sheet
-                .readings
-                .iter()
-                .filter(energy)
-                .any(|reading| !reading.is_energy())
-            {
+            if sheet.readings.iter().filter(energy).any(|reading| !reading.is_energy()) {
                 self.add(
                     Code::UnitNotEnergy,
                     Place::Record(sheet.record),
@@ -204,9 +184,7 @@ impl Pair {
                 .filter(|reading| reading.is_energy())
                 .filter_map(|reading| reading.obis)
             {
-                if registers.len() < MAX_REGISTERS
-                    && !registers.iter().any(|seen| seen.is_same_register(obis))
-                {
+                if registers.len() < MAX_REGISTERS && !registers.iter().any(|seen| seen.is_same_register(obis)) {
                     registers.push(obis);
                 }
             }
@@ -221,21 +199,14 @@ impl Pair {
             offered
                 .iter()
                 .filter(|registers| !registers.is_empty())
-                .all(|registers| {
-                    registers
-                        .iter()
-                        .any(|obis| obis.is_same_register(*candidate))
-                })
+                .all(|registers| registers.iter().any(|obis| obis.is_same_register(*candidate)))
         });
         for (sheet, registers) in sheets.iter_mut().zip(&offered) {
             let Some(chosen) = in_every_record.or(registers.first().copied()) else {
                 continue;
             };
             for reading in sheet.readings.iter_mut() {
-                reading.billed = reading.is_energy()
-                    && reading
-                        .obis
-                        .is_some_and(|obis| obis.is_same_register(chosen));
+                reading.billed = reading.is_energy() && reading.obis.is_some_and(|obis| obis.is_same_register(chosen));
             }
         }
     }
@@ -274,10 +245,7 @@ impl Pair {
                 "the reading is not a number that can be kept exactly",
             );
         }
-        if matches!(
-            reading.time.status,
-            TimeStatus::Unknown | TimeStatus::Informative
-        ) {
+        if matches!(reading.time.status, TimeStatus::Unknown | TimeStatus::Informative) {
             self.add(
                 Code::TimeNotSynchronised,
                 place,
@@ -287,13 +255,7 @@ impl Pair {
     }
 
     /// A reading taken during the session must lie between its begin and its end.
-    fn check_course(
-        &mut self,
-        begin: &Reading,
-        reading: &Reading,
-        end: Option<&Reading>,
-        place: Place,
-    ) {
+    fn check_course(&mut self, begin: &Reading, reading: &Reading, end: Option<&Reading>, place: Place) {
         let (Some(first), Some(value)) = (begin.kilowatt_hours(), reading.kilowatt_hours()) else {
             return;
         };
@@ -302,10 +264,7 @@ impl Pair {
         if unusable && !is_end {
             return;
         }
-        let beyond_end = !is_end
-            && end
-                .and_then(Reading::kilowatt_hours)
-                .is_some_and(|last| value > last);
+        let beyond_end = !is_end && end.and_then(Reading::kilowatt_hours).is_some_and(|last| value > last);
         if value < first || beyond_end {
             self.add(
                 Code::MeterWentBackwards,
@@ -320,11 +279,7 @@ impl Pair {
         if let (Some(first), Some(last)) = (begin.time.instant, end.time.instant)
             && last < first
         {
-            self.add(
-                Code::TimeWentBackwards,
-                place,
-                "the end lies before the begin",
-            );
+            self.add(Code::TimeWentBackwards, place, "the end lies before the begin");
         }
         if !same_register(begin, end) {
             self.add(

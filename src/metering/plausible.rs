@@ -57,11 +57,7 @@ impl Default for Tolerances {
 }
 
 /// Holds the bill against the records.
-pub fn against_bill(
-    examination: &Examination,
-    bill: &Bill<'_>,
-    tolerances: &Tolerances,
-) -> Vec<Finding> {
+pub fn against_bill(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(energy(examination, bill, tolerances));
     findings.extend(times(examination, bill, tolerances));
@@ -122,9 +118,7 @@ pub fn folded(name: &str) -> String {
 
 /// Whether the bill can be held against this time at all: the meter vouches for it (section 16: status S or R), and a relative end rests on a
 /// begin it vouched for. KEBA's end counts from a begin that was never synchronised; its duration is right and its date is 1970.
-pub fn comparable_times(
-    examination: &Examination,
-) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+pub fn comparable_times(examination: &Examination) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
     let (begin, end) = (examination.begin_reading(), examination.end_reading());
     let instant = |reading: Option<&Reading>| {
         reading
@@ -143,9 +137,7 @@ pub fn comparable_times(
 
 fn energy(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) -> Option<Finding> {
     let (signed, billed) = (signed_energy_kwh(examination)?, bill.total_energy_kwh?);
-    let apart = signed
-        .checked_sub(billed)
-        .map(|difference| difference.abs());
+    let apart = signed.checked_sub(billed).map(|difference| difference.abs());
     if apart.is_some_and(|apart| apart <= tolerances.energy_kwh) {
         return None;
     }
@@ -154,11 +146,7 @@ fn energy(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) -
         billed.normalize(),
         signed.normalize()
     );
-    Some(Finding::new(
-        Code::EnergyMismatch,
-        Place::BilledEnergy,
-        sentence,
-    ))
+    Some(Finding::new(Code::EnergyMismatch, Place::BilledEnergy, sentence))
 }
 
 fn times(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) -> Vec<Finding> {
@@ -194,8 +182,7 @@ fn times(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) ->
             )),
             Some(signed)
                 if (signed - billed).abs()
-                    > chrono::TimeDelta::try_seconds(tolerances.time_s)
-                        .unwrap_or(chrono::TimeDelta::MAX) =>
+                    > chrono::TimeDelta::try_seconds(tolerances.time_s).unwrap_or(chrono::TimeDelta::MAX) =>
             {
                 let sentence = format!(
                     "the bill {verb} at {}, the record at {}",
@@ -396,9 +383,7 @@ mod tests {
             &Tolerances::default(),
         );
         assert!(
-            findings
-                .iter()
-                .all(|finding| !finding.message.contains("04")),
+            findings.iter().all(|finding| !finding.message.contains("04")),
             "{findings:?}"
         );
         assert!(!format!("{:?}", bill()).contains("04AA"));

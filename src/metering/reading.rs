@@ -44,14 +44,10 @@ impl Reading {
             // A shift of the decimal point where the scale allows it, so that 1.0 Wh becomes 0.0010 kWh and no digit is invented.
             negative if negative < 0 => {
                 let mut shifted = value;
-                shifted
-                    .set_scale(value.scale() + negative.unsigned_abs())
-                    .ok()?;
+                shifted.set_scale(value.scale() + negative.unsigned_abs()).ok()?;
                 Some(shifted)
             }
-            positive => {
-                value.checked_mul(Decimal::from(10i64.checked_pow(positive.unsigned_abs())?))
-            }
+            positive => value.checked_mul(Decimal::from(10i64.checked_pow(positive.unsigned_abs())?)),
         }
     }
 
@@ -145,8 +141,7 @@ impl Obis {
     pub fn read(text: &str) -> Option<Obis> {
         let text = text.trim();
         if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let group =
-                |index: usize| u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok();
+            let group = |index: usize| u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok();
             return Some(Obis {
                 a: group(0)?,
                 b: group(1),
@@ -197,9 +192,7 @@ impl Obis {
 
     /// Whether two codes can mean the same register: a group that one of them leaves open does not tell them apart.
     pub fn is_same_register(self, other: Obis) -> bool {
-        let open_or_equal = |mine: Option<u8>, theirs: Option<u8>| {
-            mine.is_none() || theirs.is_none() || mine == theirs
-        };
+        let open_or_equal = |mine: Option<u8>, theirs: Option<u8>| mine.is_none() || theirs.is_none() || mine == theirs;
         (self.a, self.c, self.d) == (other.a, other.c, other.d)
             && open_or_equal(self.b, other.b)
             && open_or_equal(self.e, other.e)
@@ -298,11 +291,7 @@ impl SignedTime {
 fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
     let (date, rest) = text.split_once(['T', 't'])?;
     let mut date = date.splitn(3, '-').map(number);
-    let date = NaiveDate::from_ymd_opt(
-        i32::try_from(date.next()??).ok()?,
-        date.next()??,
-        date.next()??,
-    )?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(date.next()??).ok()?, date.next()??, date.next()??)?;
     let zone_at = rest.find(['+', '-', 'Z', 'z'])?;
     let (clock, zone) = rest.split_at(zone_at);
     let (clock, fraction) = clock.split_once([',', '.']).unwrap_or((clock, ""));
@@ -328,11 +317,7 @@ fn offset(zone: &str) -> Option<FixedOffset> {
     let digits = number(&digits)?;
     let (hours, minutes) = (digits / 100, digits % 100);
     let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
-    FixedOffset::east_opt(if zone.starts_with('-') {
-        -seconds
-    } else {
-        seconds
-    })
+    FixedOffset::east_opt(if zone.starts_with('-') { -seconds } else { seconds })
 }
 
 fn number(digits: &str) -> Option<u32> {
@@ -390,11 +375,7 @@ impl Marker {
     pub fn is_end(&self) -> bool {
         matches!(
             self,
-            Marker::End
-                | Marker::LocalEnd
-                | Marker::RemoteEnd
-                | Marker::Abort
-                | Marker::PowerFailure
+            Marker::End | Marker::LocalEnd | Marker::RemoteEnd | Marker::Abort | Marker::PowerFailure
         )
     }
 }
@@ -432,9 +413,7 @@ mod tests {
         ] {
             assert_eq!(exact_decimal(too_long), None, "{too_long}");
         }
-        for nonsense in [
-            "", ".", "-", "1,5", "0x10", "NaN", "1e", "1e1.5", "٣", "1 2",
-        ] {
+        for nonsense in ["", ".", "-", "1,5", "0x10", "NaN", "1e", "1e1.5", "٣", "1 2"] {
             assert_eq!(exact_decimal(nonsense), None, "{nonsense:?}");
         }
     }
@@ -447,26 +426,11 @@ mod tests {
             ..blank()
         };
         assert_eq!(
-            reading("2850685", "Wh")
-                .kilowatt_hours()
-                .unwrap()
-                .to_string(),
+            reading("2850685", "Wh").kilowatt_hours().unwrap().to_string(),
             "2850.685"
         );
-        assert_eq!(
-            reading("3.988", "kWh")
-                .kilowatt_hours()
-                .unwrap()
-                .to_string(),
-            "3.988"
-        );
-        assert_eq!(
-            reading("0.0015", "MWh")
-                .kilowatt_hours()
-                .unwrap()
-                .to_string(),
-            "1.5000"
-        );
+        assert_eq!(reading("3.988", "kWh").kilowatt_hours().unwrap().to_string(), "3.988");
+        assert_eq!(reading("0.0015", "MWh").kilowatt_hours().unwrap().to_string(), "1.5000");
         assert_eq!(reading("5400", "sec").kilowatt_hours(), None);
     }
 
@@ -514,21 +478,11 @@ mod tests {
     #[test]
     fn wall_clocks_become_instants() {
         let time = SignedTime::read("2025-10-26T02:50:00,000+0200 S");
-        assert_eq!(
-            time.instant.unwrap().to_rfc3339(),
-            "2025-10-26T02:50:00+02:00"
-        );
+        assert_eq!(time.instant.unwrap().to_rfc3339(), "2025-10-26T02:50:00+02:00");
         assert_eq!(time.status, TimeStatus::Synchronised);
         assert!(time.instant < SignedTime::read("2025-10-26T02:10:00,000+0100 S").instant);
-        assert_eq!(
-            SignedTime::read("2025-05-01T08:00:00Z").status,
-            TimeStatus::Unstated
-        );
-        assert!(
-            SignedTime::read("2025-05-01T08:00:00.5+02:00 R")
-                .instant
-                .is_some()
-        );
+        assert_eq!(SignedTime::read("2025-05-01T08:00:00Z").status, TimeStatus::Unstated);
+        assert!(SignedTime::read("2025-05-01T08:00:00.5+02:00 R").instant.is_some());
         for nonsense in [
             "",
             "S",

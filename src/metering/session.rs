@@ -45,11 +45,7 @@ pub fn examine(values: &[SignedValue<'_>], given: &Given<'_>, judged_as: JudgedA
 }
 
 /// Unwraps, reads and compares records without asking for a key yet: what they say tells which key to look for.
-pub fn open<'a>(
-    values: &[SignedValue<'a>],
-    encoding_method: Option<&str>,
-    judged_as: JudgedAs,
-) -> Opened<'a> {
+pub fn open<'a>(values: &[SignedValue<'a>], encoding_method: Option<&str>, judged_as: JudgedAs) -> Opened<'a> {
     let mut opened = Opened {
         examination: Examination::blank(),
         evidence: Vec::new(),
@@ -68,11 +64,7 @@ pub fn open<'a>(
     }
     let session = &mut opened.examination;
     if values.is_empty() {
-        session.add(
-            Code::NoSignedData,
-            Place::Session,
-            "there is no signed value",
-        );
+        session.add(Code::NoSignedData, Place::Session, "there is no signed value");
     }
     session.compare_with_label(encoding_method);
     match judged_as {
@@ -100,10 +92,7 @@ struct Evidence<'a> {
 impl Evidence<'_> {
     /// The signed octets: a slice of what arrived.
     fn signed(&self) -> &[u8] {
-        self.text
-            .get(self.signed_at.clone())
-            .unwrap_or_default()
-            .as_bytes()
+        self.text.get(self.signed_at.clone()).unwrap_or_default().as_bytes()
     }
 }
 
@@ -115,10 +104,7 @@ impl<'a> Opened<'a> {
 
     /// The curve that the first readable record names: the hint for reading a bare key.
     pub fn curve(&self) -> Option<Curve> {
-        self.examination
-            .records
-            .iter()
-            .find_map(|record| record.curve)
+        self.examination.records.iter().find_map(|record| record.curve)
     }
 
     /// Reads the text of a key that came along, on the curve the records name; the key is not read again when verifying.
@@ -167,12 +153,7 @@ impl<'a> Opened<'a> {
         session
     }
 
-    fn open_record(
-        &mut self,
-        index: usize,
-        value: &SignedValue<'a>,
-        encoding_method: Option<&str>,
-    ) {
+    fn open_record(&mut self, index: usize, value: &SignedValue<'a>, encoding_method: Option<&str>) {
         let mut record = RecordExamination::blank(value);
         let mut evidence = None;
         match carried(value) {
@@ -192,15 +173,12 @@ impl<'a> Opened<'a> {
                 "the value is longer than any record",
             ),
             Carried::Unrecognised { is_text } => {
-                match encoding_method.map(|label| (label, FormatName::from_encoding_method(label)))
-                {
+                match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
                     Some((_, Some(FormatName::Ocmf))) if is_text => {
                         record.format = Some(FormatName::Ocmf);
                         record.malformed(index, &Malformed::Header);
                     }
-                    Some((_, Some(format))) if !format.is_readable() => {
-                        record.cannot_be_read_yet(index, format)
-                    }
+                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(index, format),
                     Some((label, None)) if !label.trim().is_empty() => {
                         record.undecidable(
                             index,
@@ -297,10 +275,7 @@ impl Examination {
             self.add(
                 Code::EncodingMethodMislabelled,
                 Place::Label,
-                &format!(
-                    "the content is {}, the label says otherwise",
-                    format.as_str()
-                ),
+                &format!("the content is {}, the label says otherwise", format.as_str()),
             );
         }
     }
@@ -328,11 +303,7 @@ impl Examination {
 
     fn judge_together(&mut self, values: &[SignedValue<'_>]) {
         self.is_session = true;
-        let formats: Vec<FormatName> = self
-            .records
-            .iter()
-            .filter_map(|record| record.format)
-            .collect();
+        let formats: Vec<FormatName> = self.records.iter().filter_map(|record| record.format).collect();
         if formats.windows(2).any(|pair| pair[0] != pair[1]) {
             self.add(
                 Code::MixedFormats,
@@ -363,9 +334,7 @@ impl Examination {
         (self.begin, self.end) = (pair.begin, pair.end);
         for finding in pair.findings {
             match finding.place {
-                Place::Record(index) if index < self.records.len() => {
-                    self.records[index].findings.push(finding)
-                }
+                Place::Record(index) if index < self.records.len() => self.records[index].findings.push(finding),
                 _ => self.findings.push(finding),
             }
         }
@@ -412,17 +381,15 @@ impl Examination {
 
     /// One meter, one user; no record twice.
     fn check_identity(&mut self, order: &[usize]) {
-        let records: Vec<&RecordExamination> =
-            order.iter().map(|index| &self.records[*index]).collect();
+        let records: Vec<&RecordExamination> = order.iter().map(|index| &self.records[*index]).collect();
         let changes = |of: fn(&RecordExamination) -> Option<&str>| {
             let mut named = records.iter().filter_map(|record| of(record));
             let first = named.next();
             named.any(|other| Some(other) != first)
         };
-        let serial_changed = changes(|record| record.meter_serial.as_deref())
-            || changes(|record| record.gateway_serial.as_deref());
-        let contract_changed =
-            changes(|record| record.identification.as_ref().map(Identification::reveal));
+        let serial_changed =
+            changes(|record| record.meter_serial.as_deref()) || changes(|record| record.gateway_serial.as_deref());
+        let contract_changed = changes(|record| record.identification.as_ref().map(Identification::reveal));
         let twice = records.iter().enumerate().any(|(at, record)| {
             record.block_digest.is_some()
                 && records[..at]
@@ -430,11 +397,7 @@ impl Examination {
                     .any(|earlier| earlier.block_digest == record.block_digest)
         });
         if serial_changed {
-            self.add(
-                Code::SerialChanged,
-                Place::Session,
-                "the records name different meters",
-            );
+            self.add(Code::SerialChanged, Place::Session, "the records name different meters");
         }
         if contract_changed {
             self.add(
@@ -444,23 +407,16 @@ impl Examination {
             );
         }
         if twice {
-            self.add(
-                Code::DuplicateRecord,
-                Place::Session,
-                "the same record stands twice",
-            );
+            self.add(Code::DuplicateRecord, Place::Session, "the same record stands twice");
         }
     }
 
     /// One key for all records of a session (15).
     fn check_keys(&mut self) {
-        let mut fitting = self
-            .records
-            .iter()
-            .filter_map(|record| match &record.signature {
-                SignatureAnswer::Fits(proof) => Some(proof.key()),
-                _ => None,
-            });
+        let mut fitting = self.records.iter().filter_map(|record| match &record.signature {
+            SignatureAnswer::Fits(proof) => Some(proof.key()),
+            _ => None,
+        });
         let first = fitting.next();
         if fitting.any(|key| Some(key) != first) && self.is_session {
             self.add(
@@ -474,10 +430,8 @@ impl Examination {
     /// Numbers rise from record to record in one series; a gap is legitimate, other connectors and fiscal readings share the counter (15).
     fn check_pagination(&mut self, order: &[usize]) {
         for pair in order.windows(2) {
-            let (Some(before), Some(after)) = (
-                self.records[pair[0]].pagination,
-                self.records[pair[1]].pagination,
-            ) else {
+            let (Some(before), Some(after)) = (self.records[pair[0]].pagination, self.records[pair[1]].pagination)
+            else {
                 continue;
             };
             if before.series != after.series {
@@ -596,10 +550,7 @@ mod tests {
                 "{curve}: {:?}",
                 codes(&examination)
             );
-            assert_eq!(
-                signed_energy_kwh(&examination).unwrap().to_string(),
-                "7.500"
-            );
+            assert_eq!(signed_energy_kwh(&examination).unwrap().to_string(), "7.500");
             assert_eq!(examination.records[0].curve, Some(curve));
         }
     }
@@ -615,8 +566,7 @@ mod tests {
         let exchanged = judge(&[(Some("End"), begin), (Some("Start"), end)]);
         assert_eq!(exchanged.outcome, Outcome::Invalid);
         assert!(
-            codes(&exchanged).contains(&"NATURE_MISMATCH")
-                && codes(&exchanged).contains(&"PAGINATION_NOT_INCREASING")
+            codes(&exchanged).contains(&"NATURE_MISMATCH") && codes(&exchanged).contains(&"PAGINATION_NOT_INCREASING")
         );
     }
 
@@ -635,34 +585,19 @@ mod tests {
             ("PAGINATION_CONTEXT_CHANGED", changed("T2", "F2")),
             ("PAGINATION_GAP", changed("T2", "T9")),
             ("REGISTER_MISMATCH", changed("1-0:1.8.0", "1-0:9E.8.0")),
-            (
-                "METER_STATUS_NOT_OK",
-                changed("\"ST\":\"G\"", "\"ST\":\"M\""),
-            ),
-            (
-                "METER_STATUS_MISSING",
-                changed("\"ST\":\"G\"", "\"ST\":\"\""),
-            ),
+            ("METER_STATUS_NOT_OK", changed("\"ST\":\"G\"", "\"ST\":\"M\"")),
+            ("METER_STATUS_MISSING", changed("\"ST\":\"G\"", "\"ST\":\"\"")),
             ("ENERGY_ERROR_FLAG", changed("\"EF\":\"\"", "\"EF\":\"tE\"")),
             ("TIME_ERROR_FLAG", changed("\"EF\":\"\"", "\"EF\":\"t\"")),
             ("ID_LEVEL_ERROR", changed("VERIFIED", "MISMATCH")),
-            (
-                "EXCEPTION_MARKER",
-                begin_changed("\"TX\":\"B\"", "\"TX\":\"X\""),
-            ),
+            ("EXCEPTION_MARKER", begin_changed("\"TX\":\"B\"", "\"TX\":\"X\"")),
             (
                 "NO_BILLING_REGISTER",
-                vec![
-                    begin.replace("1.8.0", "2.8.0"),
-                    end.replace("1.8.0", "2.8.0"),
-                ],
+                vec![begin.replace("1.8.0", "2.8.0"), end.replace("1.8.0", "2.8.0")],
             ),
             ("UNIT_NOT_ENERGY", changed("kWh", "sec")),
             ("READING_UNREADABLE", changed("17.500", "1e99")),
-            (
-                "TIME_SYNC_INCONSISTENT",
-                begin_changed("+0100 S", "+0100 R"),
-            ),
+            ("TIME_SYNC_INCONSISTENT", begin_changed("+0100 S", "+0100 R")),
             ("TIME_NOT_SYNCHRONISED", begin_changed("+0100 S", "+0100 I")),
             (
                 "EVENT_COUNTER_CHANGED",
@@ -680,10 +615,7 @@ mod tests {
                     begin.clone(),
                     payload(
                         "T2",
-                        &[
-                            reading("B", "10:00", "10.001"),
-                            reading("E", "11:00", "17.500"),
-                        ],
+                        &[reading("B", "10:00", "10.001"), reading("E", "11:00", "17.500")],
                     ),
                 ],
             ),
@@ -693,32 +625,20 @@ mod tests {
                     begin.clone(),
                     payload(
                         "T2",
-                        &[
-                            reading("E", "10:59", "17.000"),
-                            reading("E", "11:00", "17.500"),
-                        ],
+                        &[reading("E", "10:59", "17.000"), reading("E", "11:00", "17.500")],
                     ),
                 ],
             ),
         ];
         for (expected, payloads) in cases {
-            let examination = judge(
-                &payloads
-                    .into_iter()
-                    .map(|payload| (None, payload))
-                    .collect::<Vec<_>>(),
-            );
+            let examination = judge(&payloads.into_iter().map(|payload| (None, payload)).collect::<Vec<_>>());
             assert!(
                 codes(&examination).contains(&expected),
                 "{expected}: {:?}",
                 codes(&examination)
             );
-            let is_fatal = Code::from_name(expected).unwrap().severity()
-                == super::super::finding::Severity::Error;
-            assert!(
-                !is_fatal || examination.outcome == Outcome::Invalid,
-                "{expected}"
-            );
+            let is_fatal = Code::from_name(expected).unwrap().severity() == super::super::finding::Severity::Error;
+            assert!(!is_fatal || examination.outcome == Outcome::Invalid, "{expected}");
         }
     }
 
@@ -739,13 +659,8 @@ mod tests {
             judge(&[(None, begin.clone()), (None, both("12"))]).outcome,
             Outcome::Valid
         );
-        assert!(
-            codes(&judge(&[(None, begin.clone()), (None, both("18"))]))
-                .contains(&"METER_WENT_BACKWARDS")
-        );
-        assert!(
-            codes(&judge(&[(None, begin), (None, both("9"))])).contains(&"METER_WENT_BACKWARDS")
-        );
+        assert!(codes(&judge(&[(None, begin.clone()), (None, both("18"))])).contains(&"METER_WENT_BACKWARDS"));
+        assert!(codes(&judge(&[(None, begin), (None, both("9"))])).contains(&"METER_WENT_BACKWARDS"));
     }
 
     #[test]
@@ -756,11 +671,7 @@ mod tests {
                 reading("E", "11:00", end).replace("1-0:1.8.0", register),
             ]
         };
-        let readings = [
-            of("01-00:B0.08.00*FF", "1", "31"),
-            of("01-00:B1.08.00*FF", "1", "30"),
-        ]
-        .concat();
+        let readings = [of("01-00:B0.08.00*FF", "1", "31"), of("01-00:B1.08.00*FF", "1", "30")].concat();
         let examination = judge(&[(None, payload("T1", &readings))]);
         assert_eq!(signed_energy_kwh(&examination).unwrap().to_string(), "29");
     }
@@ -786,10 +697,7 @@ mod tests {
             registered_key: Some(mine.public_key()),
             ..Given::default()
         };
-        assert_eq!(
-            judge(registered),
-            (Outcome::Valid, Some(KeyTrust::Registered), vec![])
-        );
+        assert_eq!(judge(registered), (Outcome::Valid, Some(KeyTrust::Registered), vec![]));
         assert_eq!(
             judge(Given {
                 delivered_key: Some(&mine_text),

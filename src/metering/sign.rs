@@ -55,13 +55,9 @@ impl SigningMeter {
             Curve::Secp192r1 => derive::<Secp192r1>(curve, seed, PrivateKey::Secp192r1),
             Curve::Secp256k1 => derive::<k256::Secp256k1>(curve, seed, PrivateKey::Secp256k1),
             Curve::Secp256r1 => derive::<p256::NistP256>(curve, seed, PrivateKey::Secp256r1),
-            Curve::BrainpoolP256r1 => {
-                derive::<bp256::BrainpoolP256r1>(curve, seed, PrivateKey::BrainpoolP256r1)
-            }
+            Curve::BrainpoolP256r1 => derive::<bp256::BrainpoolP256r1>(curve, seed, PrivateKey::BrainpoolP256r1),
             Curve::Secp384r1 => derive::<p384::NistP384>(curve, seed, PrivateKey::Secp384r1),
-            Curve::BrainpoolP384r1 => {
-                derive::<bp384::BrainpoolP384r1>(curve, seed, PrivateKey::BrainpoolP384r1)
-            }
+            Curve::BrainpoolP384r1 => derive::<bp384::BrainpoolP384r1>(curve, seed, PrivateKey::BrainpoolP384r1),
             Curve::Secp224k1 | Curve::Secp521r1 => return Err(unsupported),
         };
         let public_key = PublicKey::from_bytes(&point, Some(curve)).map_err(|_| unsupported)?;
@@ -125,11 +121,7 @@ enum PrivateKey {
 
 /// The first number between 1 and n - 1 in the stream SHA-256(curve ‖ 0 ‖ place ‖ seed), place counting up, and its point.
 /// At worst one block in three is too large (brainpool), so the loop ends at once.
-fn derive<C>(
-    curve: Curve,
-    seed: &[u8],
-    wrap: fn(SigningKey<C>) -> PrivateKey,
-) -> (PrivateKey, Vec<u8>)
+fn derive<C>(curve: Curve, seed: &[u8], wrap: fn(SigningKey<C>) -> PrivateKey) -> (PrivateKey, Vec<u8>)
 where
     C: EcdsaCurve + CurveArithmetic,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
@@ -145,9 +137,7 @@ where
                 .chain_update(place.to_be_bytes())
                 .chain_update(seed)
                 .finalize();
-            part.iter_mut()
-                .zip(block)
-                .for_each(|(octet, random)| *octet = random);
+            part.iter_mut().zip(block).for_each(|(octet, random)| *octet = random);
         }
         if let Ok(key) = SigningKey::<C>::from_bytes(&octets) {
             let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
@@ -158,8 +148,7 @@ where
 
 /// RFC 6979 with SHA-256, also on 384 bits, where the curve crates would take SHA-384.
 fn sign_with<C: EcdsaCurve + CurveArithmetic>(key: &SigningKey<C>, digest: &[u8]) -> Vec<u8> {
-    let (signature, _) =
-        ecdsa::hazmat::sign_prehashed_rfc6979::<C, Sha256>(key.as_nonzero_scalar(), digest, &[]);
+    let (signature, _) = ecdsa::hazmat::sign_prehashed_rfc6979::<C, Sha256>(key.as_nonzero_scalar(), digest, &[]);
     let (r, s) = signature.split_bytes();
     [r.as_slice(), s.as_slice()].concat()
 }
@@ -210,11 +199,7 @@ mod tests {
             assert_eq!(start, format!("OCMF|{payload}"));
             let section: serde_json::Value = serde_json::from_str(section).unwrap();
             let named = section["SA"].as_str().unwrap();
-            let named = named
-                .strip_prefix("ECDSA-")
-                .unwrap()
-                .strip_suffix("-SHA256")
-                .unwrap();
+            let named = named.strip_prefix("ECDSA-").unwrap().strip_suffix("-SHA256").unwrap();
             assert_eq!(Curve::from_name(named), Some(curve));
             let signature = hex::decode(section["SD"].as_str().unwrap()).unwrap();
             let signature = read_der(&signature, curve).unwrap();

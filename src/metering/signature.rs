@@ -189,14 +189,13 @@ impl Signature {
 /// A sentence naming the curve and the implementation that failed. Nothing may be verified after that.
 pub fn self_test() -> Result<(), String> {
     type Implementation = fn(&PublicKey, &[u8], &Signature) -> Check;
-    const IMPLEMENTATIONS: [(&str, Implementation); 2] =
-        [("default", verify), ("reference", verify_reference)];
+    const IMPLEMENTATIONS: [(&str, Implementation); 2] = [("default", verify), ("reference", verify_reference)];
 
     for answer in &KNOWN_ANSWERS {
         let curve = answer.curve;
         let failed = |what: &str| format!("self-test of {curve}: {what}");
-        let key = PublicKey::read(answer.key, None)
-            .map_err(|error| failed(&format!("the known key is refused: {error}")))?;
+        let key =
+            PublicKey::read(answer.key, None).map_err(|error| failed(&format!("the known key is refused: {error}")))?;
         let signature = hex::decode(answer.signature)
             .map_err(|error| failed(&error.to_string()))
             .and_then(|der| read_der(&der, curve).map_err(|error| failed(&error.to_string())))?;
@@ -226,13 +225,9 @@ fn check_size(bytes: &[u8]) -> Result<(), SignatureError> {
 fn integer_form(content: &[u8], curve: Curve) -> Result<SignatureForm, SignatureError> {
     match *content {
         [] => Err(SignatureError::Integer),
-        [0, second, ..] if second < 0x80 && content.len() <= curve.scalar_bytes() + 1 => {
-            Ok(SignatureForm::PaddedDer)
-        }
+        [0, second, ..] if second < 0x80 && content.len() <= curve.scalar_bytes() + 1 => Ok(SignatureForm::PaddedDer),
         [0, second, ..] if second < 0x80 => Err(SignatureError::Integer),
-        [first, ..] if first >= 0x80 && content.len() <= curve.scalar_bytes() => {
-            Ok(SignatureForm::NegativeDer)
-        }
+        [first, ..] if first >= 0x80 && content.len() <= curve.scalar_bytes() => Ok(SignatureForm::NegativeDer),
         [first, ..] if first >= 0x80 => Err(SignatureError::Integer),
         _ => Ok(SignatureForm::Der),
     }
@@ -276,11 +271,7 @@ mod tests {
                 // Written and read again, because that is how it would arrive.
                 let bad = read_der(&bad.to_der(), curve).unwrap();
                 for verify in [verify, verify_reference] {
-                    assert_eq!(
-                        verify(meter.public_key(), &digest, &bad),
-                        Check::OutOfRange,
-                        "{curve}"
-                    );
+                    assert_eq!(verify(meter.public_key(), &digest, &bad), Check::OutOfRange, "{curve}");
                 }
             }
         }
@@ -293,18 +284,10 @@ mod tests {
             for block in [&b"one"[..], b"two", b"three", b"four"] {
                 let digest = Sha256::digest(block);
                 let good = read_der(&meter.sign(block), curve).unwrap();
-                let other = Signature::new(
-                    good.r(),
-                    &difference(&order_of(curve), good.s()),
-                    SignatureForm::Der,
-                );
+                let other = Signature::new(good.r(), &difference(&order_of(curve), good.s()), SignatureForm::Der);
                 assert_ne!(good, other);
                 for verify in [verify, verify_reference] {
-                    assert_eq!(
-                        verify(meter.public_key(), &digest, &other),
-                        Check::Fits,
-                        "{curve}"
-                    );
+                    assert_eq!(verify(meter.public_key(), &digest, &other), Check::Fits, "{curve}");
                 }
             }
         }
@@ -334,10 +317,7 @@ mod tests {
         let fixed_width = [&[0][..], &[0x7d; 23]].concat();
 
         assert_eq!(form(&sequence(&low, &padded_high)), Ok(SignatureForm::Der));
-        assert_eq!(
-            form(&sequence(&fixed_width, &low)),
-            Ok(SignatureForm::PaddedDer)
-        );
+        assert_eq!(form(&sequence(&fixed_width, &low)), Ok(SignatureForm::PaddedDer));
         assert_eq!(
             form(&sequence(&low, &[&[0][..], &low].concat())),
             Ok(SignatureForm::PaddedDer)
@@ -346,14 +326,8 @@ mod tests {
         assert_eq!(read_der(&sequence(&high, &low), curve).unwrap().r(), high);
 
         let genuine = sequence(&low, &low);
-        assert_eq!(
-            form(&[&genuine[..], &[0]].concat()),
-            Err(SignatureError::NotASequence)
-        );
-        assert_eq!(
-            form(&genuine[..genuine.len() - 1]),
-            Err(SignatureError::NotASequence)
-        );
+        assert_eq!(form(&[&genuine[..], &[0]].concat()), Err(SignatureError::NotASequence));
+        assert_eq!(form(&genuine[..genuine.len() - 1]), Err(SignatureError::NotASequence));
         let mut other_tag = genuine.clone();
         other_tag[0] = 0x31;
         assert_eq!(form(&other_tag), Err(SignatureError::NotASequence));
@@ -362,18 +336,12 @@ mod tests {
         let third = der::element(der::SEQUENCE, &[&genuine[2..], &[2, 1, 1][..]].concat());
         assert_eq!(form(&third), Err(SignatureError::NotTwoIntegers));
         assert_eq!(form(&sequence(&low, &[])), Err(SignatureError::Integer));
-        assert_eq!(
-            form(&sequence(&low, &[0xe1; 25])),
-            Err(SignatureError::Integer)
-        );
+        assert_eq!(form(&sequence(&low, &[0xe1; 25])), Err(SignatureError::Integer));
         assert_eq!(
             form(&sequence(&low, &[&[0, 0][..], &low].concat())),
             Err(SignatureError::Integer)
         );
-        assert_eq!(
-            form(&[0x30; MAX_SIGNATURE_BYTES + 1]),
-            Err(SignatureError::TooLong)
-        );
+        assert_eq!(form(&[0x30; MAX_SIGNATURE_BYTES + 1]), Err(SignatureError::TooLong));
         assert_eq!(form(&[]), Err(SignatureError::Empty));
     }
 

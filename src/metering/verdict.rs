@@ -66,11 +66,7 @@ pub(super) struct KeyTexts(Vec<(String, Option<Curve>, Result<PublicKey, KeyErro
 impl KeyTexts {
     /// Reads a key whose curve the record names.
     pub(super) fn read(&mut self, text: &str, curve: Option<Curve>) -> Result<PublicKey, KeyError> {
-        if let Some((_, _, key)) = self
-            .0
-            .iter()
-            .find(|(seen, hint, _)| seen == text && *hint == curve)
-        {
+        if let Some((_, _, key)) = self.0.iter().find(|(seen, hint, _)| seen == text && *hint == curve) {
             return key.clone();
         }
         let key = PublicKey::read(text, curve);
@@ -87,12 +83,7 @@ pub(super) struct Choice {
 
 /// The key for one record: registered before given before delivered. One that came along although a better one is there must be the same point,
 /// otherwise somebody is not telling the truth.
-pub(super) fn choose(
-    texts: &mut KeyTexts,
-    given: &Given<'_>,
-    own_key: Option<&str>,
-    curve: Curve,
-) -> Choice {
+pub(super) fn choose(texts: &mut KeyTexts, given: &Given<'_>, own_key: Option<&str>, curve: Curve) -> Choice {
     let mut read = |text: &str| {
         texts
             .read(text, Some(curve))
@@ -113,9 +104,7 @@ pub(super) fn choose(
                 ))
             };
             return Choice {
-                key: delivered
-                    .unwrap_or_else(nothing)
-                    .map(|key| (key, KeyTrust::Delivered)),
+                key: delivered.unwrap_or_else(nothing).map(|key| (key, KeyTrust::Delivered)),
                 remark: None,
             };
         }
@@ -123,9 +112,7 @@ pub(super) fn choose(
     let remark = match (&anchored, delivered) {
         (Ok(key), Some(Ok(other))) if *key != other => {
             let sentence = match trust {
-                KeyTrust::Registered => {
-                    "the key that came along is not the one registered for this meter"
-                }
+                KeyTrust::Registered => "the key that came along is not the one registered for this meter",
                 _ => "the key that came along is not the one that was given",
             };
             Some(Finding::new(Code::KeyConflict, Place::Key, sentence))
@@ -164,10 +151,7 @@ pub(super) fn verify(
         );
     }
     match signature::verify(key, &Sha256::digest(block), signature) {
-        Check::Fits => (
-            SignatureAnswer::Fits(Proof { key: key.clone() }),
-            "the signature fits",
-        ),
+        Check::Fits => (SignatureAnswer::Fits(Proof { key: key.clone() }), "the signature fits"),
         Check::DoesNotFit => (
             SignatureAnswer::DoesNotFit(Code::SignatureMismatch),
             "the signature does not fit: the record was changed, or another key signed it",

@@ -30,10 +30,7 @@ impl std::fmt::Debug for Envelope {
             .field("status_message", &self.status_message)
             .field(
                 "data",
-                &self
-                    .data
-                    .as_ref()
-                    .map(|data| format!("{} bytes", data.get().len())),
+                &self.data.as_ref().map(|data| format!("{} bytes", data.get().len())),
             )
             .field("timestamp", &self.timestamp)
             .finish()
@@ -51,8 +48,7 @@ pub struct EnvelopeError(String);
 /// [`EnvelopeError`] when it is no JSON object or has no integer `status_code` (S-15).
 pub fn read(body: &[u8]) -> Result<Envelope, EnvelopeError> {
     let names = ["data", "status_code", "status_message", "timestamp"];
-    let fields =
-        Fields::of_body(body, names).map_err(|refusal: Refusal| EnvelopeError(refusal.message))?;
+    let fields = Fields::of_body(body, names).map_err(|refusal: Refusal| EnvelopeError(refusal.message))?;
     let number = fields
         .required_number("status_code")
         .map_err(|violation| EnvelopeError(violation.to_string()))?;
@@ -70,14 +66,8 @@ pub fn read(body: &[u8]) -> Result<Envelope, EnvelopeError> {
 
 /// Wraps an answer of ours. `data` is JSON text and goes in byte for byte; `None` leaves the member out (S-02).
 #[must_use]
-pub fn write(
-    data: Option<&str>,
-    code: StatusCode,
-    message: Option<&str>,
-    now: DateTime<Utc>,
-) -> String {
-    let mut text =
-        String::with_capacity(data.map_or(0, str::len) + message.map_or(0, str::len) + 96);
+pub fn write(data: Option<&str>, code: StatusCode, message: Option<&str>, now: DateTime<Utc>) -> String {
+    let mut text = String::with_capacity(data.map_or(0, str::len) + message.map_or(0, str::len) + 96);
     text.push('{');
     if let Some(data) = data {
         text.push_str("\"data\":");
@@ -86,10 +76,7 @@ pub fn write(
     }
     text.push_str(&format!("\"status_code\":{code},"));
     if let Some(message) = message {
-        text.push_str(&format!(
-            "\"status_message\":{},",
-            serde_json::Value::from(message)
-        ));
+        text.push_str(&format!("\"status_message\":{},", serde_json::Value::from(message)));
     }
     text.push_str(&format!("\"timestamp\":\"{}\"}}", time::write(now)));
     text
@@ -120,14 +107,8 @@ mod tests {
     #[test]
     fn a_peers_envelope_may_lack_everything_but_the_code() {
         let bare = read(br#"{"status_code":1000}"#).unwrap();
-        assert_eq!(
-            (bare.status_code, bare.data.is_none()),
-            (StatusCode::SUCCESS, true)
-        );
-        let odd = read(
-            br#"{"status_code":3999,"data":null,"status_message":7,"timestamp":"soon","more":{}}"#,
-        )
-        .unwrap();
+        assert_eq!((bare.status_code, bare.data.is_none()), (StatusCode::SUCCESS, true));
+        let odd = read(br#"{"status_code":3999,"data":null,"status_message":7,"timestamp":"soon","more":{}}"#).unwrap();
         assert_eq!(
             (odd.status_code.0, odd.data.is_none(), odd.status_message),
             (3999, true, None)

@@ -36,11 +36,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     ///
     /// # Errors
     /// [`Violation`] when it is no object or one of the members appears twice.
-    pub fn of_text(
-        text: &'a str,
-        pointer: String,
-        names: [&'static str; N],
-    ) -> Result<Self, Violation> {
+    pub fn of_text(text: &'a str, pointer: String, names: [&'static str; N]) -> Result<Self, Violation> {
         let mut walk = Walk::over_text(text);
         let broken = |error: JsonError| Violation::new(String::new(), error.to_string());
         let read = Self::read(&mut walk, pointer, names).map_err(broken)?;
@@ -62,9 +58,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         let mut twice = None;
         walk.object(|walk, name| {
             let known = names.iter().position(|known| *known == name);
-            let Some((name, slot)) =
-                known.and_then(|index| Some((names.get(index)?, values.get_mut(index)?)))
-            else {
+            let Some((name, slot)) = known.and_then(|index| Some((names.get(index)?, values.get_mut(index)?))) else {
                 return walk.skip();
             };
             if slot.replace(walk.value()?).is_some() {
@@ -74,11 +68,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         })?;
         Ok(match twice {
             Some(name) => Err(Violation::new(format!("{pointer}/{name}"), "appears twice")),
-            None => Ok(Self {
-                pointer,
-                names,
-                values,
-            }),
+            None => Ok(Self { pointer, names, values }),
         })
     }
 
@@ -137,12 +127,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     ///
     /// # Errors
     /// [`Violation`] when it is missing, something else, too short, too long or not printable.
-    pub fn limited_text(
-        &self,
-        name: &str,
-        least: usize,
-        most: usize,
-    ) -> Result<Cow<'a, str>, Violation> {
+    pub fn limited_text(&self, name: &str, least: usize, most: usize) -> Result<Cow<'a, str>, Violation> {
         let text = self.required_text(name)?;
         let length = text.chars().count();
         if length < least {
@@ -234,11 +219,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         let pointer = self.pointer(name);
         let mut found = Vec::new();
         each_element(raw, &pointer, |walk| {
-            found.push(Fields::read(
-                walk,
-                format!("{pointer}/{}", found.len()),
-                names,
-            )?);
+            found.push(Fields::read(walk, format!("{pointer}/{}", found.len()), names)?);
             Ok(())
         })?;
         found.into_iter().collect::<Result<_, _>>().map(Some)
@@ -298,19 +279,13 @@ mod tests {
         assert_eq!(fields.text("a").unwrap().unwrap(), "x\ty");
         assert_eq!(fields.text("b").unwrap(), None);
         assert_eq!(fields.text("c").unwrap(), None);
-        assert_eq!(
-            fields.required_text("b").unwrap_err().to_string(),
-            "/b: is missing"
-        );
+        assert_eq!(fields.required_text("b").unwrap_err().to_string(), "/b: is missing");
     }
 
     #[test]
     fn a_member_of_the_wrong_type_is_named_by_its_pointer() {
         let fields = read(r#"{"a":1,"b":{"a":[true,{"a":"1"}]},"c":"x"}"#).unwrap();
-        assert_eq!(
-            fields.text("a").unwrap_err().to_string(),
-            "/a: must be a string"
-        );
+        assert_eq!(fields.text("a").unwrap_err().to_string(), "/a: must be a string");
         assert_eq!(
             fields.boolean("c").unwrap_err().to_string(),
             "/c: must be true or false"
@@ -343,14 +318,8 @@ mod tests {
 
     #[test]
     fn a_member_somebody_depends_on_must_not_appear_twice() {
-        assert_eq!(
-            read(r#"{"a":1,"a":1}"#).err().unwrap().message,
-            "/a: appears twice"
-        );
-        assert_eq!(
-            read(r#"{"a":null,"a":1}"#).err().unwrap().message,
-            "/a: appears twice"
-        );
+        assert_eq!(read(r#"{"a":1,"a":1}"#).err().unwrap().message, "/a: appears twice");
+        assert_eq!(read(r#"{"a":null,"a":1}"#).err().unwrap().message, "/a: appears twice");
         assert!(read(r#"{"z":1,"z":2}"#).is_ok());
     }
 
@@ -366,17 +335,10 @@ mod tests {
             "{\"a\":\"\u{1}\"}",
             "\u{feff}{}",
         ] {
-            assert_eq!(
-                read(body).err().unwrap().situation,
-                Situation::Malformed,
-                "{body}"
-            );
+            assert_eq!(read(body).err().unwrap().situation, Situation::Malformed, "{body}");
         }
         assert_eq!(
-            Fields::of_body(b"{\"z\":\"\xff\"}", ["a"])
-                .err()
-                .unwrap()
-                .situation,
+            Fields::of_body(b"{\"z\":\"\xff\"}", ["a"]).err().unwrap().situation,
             Situation::Malformed
         );
         for body in ["[]", "1", "null", "\"{}\""] {
@@ -397,10 +359,7 @@ mod tests {
             fields.limited_text("a", 1, 2).unwrap_err().to_string(),
             "/a: is longer than 2 characters"
         );
-        assert_eq!(
-            fields.limited_text("b", 1, 3).unwrap_err().to_string(),
-            "/b: is empty"
-        );
+        assert_eq!(fields.limited_text("b", 1, 3).unwrap_err().to_string(), "/b: is empty");
         assert_eq!(
             fields.limited_text("c", 1, 3).unwrap_err().to_string(),
             "/c: contains a control character"

@@ -70,19 +70,13 @@ impl Routing {
     }
 }
 
-fn pair<'h>(
-    get: &impl Fn(&str) -> Option<&'h str>,
-    country: &str,
-    party: &str,
-) -> Result<Option<PartyId>, Refusal> {
+fn pair<'h>(get: &impl Fn(&str) -> Option<&'h str>, country: &str, party: &str) -> Result<Option<PartyId>, Refusal> {
     let value = |name| get(name).map(str::trim).filter(|value| !value.is_empty());
     match (value(country), value(party)) {
         (None, None) => Ok(None),
         (Some(country_code), Some(party_id)) => PartyId::new(country_code, party_id)
             .map(Some)
-            .map_err(|error| {
-                Refusal::invalid_parameter(format!("headers {country} and {party}: {error}"))
-            }),
+            .map_err(|error| Refusal::invalid_parameter(format!("headers {country} and {party}: {error}"))),
         (Some(_), None) => Err(Refusal::invalid_parameter(format!(
             "header {party} is missing beside {country}"
         ))),
@@ -114,9 +108,7 @@ impl TokenForm {
     /// Reads `base64` or `raw`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Base64, Self::Raw]
-            .into_iter()
-            .find(|form| form.as_str() == text)
+        [Self::Base64, Self::Raw].into_iter().find(|form| form.as_str() == text)
     }
 }
 
@@ -140,11 +132,7 @@ pub struct TokenCandidates {
 
 impl fmt::Debug for TokenCandidates {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "TokenCandidates(***, decoded: {})",
-            self.decoded.is_some()
-        )
+        write!(out, "TokenCandidates(***, decoded: {})", self.decoded.is_some())
     }
 }
 
@@ -191,11 +179,7 @@ impl MessageIds {
     #[must_use]
     pub fn read<'h>(get: impl Fn(&str) -> Option<&'h str>) -> Self {
         let usable = |value: &&str| {
-            !value.is_empty()
-                && value.len() <= 255
-                && value
-                    .bytes()
-                    .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+            !value.is_empty() && value.len() <= 255 && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
         };
         let id = |name| get(name).map(str::trim).filter(usable).map(str::to_owned);
         Self {
@@ -233,15 +217,9 @@ mod tests {
         ];
         let routing = Routing::read(getter(&headers)).unwrap();
         assert_eq!(routing.to.as_ref().unwrap().to_string(), "de/eMs");
-        assert_eq!(
-            routing.from.as_ref().unwrap(),
-            &PartyId::new("nl", "tnm").unwrap()
-        );
+        assert_eq!(routing.from.as_ref().unwrap(), &PartyId::new("nl", "tnm").unwrap());
         let sent = routing.headers();
-        let again: Vec<_> = sent
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let again: Vec<_> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
         assert_eq!(Routing::read(getter(&again)).unwrap(), routing);
         assert_eq!(Routing::read(|_| None).unwrap(), Routing::default());
     }
@@ -258,23 +236,13 @@ mod tests {
             let refusal = Routing::read(getter(&[(present, "DE"), (missing, " ")])).unwrap_err();
             assert_eq!(refusal.situation, Situation::InvalidParameter);
             assert!(
-                refusal
-                    .message
-                    .starts_with(&format!("header {missing} is missing")),
+                refusal.message.starts_with(&format!("header {missing} is missing")),
                 "{}",
                 refusal.message
             );
         }
-        let refusal = Routing::read(getter(&[
-            (OCPI_TO_COUNTRY_CODE, "DEU"),
-            (OCPI_TO_PARTY_ID, "ABC"),
-        ]))
-        .unwrap_err();
-        assert!(
-            refusal
-                .message
-                .contains("country_code must have 2 characters")
-        );
+        let refusal = Routing::read(getter(&[(OCPI_TO_COUNTRY_CODE, "DEU"), (OCPI_TO_PARTY_ID, "ABC")])).unwrap_err();
+        assert!(refusal.message.contains("country_code must have 2 characters"));
     }
 
     // T-02, T-06, T-08, D-01
@@ -326,10 +294,7 @@ mod tests {
     #[test]
     fn message_ids_may_be_missing_and_unusable_ones_count_as_missing() {
         let long = "x".repeat(256);
-        let ids = MessageIds::read(getter(&[
-            ("x-request-id", &long),
-            ("x-correlation-id", "a\u{7}"),
-        ]));
+        let ids = MessageIds::read(getter(&[("x-request-id", &long), ("x-correlation-id", "a\u{7}")]));
         assert_eq!(ids, MessageIds::default());
         let ids = MessageIds::read(getter(&[
             ("x-request-id", &long[1..]),

@@ -141,10 +141,7 @@ impl std::str::FromStr for PartyId {
 
 fn check(what: &'static str, text: &str, least: usize, most: usize) -> Result<(), IdError> {
     // Bytes are characters here: anything outside printable ASCII is refused in the same breath.
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'/')
-    {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
         return Err(IdError::Characters { what });
     }
     if text.len() < least || text.len() > most {

@@ -286,11 +286,7 @@ impl<'a> Walk<'a> {
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {
-        let digits = self
-            .rest()
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 {
             return self.wrong();
         }
@@ -463,8 +459,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special =
-            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        let special = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
         let marked = (control | special) & (ONES * 0x80);
         if marked != 0 {
             return index * 8 + marked.trailing_zeros() as usize / 8;
@@ -577,10 +572,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.as_str(), value.get()))
             .collect();
-        assert_eq!(
-            seen,
-            [("b", "1.50"), ("a", "[1, 2]"), ("b", r#"{"c": null}"#)]
-        );
+        assert_eq!(seen, [("b", "1.50"), ("a", "[1, 2]"), ("b", r#"{"c": null}"#)]);
         assert!(top_level(b"{}").unwrap().is_empty());
     }
 
@@ -591,10 +583,7 @@ mod tests {
         assert_eq!(top_level(b"[1").unwrap_err(), JsonError::Syntax(2));
         assert_eq!(top_level(b"{\"a\":}").unwrap_err(), JsonError::Syntax(5));
         assert_eq!(top_level(b"{\"a\":1} x").unwrap_err(), JsonError::Syntax(8));
-        assert_eq!(
-            top_level(b"{\"a\":\"\xff\"}").unwrap_err(),
-            JsonError::NotUtf8(6)
-        );
+        assert_eq!(top_level(b"{\"a\":\"\xff\"}").unwrap_err(), JsonError::NotUtf8(6));
         assert_eq!(
             Refusal::from(JsonError::Syntax(2)).situation,
             super::super::Situation::Malformed
@@ -641,10 +630,7 @@ mod tests {
     /// The same value written backwards, with blanks and with every character escaped.
     fn differently(value: &Value) -> String {
         let escaped = |text: &str| {
-            let units: String = text
-                .encode_utf16()
-                .map(|unit| format!("\\u{unit:04X}"))
-                .collect();
+            let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
             format!("\"{units}\"")
         };
         match value {
@@ -659,11 +645,7 @@ mod tests {
             Value::Array(elements) => {
                 format!(
                     "[ {}\n]",
-                    elements
-                        .iter()
-                        .map(differently)
-                        .collect::<Vec<_>>()
-                        .join("\r,\t")
+                    elements.iter().map(differently).collect::<Vec<_>>().join("\r,\t")
                 )
             }
             Value::String(text) => escaped(text),

@@ -83,12 +83,7 @@ pub const CREDENTIALS: Module = Module {
     interfaces: &[Interface {
         role: Sender,
         path: "/credentials",
-        routes: &[
-            once("GET", ""),
-            once("POST", ""),
-            once("PUT", ""),
-            once("DELETE", ""),
-        ],
+        routes: &[once("GET", ""), once("POST", ""), once("PUT", ""), once("DELETE", "")],
     }],
     broadcast: false,
 };
@@ -135,18 +130,14 @@ const fn page(method: &'static str, path: &'static str) -> Route {
 /// The module with this id, if it is served.
 #[must_use]
 pub fn module(identifier: &str) -> Option<&'static Module> {
-    MODULES
-        .iter()
-        .find(|module| module.identifier == identifier)
+    MODULES.iter().find(|module| module.identifier == identifier)
 }
 
 impl Module {
     /// One side of the module, if it is served.
     #[must_use]
     pub fn interface(&self, role: InterfaceRole) -> Option<&'static Interface> {
-        self.interfaces
-            .iter()
-            .find(|interface| interface.role == role)
+        self.interfaces.iter().find(|interface| interface.role == role)
     }
 }
 
@@ -154,16 +145,9 @@ impl Module {
 #[must_use]
 pub fn endpoints(public_url: &str, version: Version) -> Vec<Endpoint> {
     let base = url::join(public_url, &["ocpi", version.as_str()]);
-    let listed = MODULES
-        .iter()
-        .filter(|module| module.kind != Kind::Discovery);
+    let listed = MODULES.iter().filter(|module| module.kind != Kind::Discovery);
     listed
-        .flat_map(|module| {
-            module
-                .interfaces
-                .iter()
-                .map(move |interface| (module, interface))
-        })
+        .flat_map(|module| module.interfaces.iter().map(move |interface| (module, interface)))
         .map(|(module, interface)| Endpoint {
             identifier: module.identifier.to_owned(),
             role: Some(interface.role),
@@ -183,14 +167,7 @@ mod tests {
     fn our_version_details_list_what_is_served_and_nothing_else() {
         let listed: Vec<_> = endpoints("https://hub.example/", Version::V2_2_1)
             .into_iter()
-            .map(|endpoint| {
-                format!(
-                    "{} {} {}",
-                    endpoint.identifier,
-                    endpoint.role.unwrap(),
-                    endpoint.url
-                )
-            })
+            .map(|endpoint| format!("{} {} {}", endpoint.identifier, endpoint.role.unwrap(), endpoint.url))
             .collect();
         assert_eq!(
             listed,

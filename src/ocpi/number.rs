@@ -103,10 +103,7 @@ impl<'a> Canonical<'a> {
         }
 
         // Most numbers have digits on one side of the point only, or none behind it.
-        let all = match (
-            whole.trim_start_matches('0'),
-            fraction.trim_end_matches('0'),
-        ) {
+        let all = match (whole.trim_start_matches('0'), fraction.trim_end_matches('0')) {
             ("", _) => Cow::Borrowed(fraction),
             (_, "") => Cow::Borrowed(whole),
             _ => Cow::Owned([whole, fraction].concat()),
@@ -126,22 +123,15 @@ impl<'a> Canonical<'a> {
             });
         }
         // usize to i128 loses nothing on any machine we run on, and 36 digits leave room for the sum.
-        let moved =
-            i128::try_from(trailing + left_out).ok()? - i128::try_from(fraction.len()).ok()?;
+        let moved = i128::try_from(trailing + left_out).ok()? - i128::try_from(fraction.len()).ok()?;
         let negative_exponent = written.starts_with('-');
         let exponent = match exponent_digits.trim_start_matches('0') {
             "" => Exponent::Known(moved),
             // The place of the point travels along, so that 1e… and 1.5e… stay what they are.
-            long if long.len() > 36 => {
-                Exponent::AsWritten(format!("{negative_exponent}{long}/{moved}"))
-            }
+            long if long.len() > 36 => Exponent::AsWritten(format!("{negative_exponent}{long}/{moved}")),
             size => {
                 let size: i128 = size.parse().ok()?;
-                Exponent::Known(if negative_exponent {
-                    moved - size
-                } else {
-                    moved + size
-                })
+                Exponent::Known(if negative_exponent { moved - size } else { moved + size })
             }
         };
         Some(Self {
@@ -191,14 +181,8 @@ mod tests {
             ("1E+3", "1000"),
             ("10e-1", "1"),
             ("-2.50e-2", "-0.025"),
-            (
-                "0.1000000000000000000000000001",
-                "0.1000000000000000000000000001",
-            ),
-            (
-                "79228162514264337593543950335",
-                "79228162514264337593543950335",
-            ),
+            ("0.1000000000000000000000000001", "0.1000000000000000000000000001"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
         ] {
             let expected: Decimal = value.parse().unwrap();
             assert_eq!(decimal(text), Ok(expected), "{text}");
@@ -222,8 +206,7 @@ mod tests {
     #[test]
     fn only_the_grammar_of_json_makes_a_number() {
         for text in [
-            "", "-", "+1", "01", "1.", ".5", "1e", "1e+", "1e1.0", "0x1", "NaN", "1 ", " 1", "1_0",
-            "--1", "١",
+            "", "-", "+1", "01", "1.", ".5", "1e", "1e+", "1e1.0", "0x1", "NaN", "1 ", " 1", "1_0", "--1", "١",
         ] {
             assert_eq!(decimal(text), Err(NumberError::NotANumber), "{text}");
             assert!(!same_number(text, text), "{text}");

@@ -52,8 +52,7 @@ impl PageQuery {
             date_from: instant("date_from")?,
             date_to: instant("date_to")?,
             offset: number("offset", 0, i64::MAX.unsigned_abs())?.unwrap_or(0),
-            limit: number("limit", 1, u64::from(u32::MAX))?
-                .and_then(|limit| u32::try_from(limit).ok()),
+            limit: number("limit", 1, u64::from(u32::MAX))?.and_then(|limit| u32::try_from(limit).ok()),
         })
     }
 }
@@ -136,26 +135,12 @@ mod tests {
     // P-01
     #[test]
     fn a_query_is_read_and_unknown_parameters_are_left_alone() {
-        let query = PageQuery::read(
-            "?date_from=2026-11-21T10:00:00%2B01:00&date_to=2026-11-22&x=%zz&limit=7&offset=3",
-        )
-        .unwrap_err();
-        assert!(
-            query.message.starts_with("parameter date_to "),
-            "{}",
-            query.message
-        );
-        let query =
-            PageQuery::read("date_from=2026-11-21T10:00:00+01:00&x=%zz&limit=7&offset=3&limit=9")
-                .unwrap();
-        assert_eq!(
-            query.date_from.unwrap().to_rfc3339(),
-            "2026-11-21T09:00:00+00:00"
-        );
-        assert_eq!(
-            (query.offset, query.limit, query.date_to),
-            (3, Some(7), None)
-        );
+        let query = PageQuery::read("?date_from=2026-11-21T10:00:00%2B01:00&date_to=2026-11-22&x=%zz&limit=7&offset=3")
+            .unwrap_err();
+        assert!(query.message.starts_with("parameter date_to "), "{}", query.message);
+        let query = PageQuery::read("date_from=2026-11-21T10:00:00+01:00&x=%zz&limit=7&offset=3&limit=9").unwrap();
+        assert_eq!(query.date_from.unwrap().to_rfc3339(), "2026-11-21T09:00:00+00:00");
+        assert_eq!((query.offset, query.limit, query.date_to), (3, Some(7), None));
         assert_eq!(PageQuery::read("").unwrap(), PageQuery::default());
     }
 
@@ -187,12 +172,8 @@ mod tests {
     // D-10
     #[test]
     fn numbers_beyond_any_list_are_clamped_and_not_refused() {
-        let query = PageQuery::read("limit=99999999999999999999999&offset=99999999999999999999999")
-            .unwrap();
-        assert_eq!(
-            (query.limit, query.offset),
-            (Some(u32::MAX), i64::MAX.unsigned_abs())
-        );
+        let query = PageQuery::read("limit=99999999999999999999999&offset=99999999999999999999999").unwrap();
+        assert_eq!((query.limit, query.offset), (Some(u32::MAX), i64::MAX.unsigned_abs()));
     }
 
     // F-08
@@ -223,10 +204,7 @@ mod tests {
         ] {
             assert_eq!(next_of(header).as_deref(), next, "{header}");
         }
-        assert_eq!(
-            next_of(&next_link("https://a/b?c=d")).unwrap(),
-            "https://a/b?c=d"
-        );
+        assert_eq!(next_of(&next_link("https://a/b?c=d")).unwrap(), "https://a/b?c=d");
     }
 
     proptest! {

@@ -111,10 +111,7 @@ mod tests {
             assert_eq!(Role::parse(&role.as_str().to_lowercase()), None);
         }
         assert_eq!(InterfaceRole::parse("SENDER"), Some(InterfaceRole::Sender));
-        assert_eq!(
-            InterfaceRole::parse("RECEIVER"),
-            Some(InterfaceRole::Receiver)
-        );
+        assert_eq!(InterfaceRole::parse("RECEIVER"), Some(InterfaceRole::Receiver));
         assert_eq!(InterfaceRole::parse("Sender"), None);
     }
 }

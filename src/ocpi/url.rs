@@ -86,11 +86,7 @@ pub fn resolve(base: &str, maybe_relative: &str) -> Option<String> {
     if Url::parse(maybe_relative).is_ok() {
         return Some(maybe_relative.to_owned());
     }
-    Url::parse(base)
-        .ok()?
-        .join(maybe_relative)
-        .ok()
-        .map(String::from)
+    Url::parse(base).ok()?.join(maybe_relative).ok().map(String::from)
 }
 
 /// True for an absolute `http` or `https` URL with a host, of at most 255 characters (T-46, U-03).
@@ -100,8 +96,7 @@ pub fn is_web_url(text: &str) -> bool {
         && !text
             .chars()
             .any(|character| character.is_control() || character.is_whitespace())
-        && Url::parse(text)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 #[cfg(test)]
@@ -173,10 +168,7 @@ mod tests {
             ("http://example.com:8080/?x", Some("example.com:8080")),
             ("http://0x7f.1/", Some("127.0.0.1:80")),
             ("https://[::1]:9/", Some("[::1]:9")),
-            (
-                "https://user:pass@example.com@evil.com/",
-                Some("evil.com:443"),
-            ),
+            ("https://user:pass@example.com@evil.com/", Some("evil.com:443")),
             ("file:///etc/passwd", None),
             ("mailto:a@b", None),
             ("/relative", None),

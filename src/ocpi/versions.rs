@@ -33,9 +33,7 @@ impl Version {
     /// `None` for a version not spoken here.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == text)
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
     }
 }
 
@@ -117,16 +115,11 @@ pub fn read_details(data: &str) -> Result<Details, Violation> {
             continue;
         };
         let same = |known: &&mut Endpoint| {
-            known.identifier == endpoint.identifier
-                && (known.identifier == CREDENTIALS || known.role == endpoint.role)
+            known.identifier == endpoint.identifier && (known.identifier == CREDENTIALS || known.role == endpoint.role)
         };
         match endpoints.iter_mut().find(same) {
             None => endpoints.push(endpoint),
-            Some(known)
-                if known.identifier == CREDENTIALS
-                    && known.role != SENDER
-                    && endpoint.role == SENDER =>
-            {
+            Some(known) if known.identifier == CREDENTIALS && known.role != SENDER && endpoint.role == SENDER => {
                 *known = endpoint
             }
             Some(_) => {}
@@ -147,34 +140,21 @@ fn read_endpoint(text: &str) -> Option<Endpoint> {
         .flatten()
         .and_then(|role| InterfaceRole::parse(&role));
     let url = fields.required_text("url").ok()?.into_owned();
-    (role.is_some() || identifier == CREDENTIALS).then_some(Endpoint {
-        identifier,
-        role,
-        url,
-    })
+    (role.is_some() || identifier == CREDENTIALS).then_some(Endpoint { identifier, role, url })
 }
 
 /// Where a peer serves one interface of a module. The role of credentials is not looked at (V-04).
 #[must_use]
-pub fn endpoint<'e>(
-    endpoints: &'e [Endpoint],
-    module: &str,
-    role: InterfaceRole,
-) -> Option<&'e str> {
+pub fn endpoint<'e>(endpoints: &'e [Endpoint], module: &str, role: InterfaceRole) -> Option<&'e str> {
     endpoints
         .iter()
-        .find(|endpoint| {
-            endpoint.identifier == module && (module == CREDENTIALS || endpoint.role == Some(role))
-        })
+        .find(|endpoint| endpoint.identifier == module && (module == CREDENTIALS || endpoint.role == Some(role)))
         .map(|endpoint| endpoint.url.as_str())
 }
 
 /// The highest version both sides speak, and where the peer describes it (V-08).
 #[must_use]
-pub fn highest_mutual<'e>(
-    theirs: &'e [VersionEntry],
-    ours: &[Version],
-) -> Option<(Version, &'e str)> {
+pub fn highest_mutual<'e>(theirs: &'e [VersionEntry], ours: &[Version]) -> Option<(Version, &'e str)> {
     theirs
         .iter()
         .filter_map(|entry| Some((Version::parse(&entry.version)?, entry.url.as_str())))
@@ -245,10 +225,7 @@ mod tests {
             endpoint(&details.endpoints, "cdrs", InterfaceRole::Sender),
             Some("https://a/3")
         );
-        assert_eq!(
-            endpoint(&details.endpoints, "CDRS", InterfaceRole::Sender),
-            None
-        );
+        assert_eq!(endpoint(&details.endpoints, "CDRS", InterfaceRole::Sender), None);
         assert_eq!(details.endpoints.len(), 2);
     }
 
@@ -281,10 +258,7 @@ mod tests {
             ("[]", "the document: must be an object"),
             (r#"{"endpoints":[]}"#, "/version: is missing"),
             (r#"{"version":"2.2.1"}"#, "/endpoints: is missing"),
-            (
-                r#"{"version":"2.2.1","endpoints":{}}"#,
-                "/endpoints: must be a list",
-            ),
+            (r#"{"version":"2.2.1","endpoints":{}}"#, "/endpoints: must be a list"),
         ] {
             assert_eq!(read_details(data).unwrap_err().to_string(), message);
         }

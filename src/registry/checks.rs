@@ -101,11 +101,7 @@ pub fn check(claim: &NewKey, index: &Index, now: DateTime<Utc>) -> Checked {
     let key = check_key(&claim.public_key, &mut found);
     let evse = check_evse(claim, &mut found);
     check_serial("/meter_serial", Some(&claim.meter_serial), &mut found);
-    check_serial(
-        "/gateway_serial",
-        claim.gateway_serial.as_deref(),
-        &mut found,
-    );
+    check_serial("/gateway_serial", claim.gateway_serial.as_deref(), &mut found);
     check_uid(claim.evse_uid.as_deref(), &mut found);
     check_validity(claim, now, &mut found);
     let (Some(key), Some(evse)) = (key, evse) else {
@@ -135,13 +131,7 @@ pub fn check(claim: &NewKey, index: &Index, now: DateTime<Utc>) -> Checked {
 struct Findings(Vec<RegistryFinding>);
 
 impl Findings {
-    fn add(
-        &mut self,
-        code: &'static str,
-        level: Level,
-        pointer: &'static str,
-        message: impl Into<String>,
-    ) {
+    fn add(&mut self, code: &'static str, level: Level, pointer: &'static str, message: impl Into<String>) {
         self.0.push(RegistryFinding {
             code,
             level,
@@ -249,12 +239,7 @@ fn check_validity(claim: &NewKey, now: DateTime<Utc>, found: &mut Findings) {
         );
     }
     if claim.valid_to.is_some_and(|end| end <= claim.valid_from) {
-        found.add(
-            "VALIDITY_EMPTY",
-            Level::Error,
-            "/valid_to",
-            "must be after valid_from",
-        );
+        found.add("VALIDITY_EMPTY", Level::Error, "/valid_to", "must be after valid_from");
     }
 }
 
@@ -267,15 +252,8 @@ fn is_same(one: &Registered, claim: &NewKey, evse: &EvseId) -> bool {
 }
 
 /// PC-08, PC-10, PC-11: one key, one meter, one EVSE at a time, with the gateway that signs for several meters as the exception.
-fn check_neighbours(
-    claim: &NewKey,
-    fingerprint: &str,
-    evse: &EvseId,
-    index: &Index,
-    found: &mut Findings,
-) {
-    let overlapping =
-        |one: &&std::sync::Arc<Registered>| one.overlaps(claim.valid_from, claim.valid_to);
+fn check_neighbours(claim: &NewKey, fingerprint: &str, evse: &EvseId, index: &Index, found: &mut Findings) {
+    let overlapping = |one: &&std::sync::Arc<Registered>| one.overlaps(claim.valid_from, claim.valid_to);
     if let Some(other) = index
         .of_fingerprint(fingerprint)
         .filter(overlapping)
@@ -297,23 +275,11 @@ fn check_neighbours(
             "the meter has another key in that time ({}): end that registration first",
             other.row().id
         );
-        found.add(
-            "METER_HAS_ACTIVE_KEY",
-            Level::Conflict,
-            "/meter_serial",
-            text,
-        );
+        found.add("METER_HAS_ACTIVE_KEY", Level::Conflict, "/meter_serial", text);
     }
-    let other_meter = |one: &&std::sync::Arc<Registered>| {
-        !one.row()
-            .meter_serial
-            .eq_ignore_ascii_case(&claim.meter_serial)
-    };
-    if let Some(other) = index
-        .of_evse(evse.as_str())
-        .filter(overlapping)
-        .find(other_meter)
-    {
+    let other_meter =
+        |one: &&std::sync::Arc<Registered>| !one.row().meter_serial.eq_ignore_ascii_case(&claim.meter_serial);
+    if let Some(other) = index.of_evse(evse.as_str()).filter(overlapping).find(other_meter) {
         let text = format!(
             "the EVSE has another meter in that time ({}): end that registration first",
             other.row().id
@@ -325,11 +291,7 @@ fn check_neighbours(
 fn shares_gateway(one: &Registered, claim: &NewKey) -> bool {
     match (&one.row().gateway_serial, &claim.gateway_serial) {
         (Some(theirs), Some(ours)) => {
-            theirs.eq_ignore_ascii_case(ours)
-                && !one
-                    .row()
-                    .meter_serial
-                    .eq_ignore_ascii_case(&claim.meter_serial)
+            theirs.eq_ignore_ascii_case(ours) && !one.row().meter_serial.eq_ignore_ascii_case(&claim.meter_serial)
         }
         _ => false,
     }
@@ -367,10 +329,7 @@ mod tests {
     /// The index after `claim` was registered.
     fn after(claims: &[NewKey]) -> Index {
         Index::new(claims.iter().enumerate().map(|(number, claim)| {
-            let mut row = row(
-                &number.to_string(),
-                &PublicKey::read(&claim.public_key, None).unwrap(),
-            );
+            let mut row = row(&number.to_string(), &PublicKey::read(&claim.public_key, None).unwrap());
             row.meter_serial.clone_from(&claim.meter_serial);
             row.gateway_serial.clone_from(&claim.gateway_serial);
             row.evse_id = EvseId::read(&claim.evse_id).unwrap().to_string();
@@ -399,16 +358,14 @@ mod tests {
 
     #[test]
     fn a_plain_registration_is_plausible_without_a_remark() {
-        assert_eq!(
-            codes(&check(&claim(1), &Index::default(), now())),
-            Vec::<&str>::new()
-        );
+        assert_eq!(codes(&check(&claim(1), &Index::default(), now())), Vec::<&str>::new());
     }
 
     #[test]
     fn a_private_key_is_refused_and_nothing_of_it_is_repeated() {
         // PC-17
-        let secret = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIJ0U7Ck5fqMAGICSECRETMATERIAL\n-----END EC PRIVATE KEY-----";
+        let secret =
+            "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIJ0U7Ck5fqMAGICSECRETMATERIAL\n-----END EC PRIVATE KEY-----";
         let checked = check(
             &NewKey {
                 public_key: secret.into(),
@@ -507,23 +464,14 @@ mod tests {
             evse_id: "DE*ABC*E2".into(),
             ..claim(1)
         };
-        assert_eq!(
-            codes(&check(&moved, &index, now())),
-            ["KEY_ACTIVE_ELSEWHERE"]
-        );
+        assert_eq!(codes(&check(&moved, &index, now())), ["KEY_ACTIVE_ELSEWHERE"]);
         let rekeyed = claim(2);
-        assert_eq!(
-            codes(&check(&rekeyed, &index, now())),
-            ["METER_HAS_ACTIVE_KEY"]
-        );
+        assert_eq!(codes(&check(&rekeyed, &index, now())), ["METER_HAS_ACTIVE_KEY"]);
         let second_meter = NewKey {
             meter_serial: "1ABC0000000002".into(),
             ..claim(2)
         };
-        assert_eq!(
-            codes(&check(&second_meter, &index, now())),
-            ["EVSE_HAS_ACTIVE_METER"]
-        );
+        assert_eq!(codes(&check(&second_meter, &index, now())), ["EVSE_HAS_ACTIVE_METER"]);
     }
 
     #[test]
@@ -543,10 +491,7 @@ mod tests {
             valid_from: at("2026-04-30T23:59:59Z"),
             ..claim(2)
         };
-        assert_eq!(
-            codes(&check(&too_early, &index, now())),
-            ["METER_HAS_ACTIVE_KEY"]
-        );
+        assert_eq!(codes(&check(&too_early, &index, now())), ["METER_HAS_ACTIVE_KEY"]);
     }
 
     #[test]
@@ -568,9 +513,6 @@ mod tests {
             gateway_serial: Some("GW2".into()),
             ..second
         };
-        assert_eq!(
-            codes(&check(&stranger, &index, now())),
-            ["KEY_ACTIVE_ELSEWHERE"]
-        );
+        assert_eq!(codes(&check(&stranger, &index, now())), ["KEY_ACTIVE_ELSEWHERE"]);
     }
 }

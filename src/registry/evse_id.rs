@@ -28,9 +28,7 @@ impl EvseId {
         let well_formed = country.bytes().all(|one| one.is_ascii_uppercase())
             && operator.bytes().all(|one| one.is_ascii_alphanumeric())
             && (1..=31).contains(&outlet.len())
-            && outlet
-                .bytes()
-                .all(|one| one.is_ascii_alphanumeric() || one == b'*')
+            && outlet.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'*')
             && outlet.bytes().any(|one| one != b'*');
         well_formed.then(|| EvseId {
             canonical: format!("{country}*{operator}*E{outlet}"),
@@ -40,11 +38,7 @@ impl EvseId {
     /// Country and operator, as `DE/ABC`: written like the key of a party.
     #[must_use]
     pub fn operator(&self) -> String {
-        self.canonical
-            .splitn(3, '*')
-            .take(2)
-            .collect::<Vec<_>>()
-            .join("/")
+        self.canonical.splitn(3, '*').take(2).collect::<Vec<_>>().join("/")
     }
 
     /// The canonical spelling.

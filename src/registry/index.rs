@@ -116,8 +116,7 @@ impl Index {
             key: OnceLock::new(),
         });
         let row = &one.row;
-        let enter =
-            |places: &mut Places, name: String| places.entry(name).or_default().push(one.clone());
+        let enter = |places: &mut Places, name: String| places.entry(name).or_default().push(one.clone());
         enter(&mut self.fingerprints, row.fingerprint.clone());
         enter(&mut self.serials, fold(&row.meter_serial));
         if let Some(gateway) = &row.gateway_serial {
@@ -157,17 +156,8 @@ impl Index {
 
     /// Registrations at the EVSE of a CDR: by EVSE-ID, or, when none stands there, by the operator's own id (key-registry.md 4.6).
     #[must_use]
-    pub fn at_evse(
-        &self,
-        cpo_key: &str,
-        evse_id: Option<&str>,
-        evse_uid: Option<&str>,
-    ) -> Vec<Arc<Registered>> {
-        let by_id: Vec<_> = evse_id
-            .into_iter()
-            .flat_map(|id| self.of_evse(id))
-            .cloned()
-            .collect();
+    pub fn at_evse(&self, cpo_key: &str, evse_id: Option<&str>, evse_uid: Option<&str>) -> Vec<Arc<Registered>> {
+        let by_id: Vec<_> = evse_id.into_iter().flat_map(|id| self.of_evse(id)).cloned().collect();
         if !by_id.is_empty() {
             return by_id;
         }
@@ -179,15 +169,8 @@ impl Index {
     }
 }
 
-fn found<'a>(
-    places: &'a Places,
-    name: &str,
-) -> impl Iterator<Item = &'a Arc<Registered>> + use<'a> {
-    places
-        .get(name)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-        .iter()
+fn found<'a>(places: &'a Places, name: &str) -> impl Iterator<Item = &'a Arc<Registered>> + use<'a> {
+    places.get(name).map(Vec::as_slice).unwrap_or_default().iter()
 }
 
 fn uid_name(cpo_key: &str, uid: &str) -> String {

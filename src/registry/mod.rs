@@ -143,10 +143,7 @@ impl Registry {
 
     /// Takes over a change of our own without reading everything again, unless somebody else changed something too.
     async fn changed(&self, row: KeyRow, revision: &mut i64) -> Result<(), StoreError> {
-        self.index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(row);
+        self.index.write().unwrap_or_else(PoisonError::into_inner).put(row);
         let current = self.store.keys_revision().await?;
         if current <= *revision + 1 {
             *revision = current;

@@ -52,9 +52,7 @@ pub fn cdr_receiver(
     if let Some(to) = addressee
         && !directory.knows(to)
     {
-        return Err(Refusal::unknown_receiver(format!(
-            "no party {to} is known here"
-        )));
+        return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
     }
     let payer = payer(version, addressee, parties)?;
     let Some((platform, emsp)) = directory.host(payer, Role::Emsp) else {
@@ -105,11 +103,7 @@ pub struct CdrList {
 ///
 /// # Errors
 /// 403 when `from` is not the caller's; 4001 when nobody answers to `to`; 4000 when `to` is no CPO and so has no CDRs.
-pub fn cdr_list(
-    directory: &Directory,
-    caller: &Platform,
-    routing: &Routing,
-) -> Result<CdrList, Refusal> {
+pub fn cdr_list(directory: &Directory, caller: &Platform, routing: &Routing) -> Result<CdrList, Refusal> {
     let emsps = acting(caller, routing.from.as_ref(), Role::Emsp)?;
     let Some(to) = addressee(directory, routing) else {
         return Ok(CdrList { emsps, cpo: None });
@@ -133,16 +127,9 @@ pub fn cdr_list(
 ///
 /// # Errors
 /// 403 when `from` is not the caller's (D-12).
-pub fn acting(
-    caller: &Platform,
-    from: Option<&PartyId>,
-    role: Role,
-) -> Result<Vec<PartyId>, Refusal> {
+pub fn acting(caller: &Platform, from: Option<&PartyId>, role: Role) -> Result<Vec<PartyId>, Refusal> {
     match from {
-        None => Ok(caller
-            .parties_with(role)
-            .map(|one| one.party.clone())
-            .collect()),
+        None => Ok(caller.parties_with(role).map(|one| one.party.clone()).collect()),
         Some(from) if !speaks_for(caller, from) => Err(not_yours(from)),
         Some(from) => Ok(registered(caller, from, role).into_iter().collect()),
     }
@@ -188,9 +175,7 @@ fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
 fn registered(caller: &Platform, party: &PartyId, role: Role) -> Option<PartyId> {
     caller
         .party_role(party, role)
-        .filter(|one| {
-            one.status.is_registered() || (caller.is_hub_peer() && may_be_carried(one.status))
-        })
+        .filter(|one| one.status.is_registered() || (caller.is_hub_peer() && may_be_carried(one.status)))
         .map(|one| one.party.clone())
 }
 
@@ -199,23 +184,15 @@ fn may_be_carried(status: PlatformStatus) -> bool {
 }
 
 fn not_yours(from: &PartyId) -> Refusal {
-    Refusal::forbidden(format!(
-        "OCPI-from names {from}, which is not a party of this platform"
-    ))
+    Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform"))
 }
 
 fn check_owner(from: &PartyId, owner: &PartyId) -> Result<(), Refusal> {
     if from == owner {
         return Ok(());
     }
-    let same_country = from
-        .country_code()
-        .eq_ignore_ascii_case(owner.country_code());
-    let pointer = if same_country {
-        "/party_id"
-    } else {
-        "/country_code"
-    };
+    let same_country = from.country_code().eq_ignore_ascii_case(owner.country_code());
+    let pointer = if same_country { "/party_id" } else { "/country_code" };
     Err(Refusal::invalid(
         pointer,
         format!("the CDR belongs to {owner}, but {from} sends it"),
@@ -267,11 +244,7 @@ mod tests {
         PartyId::from_slash(text).unwrap()
     }
 
-    fn platform(
-        id: &str,
-        status: PlatformStatus,
-        parties: &[(&str, Role, PlatformStatus)],
-    ) -> Platform {
+    fn platform(id: &str, status: PlatformStatus, parties: &[(&str, Role, PlatformStatus)]) -> Platform {
         Platform {
             id: PlatformId::from(id),
             name: id.to_owned(),
@@ -382,13 +355,7 @@ mod tests {
     #[test]
     fn a_cdr_goes_to_the_party_that_pays_however_it_is_addressed() {
         // CDR-18, R-59, R-71, D-20
-        for to in [
-            Some("DE/MSA"),
-            Some("de/msa"),
-            Some("DE/TWH"),
-            Some("de/twh"),
-            None,
-        ] {
+        for to in [Some("DE/MSA"), Some("de/msa"), Some("DE/TWH"), Some("de/twh"), None] {
             let route = ask(&Case { to, ..DIRECT }).unwrap();
             assert_eq!(route.emsp.to_string(), "DE/MSA");
             assert_eq!(route.platform.id.as_str(), "msp");
@@ -441,11 +408,7 @@ mod tests {
             owner: "DE/MSP",
             ..DIRECT
         };
-        assert_eq!(
-            refused(&dropped),
-            Situation::Forbidden,
-            "listed, but never registered"
-        );
+        assert_eq!(refused(&dropped), Situation::Forbidden, "listed, but never registered");
     }
 
     #[test]
@@ -470,11 +433,7 @@ mod tests {
     #[test]
     fn a_missing_from_is_inferred_only_when_one_cpo_can_be_meant() {
         //
-        let route = ask(&Case {
-            from: None,
-            ..DIRECT
-        })
-        .unwrap();
+        let route = ask(&Case { from: None, ..DIRECT }).unwrap();
         assert_eq!(route.cpo.to_string(), "DE/AbC");
         let two = Case {
             caller: "two",
@@ -501,21 +460,13 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(other.situation, Situation::InvalidParameter);
-        assert!(
-            other.message.starts_with("/party_id: "),
-            "{}",
-            other.message
-        );
+        assert!(other.message.starts_with("/party_id: "), "{}", other.message);
         let abroad = ask(&Case {
             owner: "NL/ABC",
             ..DIRECT
         })
         .unwrap_err();
-        assert!(
-            abroad.message.starts_with("/country_code: "),
-            "{}",
-            abroad.message
-        );
+        assert!(abroad.message.starts_with("/country_code: "), "{}", abroad.message);
         let neighbour = Case {
             caller: "two",
             from: Some("NL/CPA"),
@@ -652,11 +603,7 @@ mod tests {
                 Situation::UnknownReceiver
             );
         }
-        let new = ask(&Case {
-            payer: None,
-            ..DIRECT
-        })
-        .unwrap_err();
+        let new = ask(&Case { payer: None, ..DIRECT }).unwrap_err();
         assert_eq!(new.message, "/cdr_token/country_code: is missing");
     }
 
@@ -691,11 +638,7 @@ mod tests {
         assert_eq!(refused(&back), Situation::HubError);
     }
 
-    fn list(
-        caller: &str,
-        from: Option<&str>,
-        to: Option<&str>,
-    ) -> Result<(Vec<String>, Option<String>), Situation> {
+    fn list(caller: &str, from: Option<&str>, to: Option<&str>) -> Result<(Vec<String>, Option<String>), Situation> {
         let directory = world();
         let caller = directory.platform(&PlatformId::from(caller)).unwrap();
         cdr_list(
@@ -720,15 +663,8 @@ mod tests {
         // D-18
         let both = vec!["DE/MSA".to_owned(), "DE/MSB".to_owned()];
         assert_eq!(list("msp", None, None), Ok((both.clone(), None)));
-        assert_eq!(
-            list("msp", Some("de/msb"), None),
-            Ok((vec!["DE/MSB".to_owned()], None))
-        );
-        assert_eq!(
-            list("msp", None, Some("DE/TWH")),
-            Ok((both.clone(), None)),
-            "GET all"
-        );
+        assert_eq!(list("msp", Some("de/msb"), None), Ok((vec!["DE/MSB".to_owned()], None)));
+        assert_eq!(list("msp", None, Some("DE/TWH")), Ok((both.clone(), None)), "GET all");
         assert_eq!(
             list("msp", None, Some("de/abc")),
             Ok((both, Some("DE/AbC".to_owned()))),
@@ -741,10 +677,7 @@ mod tests {
         );
         assert_eq!(list("two", Some("NL/CPA"), None), Ok((Vec::new(), None)));
         assert_eq!(list("msp", Some("NL/CPA"), None), Err(Situation::Forbidden));
-        assert_eq!(
-            list("msp", None, Some("XX/YYY")),
-            Err(Situation::UnknownReceiver)
-        );
+        assert_eq!(list("msp", None, Some("XX/YYY")), Err(Situation::UnknownReceiver));
         assert_eq!(list("msp", None, Some("FR/OFF")), Err(Situation::HubError));
     }
 }

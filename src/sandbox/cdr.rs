@@ -47,13 +47,7 @@ pub struct CdrDraft {
 impl CdrDraft {
     /// The CDR of one charge: energy and times are those of the charge, `last_updated` is its end.
     #[must_use]
-    pub fn of(
-        owner: PartyId,
-        payer: PartyId,
-        id: &str,
-        evse_id: &str,
-        charge: &Charge,
-    ) -> CdrDraft {
+    pub fn of(owner: PartyId, payer: PartyId, id: &str, evse_id: &str, charge: &Charge) -> CdrDraft {
         CdrDraft {
             contract_id: format!("{}-{}-C12345678-X", payer.country_code(), payer.party_id()),
             owner,
@@ -196,10 +190,7 @@ impl CdrDraft {
         location.text("city", "Braunschweig");
         location.text("postal_code", "38116");
         location.text("country", "DEU");
-        location.raw(
-            "coordinates",
-            r#"{"latitude":"52.2967","longitude":"10.4636"}"#,
-        );
+        location.raw("coordinates", r#"{"latitude":"52.2967","longitude":"10.4636"}"#);
         location.text("evse_uid", &self.evse_uid);
         location.text("evse_id", &self.evse_id);
         location.text("connector_id", "1");
@@ -308,10 +299,7 @@ mod tests {
         }
         assert_eq!(members["total_energy"].get(), "12.345");
         assert_eq!(members["total_time"].get(), "1.5");
-        assert_eq!(
-            members["total_cost"].get(),
-            r#"{"excl_vat":6.05,"incl_vat":7.20}"#
-        );
+        assert_eq!(members["total_cost"].get(), r#"{"excl_vat":6.05,"incl_vat":7.20}"#);
         assert!(json.ends_with(r#","x_vendor":0.10000000000000000001}"#));
     }
 
@@ -319,10 +307,7 @@ mod tests {
     fn a_credit_cdr_takes_back_what_was_billed() {
         // CDR-09
         let json = draft().credited_by("C-1-CREDIT").json();
-        assert!(
-            json.contains(r#""id":"C-1-CREDIT""#)
-                && json.contains(r#""credit":true,"credit_reference_id":"C-1""#)
-        );
+        assert!(json.contains(r#""id":"C-1-CREDIT""#) && json.contains(r#""credit":true,"credit_reference_id":"C-1""#));
         assert!(json.contains(r#""total_cost":{"excl_vat":-6.05,"incl_vat":-7.20}"#));
     }
 }

@@ -33,11 +33,7 @@ impl SandboxCpo {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn start(
-        name: &str,
-        party: PartyId,
-        clock: SharedClock,
-    ) -> Result<SandboxCpo, SandboxError> {
+    pub async fn start(name: &str, party: PartyId, clock: SharedClock) -> Result<SandboxCpo, SandboxError> {
         let evse_id = format!("{}*{}*E0001", party.country_code(), party.party_id());
         let serial = format!("TW-{}-1", party.party_id());
         let meter = SandboxMeter::generate(&serial, &evse_id, Curve::Secp256r1)?;
@@ -64,13 +60,7 @@ impl SandboxCpo {
     /// The CDR of a charge at this operator's EVSE, signed by its meter with a begin and an end record.
     #[must_use]
     pub fn cdr(&self, id: &str, payer: &PartyId, charge: &Charge) -> CdrDraft {
-        let mut draft = CdrDraft::of(
-            self.party.clone(),
-            payer.clone(),
-            id,
-            self.meter.evse_id(),
-            charge,
-        );
+        let mut draft = CdrDraft::of(self.party.clone(), payer.clone(), id, self.meter.evse_id(), charge);
         draft.meter_id = Some(self.meter.serial().to_owned());
         draft.signed(self.meter.pair(charge))
     }
@@ -93,9 +83,7 @@ impl SandboxCpo {
             To::Party(party) => Some(party),
             To::Open => None,
         };
-        let url = self
-            .platform
-            .hub_endpoint("cdrs", InterfaceRole::Receiver)?;
+        let url = self.platform.hub_endpoint("cdrs", InterfaceRole::Receiver)?;
         self.platform
             .call(Method::POST, &url, &routing(&self.party, to), Some(body))
             .await

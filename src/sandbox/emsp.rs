@@ -29,11 +29,7 @@ impl SandboxEmsp {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn start(
-        name: &str,
-        party: PartyId,
-        clock: SharedClock,
-    ) -> Result<SandboxEmsp, SandboxError> {
+    pub async fn start(name: &str, party: PartyId, clock: SharedClock) -> Result<SandboxEmsp, SandboxError> {
         SandboxEmsp::with(Plan::emsp(name, party.clone()), party, clock).await
     }
 
@@ -41,11 +37,7 @@ impl SandboxEmsp {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn with(
-        plan: Plan,
-        party: PartyId,
-        clock: SharedClock,
-    ) -> Result<SandboxEmsp, SandboxError> {
+    pub async fn with(plan: Plan, party: PartyId, clock: SharedClock) -> Result<SandboxEmsp, SandboxError> {
         Ok(SandboxEmsp {
             platform: SandboxParty::start(plan, clock).await?,
             party,
@@ -57,25 +49,19 @@ impl SandboxEmsp {
     /// # Errors
     /// When a page is refused, does not come, or is not a list.
     pub async fn pull(&self, query: &str) -> Result<Pulled, SandboxError> {
-        let url = with_query(
-            &self.platform.hub_endpoint("cdrs", InterfaceRole::Sender)?,
-            query,
-        );
-        let pages = self
-            .platform
-            .crawl(&url, &routing(&self.party, None))
-            .await?;
+        let url = with_query(&self.platform.hub_endpoint("cdrs", InterfaceRole::Sender)?, query);
+        let pages = self.platform.crawl(&url, &routing(&self.party, None)).await?;
         let mut objects = Vec::new();
         for page in &pages {
-            let list: Vec<&RawValue> = serde_json::from_str(
-                page.data.as_deref().unwrap_or_default(),
-            )
-            .map_err(|error| SandboxError::Refused {
-                step: "GET cdrs".to_owned(),
-                http: page.http,
-                code: page.code,
-                said: format!("data is not a list: {error}"),
-            })?;
+            let list: Vec<&RawValue> =
+                serde_json::from_str(page.data.as_deref().unwrap_or_default()).map_err(|error| {
+                    SandboxError::Refused {
+                        step: "GET cdrs".to_owned(),
+                        http: page.http,
+                        code: page.code,
+                        said: format!("data is not a list: {error}"),
+                    }
+                })?;
             objects.extend(list.into_iter().map(|object| object.get().to_owned()));
         }
         Ok(Pulled { objects, pages })

@@ -44,9 +44,7 @@ impl Got {
         struct Head {
             id: String,
         }
-        serde_json::from_slice::<Head>(&self.body)
-            .ok()
-            .map(|head| head.id)
+        serde_json::from_slice::<Head>(&self.body).ok().map(|head| head.id)
     }
 
     /// The raw text of the member `metering_validation`, when the body carries the hub's marker.

@@ -13,8 +13,7 @@ impl SandboxParty {
     /// The step that failed and what the hub said. TOKEN_A stays usable then (CR-05).
     pub async fn register_at(&self, versions_url: &str, token_a: &str) -> Result<(), SandboxError> {
         let found = discover(&self.inner, versions_url, token_a, None).await?;
-        self.exchange(Method::POST, &found, versions_url, token_a)
-            .await
+        self.exchange(Method::POST, &found, versions_url, token_a).await
     }
 
     /// Renews token and endpoints at the hub (`PUT`, CR-25, CR-26).
@@ -24,8 +23,7 @@ impl SandboxParty {
     pub async fn renew(&self) -> Result<(), SandboxError> {
         let hub = self.hub()?;
         let found = discover(&self.inner, &hub.versions_url, &hub.token, None).await?;
-        self.exchange(Method::PUT, &found, &hub.versions_url, &hub.token)
-            .await
+        self.exchange(Method::PUT, &found, &hub.versions_url, &hub.token).await
     }
 
     /// Ends the registration (`DELETE`, CR-27).
@@ -129,28 +127,19 @@ pub(super) async fn discover(
     };
     let listed = accepted(
         "GET versions",
-        inner
-            .call(Method::GET, versions_url, token, &[], None)
-            .await?,
+        inner.call(Method::GET, versions_url, token, &[], None).await?,
     )?;
     let listed = versions::read_versions(listed.data.as_deref().unwrap_or_default())
         .map_err(|error| unusable("GET versions", error.to_string()))?;
     let (version, details_url) = listed
         .iter()
         .filter_map(|entry| Some((Version::parse(&entry.version)?, entry.url.as_str())))
-        .filter(|(version, _)| {
-            only.map_or_else(
-                || inner.plan.versions.contains(version),
-                |wanted| wanted == *version,
-            )
-        })
+        .filter(|(version, _)| only.map_or_else(|| inner.plan.versions.contains(version), |wanted| wanted == *version))
         .max_by_key(|(version, _)| *version)
         .ok_or_else(|| unusable("GET versions", "no version in common".to_owned()))?;
     let details = accepted(
         "GET version details",
-        inner
-            .call(Method::GET, details_url, token, &[], None)
-            .await?,
+        inner.call(Method::GET, details_url, token, &[], None).await?,
     )?;
     let details = versions::read_details(details.data.as_deref().unwrap_or_default())
         .map_err(|error| unusable("GET version details", error.to_string()))?;

@@ -66,12 +66,7 @@ impl SandboxMeter {
     ///
     /// # Errors
     /// On a curve nobody signs on here.
-    pub fn from_seed(
-        serial: &str,
-        evse_id: &str,
-        curve: Curve,
-        seed: &[u8],
-    ) -> Result<SandboxMeter, SigningError> {
+    pub fn from_seed(serial: &str, evse_id: &str, curve: Curve, seed: &[u8]) -> Result<SandboxMeter, SigningError> {
         Ok(SandboxMeter::with(
             SigningMeter::from_seed(curve, seed)?,
             serial,
@@ -83,16 +78,8 @@ impl SandboxMeter {
     ///
     /// # Errors
     /// On a curve nobody signs on here, and without randomness.
-    pub fn generate(
-        serial: &str,
-        evse_id: &str,
-        curve: Curve,
-    ) -> Result<SandboxMeter, SigningError> {
-        Ok(SandboxMeter::with(
-            SigningMeter::generate(curve)?,
-            serial,
-            evse_id,
-        ))
+    pub fn generate(serial: &str, evse_id: &str, curve: Curve) -> Result<SandboxMeter, SigningError> {
+        Ok(SandboxMeter::with(SigningMeter::generate(curve)?, serial, evse_id))
     }
 
     fn with(signer: SigningMeter, serial: &str, evse_id: &str) -> SandboxMeter {
@@ -131,18 +118,8 @@ impl SandboxMeter {
         let mut counters = self.counters();
         let begin_value = counters.register;
         let end_value = begin_value + charge.energy_kwh;
-        let begin = self.record(
-            "Start",
-            &mut counters,
-            charge,
-            &[("B", charge.start, begin_value)],
-        );
-        let end = self.record(
-            "End",
-            &mut counters,
-            charge,
-            &[("E", charge.end, end_value)],
-        );
+        let begin = self.record("Start", &mut counters, charge, &[("B", charge.start, begin_value)]);
+        let end = self.record("End", &mut counters, charge, &[("E", charge.end, end_value)]);
         counters.register = end_value;
         self.session(vec![begin, end])
     }
@@ -153,10 +130,7 @@ impl SandboxMeter {
         let mut counters = self.counters();
         let begin_value = counters.register;
         let end_value = begin_value + charge.energy_kwh;
-        let readings = [
-            ("B", charge.start, begin_value),
-            ("E", charge.end, end_value),
-        ];
+        let readings = [("B", charge.start, begin_value), ("E", charge.end, end_value)];
         let both = self.record("End", &mut counters, charge, &readings);
         counters.register = end_value;
         self.session(vec![both])
@@ -188,12 +162,7 @@ impl SandboxMeter {
     }
 
     /// An OCMF 1.0 payload with every member of the table that a real meter sends.
-    fn payload(
-        &self,
-        pagination: u64,
-        identification: &str,
-        readings: &[(&str, DateTime<Utc>, Decimal)],
-    ) -> String {
+    fn payload(&self, pagination: u64, identification: &str, readings: &[(&str, DateTime<Utc>, Decimal)]) -> String {
         let readings: Vec<String> = readings
             .iter()
             .map(|(marker, at, value)| {
@@ -252,10 +221,7 @@ impl SignedSession {
 fn change_last_reading(text: &str) -> String {
     const MEMBER: &str = "\"RV\":";
     let mut octets = text.as_bytes().to_vec();
-    if let Some(digit) = text
-        .rfind(MEMBER)
-        .and_then(|at| octets.get_mut(at + MEMBER.len()))
-    {
+    if let Some(digit) = text.rfind(MEMBER).and_then(|at| octets.get_mut(at + MEMBER.len())) {
         *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
     }
     String::from_utf8_lossy(&octets).into_owned()
@@ -282,32 +248,21 @@ mod tests {
 
     #[test]
     fn every_record_has_the_next_number_and_the_register_goes_on() {
-        let meter =
-            SandboxMeter::from_seed("TW-1", "DE*ABC*E1", Curve::Secp256r1, b"seed").unwrap();
+        let meter = SandboxMeter::from_seed("TW-1", "DE*ABC*E1", Curve::Secp256r1, b"seed").unwrap();
         let first = meter.pair(&charge());
         let second = meter.single(&charge());
         assert!(
-            first.values[0].plain_data.contains(r#""PG":"T1""#)
-                && first.values[1].plain_data.contains(r#""PG":"T2""#)
+            first.values[0].plain_data.contains(r#""PG":"T1""#) && first.values[1].plain_data.contains(r#""PG":"T2""#)
         );
         assert!(first.values[1].plain_data.contains(r#""RV":1216.662"#));
-        assert!(
-            second.values[0]
-                .plain_data
-                .contains(r#""TX":"B","RV":1216.662"#)
-        );
-        assert!(
-            second.values[0]
-                .plain_data
-                .contains(r#""TX":"E","RV":1229.007"#)
-        );
+        assert!(second.values[0].plain_data.contains(r#""TX":"B","RV":1216.662"#));
+        assert!(second.values[0].plain_data.contains(r#""TX":"E","RV":1229.007"#));
         assert!(serde_json::from_str::<serde_json::Value>(&second.values[0].plain_data).is_ok());
     }
 
     #[test]
     fn one_changed_digit_is_one_changed_digit_under_the_old_signature() {
-        let meter =
-            SandboxMeter::from_seed("TW-1", "DE*ABC*E1", Curve::Secp256r1, b"seed").unwrap();
+        let meter = SandboxMeter::from_seed("TW-1", "DE*ABC*E1", Curve::Secp256r1, b"seed").unwrap();
         let genuine = meter.pair(&charge());
         let forged = genuine.clone().with_one_digit_changed();
         let differing = |a: &str, b: &str| a.bytes().zip(b.bytes()).filter(|(x, y)| x != y).count();
@@ -315,13 +270,8 @@ mod tests {
             differing(&genuine.values[1].plain_data, &forged.values[1].plain_data),
             1
         );
-        let record = |value: &SignedValue| {
-            String::from_utf8(STANDARD.decode(&value.signed_data).unwrap()).unwrap()
-        };
-        assert_eq!(
-            differing(&record(&genuine.values[1]), &record(&forged.values[1])),
-            1
-        );
+        let record = |value: &SignedValue| String::from_utf8(STANDARD.decode(&value.signed_data).unwrap()).unwrap();
+        assert_eq!(differing(&record(&genuine.values[1]), &record(&forged.values[1])), 1);
         assert!(genuine.values[0] == forged.values[0]);
     }
 }

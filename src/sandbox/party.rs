@@ -161,8 +161,7 @@ impl Reply {
     /// HTTP 2xx with an OCPI status of 1xxx.
     #[must_use]
     pub fn accepted(&self) -> bool {
-        (200..300).contains(&self.http)
-            && self.code.is_some_and(|code| (1000..2000).contains(&code))
+        (200..300).contains(&self.http) && self.code.is_some_and(|code| (1000..2000).contains(&code))
     }
 
     pub(super) fn of(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Reply {
@@ -171,9 +170,7 @@ impl Reply {
             http: status,
             headers,
             code: read.as_ref().map(|envelope| envelope.status_code.0),
-            message: read
-                .as_ref()
-                .and_then(|envelope| envelope.status_message.clone()),
+            message: read.as_ref().and_then(|envelope| envelope.status_message.clone()),
             data: read.and_then(|envelope| envelope.data.map(|data| data.get().to_owned())),
             body,
         }
@@ -315,12 +312,7 @@ impl SandboxParty {
 
     /// How a door answers its next request; several calls queue up. Then the lasting temper counts again.
     pub fn behave_once(&self, door: Door, behaviour: Behaviour) {
-        self.inner
-            .book()
-            .moods
-            .entry(door)
-            .or_default()
-            .push_back(behaviour);
+        self.inner.book().moods.entry(door).or_default().push_back(behaviour);
     }
 
     /// Who is told around the answers of the CDR receiver.
@@ -393,10 +385,7 @@ impl SandboxParty {
         match std::mem::replace(&mut *door, DoorState::Closed) {
             DoorState::Away(socket) => {
                 let listener = socket.listen(1024)?;
-                *door = DoorState::Open(tokio::spawn(server::listen(
-                    Arc::clone(&self.inner),
-                    listener,
-                )));
+                *door = DoorState::Open(tokio::spawn(server::listen(Arc::clone(&self.inner), listener)));
             }
             other => *door = other,
         }
@@ -418,11 +407,7 @@ impl SandboxParty {
     /// The URL of the hub's own versions endpoint, as the hub gave it.
     #[must_use]
     pub fn hub_versions_url(&self) -> Option<String> {
-        self.inner
-            .book()
-            .hub
-            .as_ref()
-            .map(|hub| hub.versions_url.clone())
+        self.inner.book().hub.as_ref().map(|hub| hub.versions_url.clone())
     }
 
     /// The version agreed with the hub.
@@ -435,11 +420,7 @@ impl SandboxParty {
     ///
     /// # Errors
     /// [`SandboxError::NotConnected`] before the handshake, or when the hub does not list it.
-    pub fn hub_endpoint(
-        &self,
-        module: &str,
-        interface: InterfaceRole,
-    ) -> Result<String, SandboxError> {
+    pub fn hub_endpoint(&self, module: &str, interface: InterfaceRole) -> Result<String, SandboxError> {
         let book = self.inner.book();
         let hub = book
             .hub
@@ -464,20 +445,14 @@ impl SandboxParty {
         let token = self
             .token()
             .ok_or_else(|| SandboxError::NotConnected("registration".to_owned()))?;
-        self.inner
-            .call(method, url, &token, more_headers, body)
-            .await
+        self.inner.call(method, url, &token, more_headers, body).await
     }
 
     /// Follows a list from `url` page by page along `Link: …; rel="next"` until there is none (P-11).
     ///
     /// # Errors
     /// When a page is refused or does not come.
-    pub async fn crawl(
-        &self,
-        url: &str,
-        more_headers: &[(String, String)],
-    ) -> Result<Vec<Reply>, SandboxError> {
+    pub async fn crawl(&self, url: &str, more_headers: &[(String, String)]) -> Result<Vec<Reply>, SandboxError> {
         let mut pages = Vec::new();
         let mut next = Some(url.to_owned());
         while let Some(url) = next {
@@ -573,10 +548,7 @@ impl Inner {
             headers::authorization(token, self.plan.token_form),
         )];
         for name in ["x-request-id", "x-correlation-id"] {
-            if !more_headers
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(name))
-            {
+            if !more_headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 headers.push((name.to_owned(), uuid::Uuid::new_v4().to_string()));
             }
         }
@@ -597,18 +569,9 @@ impl Inner {
             allowed_hosts: None,
         };
         match self.http.send(outgoing).await {
-            Outcome::Answered(answer) => Ok(Reply::of(
-                answer.status,
-                answer.headers,
-                answer.body.to_vec(),
-            )),
-            Outcome::TimedOut => Err(no_answer(format!(
-                "nothing within {} s",
-                PATIENCE.as_secs()
-            ))),
-            Outcome::Unreachable(how) | Outcome::NotAllowed(how) | Outcome::Nonsense(how) => {
-                Err(no_answer(how))
-            }
+            Outcome::Answered(answer) => Ok(Reply::of(answer.status, answer.headers, answer.body.to_vec())),
+            Outcome::TimedOut => Err(no_answer(format!("nothing within {} s", PATIENCE.as_secs()))),
+            Outcome::Unreachable(how) | Outcome::NotAllowed(how) | Outcome::Nonsense(how) => Err(no_answer(how)),
         }
     }
 }
@@ -625,19 +588,9 @@ impl Words {
             "fjord/peer",
             "gate",
         ];
-        const CDRS: [&str; 5] = [
-            "records",
-            "charge-detail",
-            "bills/ocpi",
-            "cdr_store",
-            "river/cdrs",
-        ];
-        let pick = |words: &[&'static str], by: u16| {
-            words
-                .get(usize::from(by) % words.len().max(1))
-                .copied()
-                .unwrap_or("x")
-        };
+        const CDRS: [&str; 5] = ["records", "charge-detail", "bills/ocpi", "cdr_store", "river/cdrs"];
+        let pick =
+            |words: &[&'static str], by: u16| words.get(usize::from(by) % words.len().max(1)).copied().unwrap_or("x");
         Words {
             root: pick(&ROOTS, port),
             cdrs: pick(&CDRS, port / 7),
@@ -654,17 +607,11 @@ pub(super) fn mint() -> String {
 #[must_use]
 pub fn routing(from: &PartyId, to: Option<&PartyId>) -> Vec<(String, String)> {
     let mut headers = vec![
-        (
-            "ocpi-from-country-code".to_owned(),
-            from.country_code().to_owned(),
-        ),
+        ("ocpi-from-country-code".to_owned(), from.country_code().to_owned()),
         ("ocpi-from-party-id".to_owned(), from.party_id().to_owned()),
     ];
     if let Some(to) = to {
-        headers.push((
-            "ocpi-to-country-code".to_owned(),
-            to.country_code().to_owned(),
-        ));
+        headers.push(("ocpi-to-country-code".to_owned(), to.country_code().to_owned()));
         headers.push(("ocpi-to-party-id".to_owned(), to.party_id().to_owned()));
     }
     headers

@@ -50,10 +50,7 @@ async fn converse(inner: Arc<Inner>, stream: TcpStream) {
             }
             Ok(None) => return,
             Err(error) => {
-                log::info!(
-                    "sandbox {}: a request could not be read: {error}",
-                    inner.plan.name
-                );
+                log::info!("sandbox {}: a request could not be read: {error}", inner.plan.name);
                 let said = Answer::refusal(400, StatusCode::CLIENT_ERROR, &error.to_string());
                 let _ = connection.write(&said.octets(&inner, &[])).await;
                 return;
@@ -64,10 +61,7 @@ async fn converse(inner: Arc<Inner>, stream: TcpStream) {
 
 /// Answers one request; false when the connection ends with it.
 async fn answer(inner: &Arc<Inner>, connection: &mut Connection, request: Request) -> bool {
-    let (path, query) = request
-        .target
-        .split_once('?')
-        .unwrap_or((&request.target, ""));
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let door = door_of(inner, path);
     let temper = door.map_or(Behaviour::Proper, |door| inner.next_temper(door));
     if let Behaviour::Slow(delay) = &temper {
@@ -99,9 +93,7 @@ async fn answer(inner: &Arc<Inner>, connection: &mut Connection, request: Reques
     let trigger = {
         let mut book = inner.book();
         book.got.push(got.clone());
-        book.trigger
-            .clone()
-            .filter(|_| door == Some(Door::CdrReceiver))
+        book.trigger.clone().filter(|_| door == Some(Door::CdrReceiver))
     };
     inner.arrivals.send_modify(|count| *count += 1);
 
@@ -117,10 +109,7 @@ async fn answer(inner: &Arc<Inner>, connection: &mut Connection, request: Reques
             let _ = connection.write(half).await;
             false
         }
-        (Some(answer), _) => connection
-            .write(&answer.octets(inner, &echoed))
-            .await
-            .is_ok(),
+        (Some(answer), _) => connection.write(&answer.octets(inner, &echoed)).await.is_ok(),
     };
     if let Some(trigger) = &trigger {
         trigger(Moment::AfterAnswer, &got);
@@ -139,27 +128,15 @@ async fn answer_in_mood(
 ) -> Option<Answer> {
     match temper {
         Behaviour::Stall | Behaviour::HangUp => None,
-        Behaviour::Plain(status) => Some(Answer::page(
-            *status,
-            "text/plain",
-            "something went wrong\n",
-        )),
+        Behaviour::Plain(status) => Some(Answer::page(*status, "text/plain", "something went wrong\n")),
         Behaviour::Html => Some(Answer::page(
             200,
             "text/html",
             "<!doctype html><title>Sign in</title><h1>Please sign in</h1>",
         )),
         Behaviour::Redirect(to) => Some(Answer::page(307, "text/plain", "").with("location", to)),
-        Behaviour::Envelope {
-            http,
-            code,
-            message,
-        } => Some(Answer::refusal(*http, StatusCode(*code), message)),
-        Behaviour::Unauthorised => Some(Answer::refusal(
-            401,
-            StatusCode::CLIENT_ERROR,
-            "unknown token",
-        )),
+        Behaviour::Envelope { http, code, message } => Some(Answer::refusal(*http, StatusCode(*code), message)),
+        Behaviour::Unauthorised => Some(Answer::refusal(401, StatusCode::CLIENT_ERROR, "unknown token")),
         Behaviour::TooManyRequests(after) => {
             let refusal = Answer::refusal(429, StatusCode::CLIENT_ERROR, "too many requests");
             Some(match after {
@@ -194,11 +171,7 @@ async fn answer_properly(
             "unknown token, or not in the agreed form",
         );
     };
-    if door != Door::Credentials
-        && door != Door::Versions
-        && door != Door::Details
-        && caller == Caller::Invited
-    {
+    if door != Door::Credentials && door != Door::Versions && door != Door::Details && caller == Caller::Invited {
         return Answer::refusal(
             401,
             StatusCode::CLIENT_ERROR,
@@ -231,9 +204,7 @@ async fn answer_properly(
             let token = inner.book().valid.first().cloned().unwrap_or_default();
             Answer::data(credentials_json(inner, &token))
         }
-        (Door::Credentials, method @ ("POST" | "PUT")) => {
-            be_registered(inner, method, caller, path, request).await
-        }
+        (Door::Credentials, method @ ("POST" | "PUT")) => be_registered(inner, method, caller, path, request).await,
         (Door::Credentials, "DELETE") => {
             let mut book = inner.book();
             book.hub = None;
@@ -245,22 +216,12 @@ async fn answer_properly(
         }
         (Door::CdrReceiver, "GET") => inner.kept_cdr(path),
         (Door::CdrSender, "GET") => inner.offered_cdrs(query),
-        _ => Answer::refusal(
-            405,
-            StatusCode::CLIENT_ERROR,
-            "this method is not for this path",
-        ),
+        _ => Answer::refusal(405, StatusCode::CLIENT_ERROR, "this method is not for this path"),
     }
 }
 
 /// The hub registers here: this party is the Receiver (CR-03, CR-04).
-async fn be_registered(
-    inner: &Arc<Inner>,
-    method: &str,
-    caller: Caller,
-    path: &str,
-    request: &Request,
-) -> Answer {
+async fn be_registered(inner: &Arc<Inner>, method: &str, caller: Caller, path: &str, request: &Request) -> Answer {
     let registered = inner.book().hub.is_some();
     if (method == "POST") == registered {
         let said = if registered {
@@ -283,11 +244,7 @@ async fn be_registered(
         .copied()
         .find(|version| path.contains(version.as_str()))
     else {
-        return Answer::refusal(
-            200,
-            StatusCode::UNSUPPORTED_VERSION,
-            "this version is not served here",
-        );
+        return Answer::refusal(200, StatusCode::UNSUPPORTED_VERSION, "this version is not served here");
     };
     let found = match handshake::discover(inner, &theirs.url, &theirs.token, Some(version)).await {
         Ok(found) => found,
@@ -318,9 +275,7 @@ fn take_cdr(inner: &Arc<Inner>, temper: &Behaviour, request: &Request) -> Answer
         let country_code = request.header(&format!("ocpi-{which}-country-code"))?;
         Some((
             country_code.to_owned(),
-            request
-                .header(&format!("ocpi-{which}-party-id"))?
-                .to_owned(),
+            request.header(&format!("ocpi-{which}-party-id"))?.to_owned(),
         ))
     };
     let Some(to) = pair("to") else {
@@ -338,9 +293,11 @@ fn take_cdr(inner: &Arc<Inner>, temper: &Behaviour, request: &Request) -> Answer
         );
     }
     // R-04: in the spelling this party registered.
-    let is_ours = inner.plan.parties.iter().any(|(party, role)| {
-        *role == Role::Emsp && party.country_code() == to.0 && party.party_id() == to.1
-    });
+    let is_ours = inner
+        .plan
+        .parties
+        .iter()
+        .any(|(party, role)| *role == Role::Emsp && party.country_code() == to.0 && party.party_id() == to.1);
     if !is_ours {
         return Answer::refusal(
             200,
@@ -432,10 +389,7 @@ impl Inner {
             .iter()
             .map(|version| {
                 let url = json_text(&self.url(version.as_str()));
-                format!(
-                    r#"{{"version":{},"url":{url}}}"#,
-                    json_text(version.as_str())
-                )
+                format!(r#"{{"version":{},"url":{url}}}"#, json_text(version.as_str()))
             })
             .collect();
         format!("[{}]", entries.join(","))
@@ -474,11 +428,7 @@ impl Inner {
     }
 
     fn kept_cdr(&self, path: &str) -> Answer {
-        let key = path
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+        let key = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         match self.book().kept.get(key) {
             Some(body) => Answer::data(String::from_utf8_lossy(body).into_owned()),
             None => Answer::refusal(404, StatusCode::CLIENT_ERROR, "no such CDR"),
@@ -499,8 +449,7 @@ impl Inner {
             .offered
             .iter()
             .filter(|(at, _)| {
-                wanted.date_from.is_none_or(|from| *at >= from)
-                    && wanted.date_to.is_none_or(|to| *at < to)
+                wanted.date_from.is_none_or(|from| *at >= from) && wanted.date_to.is_none_or(|to| *at < to)
             })
             .map(|(_, body)| body.as_str())
             .collect();
@@ -517,9 +466,7 @@ impl Inner {
         if next < total {
             let rest: String = query
                 .split('&')
-                .filter(|part| {
-                    !part.is_empty() && !part.starts_with("offset=") && !part.starts_with("limit=")
-                })
+                .filter(|part| !part.is_empty() && !part.starts_with("offset=") && !part.starts_with("limit="))
                 .map(|part| format!("{part}&"))
                 .collect();
             let url = format!("{}?{rest}offset={next}&limit={limit}", self.url("cdrs-out"));
@@ -612,12 +559,7 @@ impl Answer {
             AnswerBody::Envelope(data, code, message) => {
                 self.headers
                     .push(("content-type".to_owned(), "application/json".to_owned()));
-                let body = envelope::write(
-                    data.as_deref(),
-                    *code,
-                    message.as_deref(),
-                    inner.clock.now(),
-                );
+                let body = envelope::write(data.as_deref(), *code, message.as_deref(), inner.clock.now());
                 wire::response(self.http, &self.headers, body.as_bytes())
             }
         }

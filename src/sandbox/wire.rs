@@ -115,18 +115,13 @@ impl Connection {
                     }
                     let nothing_yet = self.buffer.is_empty();
                     if !self.read_more().await? {
-                        return if nothing_yet {
-                            Ok(None)
-                        } else {
-                            Err(WireError::CutOff)
-                        };
+                        return if nothing_yet { Ok(None) } else { Err(WireError::CutOff) };
                     }
                 }
             }
         };
         self.buffer.drain(..head_length);
-        if find(&headers, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
-        {
+        if find(&headers, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let body = self.read_body(&headers, Absent::MeansNone).await?;
@@ -151,11 +146,7 @@ impl Connection {
                 .map_err(|error| WireError::NotHttp(error.to_string()))?
             {
                 httparse::Status::Complete(length) => {
-                    break (
-                        length,
-                        parsed.code.unwrap_or_default(),
-                        owned(parsed.headers),
-                    );
+                    break (length, parsed.code.unwrap_or_default(), owned(parsed.headers));
                 }
                 httparse::Status::Partial => {
                     if self.buffer.len() > LARGEST_HEAD {
@@ -174,11 +165,7 @@ impl Connection {
             Absent::MeansUntilClosed
         };
         let body = self.read_body(&headers, absent).await?;
-        Ok(Response {
-            status,
-            headers,
-            body,
-        })
+        Ok(Response { status, headers, body })
     }
 
     /// Writes and flushes.
@@ -189,14 +176,8 @@ impl Connection {
         self.stream.write_all(octets).await
     }
 
-    async fn read_body(
-        &mut self,
-        headers: &[(String, String)],
-        absent: Absent,
-    ) -> Result<Vec<u8>, WireError> {
-        if find(headers, "transfer-encoding")
-            .is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
-        {
+    async fn read_body(&mut self, headers: &[(String, String)], absent: Absent) -> Result<Vec<u8>, WireError> {
+        if find(headers, "transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")) {
             return self.read_chunks().await;
         }
         let Some(length) = find(headers, "content-length") else {
@@ -239,8 +220,7 @@ impl Connection {
     async fn take_line(&mut self) -> Result<String, WireError> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
-                let line = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default())
-                    .into_owned();
+                let line = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).into_owned();
                 self.buffer.drain(..end + 2);
                 return Ok(line);
             }
@@ -296,13 +276,7 @@ pub fn response(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u
 
 /// The octets of a request to `host`; `Host` and `Content-Length` are added.
 #[must_use]
-pub fn request(
-    method: &str,
-    target: &str,
-    host: &str,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> Vec<u8> {
+pub fn request(method: &str, target: &str, host: &str, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(512 + body.len());
     octets.extend_from_slice(format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n").as_bytes());
     write_headers(&mut octets, headers, body.len());
@@ -365,9 +339,7 @@ mod tests {
 
     async fn pair() -> (Connection, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let calling = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
+        let calling = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (answering, _) = listener.accept().await.unwrap();
         (Connection::new(calling), Connection::new(answering))
     }
@@ -375,22 +347,12 @@ mod tests {
     #[tokio::test]
     async fn two_requests_on_one_connection_arrive_as_two() {
         let (mut here, mut there) = pair().await;
-        let mut both = request(
-            "POST",
-            "/a?b=c",
-            "x",
-            &[("X-One".to_owned(), "1".to_owned())],
-            b"first",
-        );
+        let mut both = request("POST", "/a?b=c", "x", &[("X-One".to_owned(), "1".to_owned())], b"first");
         both.extend_from_slice(&request("GET", "/z", "x", &[], b""));
         here.write(&both).await.unwrap();
         let first = there.read_request().await.unwrap().unwrap();
         assert_eq!(
-            (
-                first.method.as_str(),
-                first.target.as_str(),
-                first.body.as_slice()
-            ),
+            (first.method.as_str(), first.target.as_str(), first.body.as_slice()),
             ("POST", "/a?b=c", &b"first"[..])
         );
         assert_eq!(first.header("x-one"), Some("1"));
@@ -407,10 +369,7 @@ mod tests {
             .await
             .unwrap();
         let answer = here.read_response().await.unwrap();
-        assert_eq!(
-            (answer.status, answer.body.as_slice()),
-            (200, &b"abcde"[..])
-        );
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"abcde"[..]));
     }
 
     #[tokio::test]

@@ -75,16 +75,9 @@ impl From<DieselError> for StoreError {
             DieselError::NotFound => StoreError::NotFound,
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, about) => {
                 // The constraint's name or SQLite's "UNIQUE constraint failed: table.column": neither carries a value.
-                StoreError::Conflict(
-                    about
-                        .constraint_name()
-                        .unwrap_or(about.message())
-                        .to_owned(),
-                )
+                StoreError::Conflict(about.constraint_name().unwrap_or(about.message()).to_owned())
             }
-            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
-                StoreError::Busy
-            }
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => StoreError::Busy,
             DieselError::DatabaseError(
                 DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection,
                 _,
@@ -92,9 +85,7 @@ impl From<DieselError> for StoreError {
             | DieselError::BrokenTransactionManager => {
                 StoreError::unavailable_because("the connection to the database is lost", error)
             }
-            DieselError::DatabaseError(_, about) => {
-                by_message(&about.message().to_ascii_lowercase(), error)
-            }
+            DieselError::DatabaseError(_, about) => by_message(&about.message().to_ascii_lowercase(), error),
             _ => StoreError::corrupt_because("a query could not be made or understood", error),
         }
     }
@@ -148,8 +139,6 @@ impl fmt::Debug for Trouble {
 
 impl Error for Trouble {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause
-            .as_deref()
-            .map(|cause| cause as &(dyn Error + 'static))
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }

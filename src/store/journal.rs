@@ -66,10 +66,7 @@ impl Store {
         };
         let (records, next) = page(ask!(self, find(asked))?, limit, |record| &record.id);
         Ok((
-            records
-                .into_iter()
-                .map(JournalRecord::read)
-                .collect::<Result<_, _>>()?,
+            records.into_iter().map(JournalRecord::read).collect::<Result<_, _>>()?,
             next,
         ))
     }

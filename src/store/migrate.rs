@@ -25,13 +25,7 @@ macro_rules! migration {
     ($version:literal, $name:literal) => {
         Migration {
             version: $version,
-            up: include_str!(concat!(
-                "../../migrations/",
-                $version,
-                "_",
-                $name,
-                "/up.sql"
-            )),
+            up: include_str!(concat!("../../migrations/", $version, "_", $name, "/up.sql")),
         }
     };
 }
@@ -39,7 +33,8 @@ macro_rules! migration {
 /// All of them, oldest first.
 const MIGRATIONS: &[Migration] = &[migration!("2026-11-21-000001", "first_story")];
 
-const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)";
+const RECORD: &str =
+    "CREATE TABLE IF NOT EXISTS schema_versions (version TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)";
 
 /// Any number will do as long as nobody else uses it: the bytes of "truewatt".
 const LOCK: i64 = i64::from_be_bytes(*b"truewatt");
@@ -138,13 +133,12 @@ mod on_sqlite {
     }
 
     pub(super) fn applied(c: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
-        let known: Vec<String> = diesel::sql_query(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'",
-        )
-        .load::<Name>(c)?
-        .into_iter()
-        .map(|table| table.name)
-        .collect();
+        let known: Vec<String> =
+            diesel::sql_query("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'")
+                .load::<Name>(c)?
+                .into_iter()
+                .map(|table| table.name)
+                .collect();
         if known.is_empty() {
             return Ok(known);
         }
@@ -198,11 +192,10 @@ mod on_postgres {
     }
 
     pub(super) async fn applied(c: &mut AsyncPgConnection) -> Result<Vec<String>, StoreError> {
-        let known: Option<Name> =
-            diesel::sql_query("SELECT to_regclass('schema_versions')::text AS name")
-                .get_result(c)
-                .await
-                .optional()?;
+        let known: Option<Name> = diesel::sql_query("SELECT to_regclass('schema_versions')::text AS name")
+            .get_result(c)
+            .await
+            .optional()?;
         if known.is_none_or(|table| table.name.is_none()) {
             return Ok(Vec::new());
         }
@@ -253,10 +246,7 @@ mod tests {
         versions.sort();
         assert_eq!(
             versions,
-            MIGRATIONS
-                .iter()
-                .map(|migration| migration.version)
-                .collect::<Vec<_>>()
+            MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>()
         );
     }
 
@@ -274,10 +264,7 @@ mod tests {
     fn a_version_of_the_future_is_refused() {
         let ours = SchemaState::of(vec![MIGRATIONS[0].version.to_owned()]);
         assert_eq!((ours.pending.len(), ours.refuse_newer().is_ok()), (0, true));
-        let newer = SchemaState::of(vec![
-            MIGRATIONS[0].version.to_owned(),
-            "2999-01-01-000001".to_owned(),
-        ]);
+        let newer = SchemaState::of(vec![MIGRATIONS[0].version.to_owned(), "2999-01-01-000001".to_owned()]);
         assert!(matches!(newer.refuse_newer(), Err(StoreError::Corrupt(_))));
         assert_eq!(SchemaState::of(Vec::new()).current, None);
     }

@@ -32,8 +32,8 @@ pub mod views;
 
 pub use error::StoreError;
 pub use evidence::{
-    AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow,
-    FirstAnswer, NewCdr, ReportItem, Settled, Settlement, Taken,
+    AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
+    ReportItem, Settled, Settlement, Taken,
 };
 pub use journal::JournalEntry;
 pub use migrate::SchemaState;
@@ -103,8 +103,8 @@ impl std::fmt::Debug for Store {
 mod words {
     pub(super) use diesel::sql_types::BigInt;
     pub(super) use diesel::{
-        BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods,
-        OptionalExtension, QueryDsl, SelectableHelper,
+        BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension, QueryDsl,
+        SelectableHelper,
     };
 }
 

@@ -88,9 +88,7 @@ impl Store {
             .map(DutyRecord::read)
             .collect::<Result<_, _>>()?;
         // `RETURNING` promises no order.
-        duties.sort_by(|one, other| {
-            (one.next_attempt_at, &one.id).cmp(&(other.next_attempt_at, &other.id))
-        });
+        duties.sort_by(|one, other| (one.next_attempt_at, &one.id).cmp(&(other.next_attempt_at, &other.id)));
         Ok(duties)
     }
 
@@ -101,17 +99,12 @@ impl Store {
         owner: &str,
         next_attempt_at: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let (id, owner, next_attempt_at) =
-            (id.to_owned(), owner.to_owned(), micros(next_attempt_at));
+        let (id, owner, next_attempt_at) = (id.to_owned(), owner.to_owned(), micros(next_attempt_at));
         change!(self, give_back(id, owner, next_attempt_at))
     }
 
     /// Makes a platform's waiting duties due now, because it is back, and returns how many. Leased ones are already being worked on.
-    pub async fn duties_nudge(
-        &self,
-        platform_id: &str,
-        now: DateTime<Utc>,
-    ) -> Result<u64, StoreError> {
+    pub async fn duties_nudge(&self, platform_id: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let (platform_id, now) = (platform_id.to_owned(), micros(now));
         change!(self, nudge(platform_id, now))
     }
@@ -123,19 +116,11 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<DutyRow>, Option<String>), StoreError> {
-        let (state, after) = (
-            state.map(str::to_owned),
-            cursor.unwrap_or_default().to_owned(),
-        );
+        let (state, after) = (state.map(str::to_owned), cursor.unwrap_or_default().to_owned());
         let rows = i64::from(limit) + 1;
-        let (records, next) = page(ask!(self, list(state, after, rows))?, limit, |record| {
-            &record.id
-        });
+        let (records, next) = page(ask!(self, list(state, after, rows))?, limit, |record| &record.id);
         Ok((
-            records
-                .into_iter()
-                .map(DutyRecord::read)
-                .collect::<Result<_, _>>()?,
+            records.into_iter().map(DutyRecord::read).collect::<Result<_, _>>()?,
             next,
         ))
     }
@@ -155,12 +140,7 @@ impl Store {
 
     /// Removes a duty because an operator says so; the CDR stays `available` for pull, and the journal keeps the reason. `false` when
     /// there is none.
-    pub async fn duty_forgive(
-        &self,
-        id: &str,
-        reason: &str,
-        now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    pub async fn duty_forgive(&self, id: &str, reason: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let (id, reason) = (id.to_owned(), reason.to_owned());
         change!(self, forgive(id, reason, now))
     }
@@ -339,9 +319,7 @@ fn forgiveness(
     now: DateTime<Utc>,
 ) -> JournalEntry {
     let (correlation_id, object) = match cdr {
-        Some((correlation_id, cpo_key, cdr_id)) => {
-            (correlation_id, Some(format!("{cpo_key}/{cdr_id}")))
-        }
+        Some((correlation_id, cpo_key, cdr_id)) => (correlation_id, Some(format!("{cpo_key}/{cdr_id}"))),
         None => (duty.id.clone(), None),
     };
     JournalEntry {

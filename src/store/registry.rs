@@ -69,10 +69,7 @@ impl Store {
         let rows = i64::from(limit) + 1;
         let (records, next) = page(ask!(self, list(after, rows))?, limit, |record| &record.id);
         Ok((
-            records
-                .into_iter()
-                .map(KeyRecord::read)
-                .collect::<Result<_, _>>()?,
+            records.into_iter().map(KeyRecord::read).collect::<Result<_, _>>()?,
             next,
         ))
     }
@@ -179,12 +176,7 @@ impl KeyRecord {
     fn new(key: KeyRow) -> Result<KeyRecord, StoreError> {
         let (valid_from, valid_to) = (micros(key.valid_from), key.valid_to.map(micros));
         let claim = (
-            (
-                &key.fingerprint,
-                &key.spki_hex,
-                &key.meter_serial,
-                &key.gateway_serial,
-            ),
+            (&key.fingerprint, &key.spki_hex, &key.meter_serial, &key.gateway_serial),
             (&key.evse_id, &key.evse_uid, &key.cpo_key),
             (valid_from, valid_to, key.calibrated),
         );

@@ -43,11 +43,7 @@ pub(super) fn count(number: i64) -> u64 {
 }
 
 /// Cuts a list that was asked for with one row too many, and names the last one kept when there was more.
-pub(super) fn page<T>(
-    mut rows: Vec<T>,
-    limit: u32,
-    id: impl Fn(&T) -> &str,
-) -> (Vec<T>, Option<String>) {
+pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
     let limit = limit as usize;
     let more = rows.len() > limit;
     rows.truncate(limit);

@@ -43,9 +43,7 @@ impl Answer {
     pub fn envelope(status: u16, code: u16, message: &str) -> Answer {
         Answer::plain(
             status,
-            &format!(
-                r#"{{"status_code":{code},"status_message":"{message}","timestamp":"2026-11-21T10:00:00Z"}}"#
-            ),
+            &format!(r#"{{"status_code":{code},"status_message":"{message}","timestamp":"2026-11-21T10:00:00Z"}}"#),
         )
     }
 
@@ -202,9 +200,7 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) {
     for (name, value) in &answer.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    let _ = stream
-        .write_all(format!("{text}\r\n{}", answer.body).as_bytes())
-        .await;
+    let _ = stream.write_all(format!("{text}\r\n{}", answer.body).as_bytes()).await;
     let _ = stream.shutdown().await;
 }
 
@@ -225,9 +221,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Got> {
     let length = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0);
+    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     Some(Got {

@@ -134,9 +134,7 @@ impl World {
             })
             .await
             .unwrap();
-        let versions_url = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |peer| {
-            peer.url("/versions")
-        });
+        let versions_url = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |peer| peer.url("/versions"));
         store
             .platform_change(PlatformChange {
                 id: id.clone(),
@@ -166,16 +164,9 @@ impl World {
         self.post_with(by, &[], body, "2.2.1").await
     }
 
-    pub async fn post_with(
-        &self,
-        by: &Platform,
-        headers: &[(&str, &str)],
-        body: &str,
-        version: &str,
-    ) -> Heard {
+    pub async fn post_with(&self, by: &Platform, headers: &[(&str, &str)], body: &str, version: &str) -> Heard {
         let url = format!("{}/ocpi/{version}/receiver/cdrs", self.hub.url);
-        self.ask(by, Method::POST, &url, headers, Some(body.to_owned()))
-            .await
+        self.ask(by, Method::POST, &url, headers, Some(body.to_owned())).await
     }
 
     /// GET of a path or of an absolute URL.
@@ -189,8 +180,7 @@ impl World {
     }
 
     pub async fn list(&self, by: &Platform, query: &str) -> Heard {
-        self.get(by, &format!("/ocpi/2.2.1/sender/cdrs{query}"), &[])
-            .await
+        self.get(by, &format!("/ocpi/2.2.1/sender/cdrs{query}"), &[]).await
     }
 
     pub async fn ask(
@@ -201,10 +191,7 @@ impl World {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Heard {
-        let mut all = vec![(
-            "Authorization".to_owned(),
-            authorization(&by.token, TokenForm::Base64),
-        )];
+        let mut all = vec![("Authorization".to_owned(), authorization(&by.token, TokenForm::Base64))];
         if body.is_some() {
             all.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
@@ -218,10 +205,7 @@ impl World {
 
     /// The operator API: status and JSON.
     pub async fn operator(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut headers = vec![(
-            "Authorization".to_owned(),
-            "Bearer operator-token".to_owned(),
-        )];
+        let mut headers = vec![("Authorization".to_owned(), "Bearer operator-token".to_owned())];
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
@@ -244,10 +228,7 @@ impl World {
     }
 
     pub async fn delivery(&self, id: &str) -> String {
-        self.cdr(id).await["delivery"]
-            .as_str()
-            .unwrap_or("gone")
-            .to_owned()
+        self.cdr(id).await["delivery"].as_str().unwrap_or("gone").to_owned()
     }
 
     /// Time passes, and the hub notices: until the CDR is in that state.
@@ -260,10 +241,7 @@ impl World {
             self.hub.delivery.nudge();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!(
-            "{id} is {} and never became {wanted}",
-            self.delivery(id).await
-        );
+        panic!("{id} is {} and never became {wanted}", self.delivery(id).await);
     }
 
     pub async fn register(&self, meter: &SigningMeter) -> String {
@@ -284,13 +262,7 @@ impl World {
         key["id"].as_str().unwrap().to_owned()
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        url: &str,
-        headers: Vec<(String, String)>,
-        body: Option<String>,
-    ) -> Answer {
+    async fn send(&self, method: Method, url: &str, headers: Vec<(String, String)>, body: Option<String>) -> Answer {
         let outgoing = Outgoing {
             method,
             url: url.to_owned(),
@@ -324,10 +296,7 @@ impl Heard {
         Heard {
             http: answer.status,
             code: json["status_code"].as_u64().unwrap_or(0),
-            message: json["status_message"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            message: json["status_message"].as_str().unwrap_or_default().to_owned(),
             location: answer.header("location").map(str::to_owned),
             answer,
         }
@@ -418,15 +387,10 @@ async fn fresh_postgres() -> Option<String> {
         println!("skipped on PostgreSQL: TRUEWATT_TEST_POSTGRES is not set");
         return None;
     };
-    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls)
-        .await
-        .unwrap();
+    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let name = format!("cdrs_{}", Uuid::new_v4().simple());
-    client
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .await
-        .unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
     Some(format!("{base}/{name}"))
 }

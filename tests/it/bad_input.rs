@@ -33,10 +33,7 @@ impl Caller {
         send(
             "POST",
             &self.url,
-            &[
-                ("authorization", &self.token),
-                ("content-type", "application/json"),
-            ],
+            &[("authorization", &self.token), ("content-type", "application/json")],
             body,
         )
         .await
@@ -66,11 +63,7 @@ async fn bad_bodies_are_refused_by_name(database: Database) {
         );
     }
     let nested = "[".repeat(200_000);
-    assert_eq!(
-        caller.post(nested.as_bytes()).await.status,
-        400,
-        "depth is bounded"
-    );
+    assert_eq!(caller.post(nested.as_bytes()).await.status, 400, "depth is bounded");
     assert_eq!(caller.post(b"\xff\xfe{}").await.status, 400, "not UTF-8");
 
     for pointer in [
@@ -86,26 +79,15 @@ async fn bad_bodies_are_refused_by_name(database: Database) {
         document.as_object_mut().unwrap().remove(&pointer[1..]);
         let answer = caller.post(document.to_string().as_bytes()).await;
         let said = envelope(&answer);
-        assert_eq!(
-            (answer.status, said.status_code.0),
-            (200, 2001),
-            "{pointer} missing"
-        );
+        assert_eq!((answer.status, said.status_code.0), (200, 2001), "{pointer} missing");
         let message = said.status_message.unwrap_or_default();
-        assert!(
-            message.contains(pointer),
-            "{pointer} is named, not {message:?}"
-        );
+        assert!(message.contains(pointer), "{pointer} is named, not {message:?}");
     }
     let mistyped = good.replacen("\"signed_data\":{", "\"signed_data\":\"text\",\"x\":{", 1);
     let answer = caller.post(mistyped.as_bytes()).await;
     let said = envelope(&answer);
     assert_eq!(said.status_code.0, 2001);
-    assert!(
-        said.status_message
-            .unwrap_or_default()
-            .contains("/signed_data")
-    );
+    assert!(said.status_message.unwrap_or_default().contains("/signed_data"));
     let twice = good.replacen('{', "{\"id\":\"C-1\",", 1);
     assert_eq!(
         envelope(&caller.post(twice.as_bytes()).await).status_code.0,
@@ -115,11 +97,7 @@ async fn bad_bodies_are_refused_by_name(database: Database) {
 
     let huge = vec![b' '; 11 * 1024 * 1024];
     let answer = caller.post(&huge).await;
-    assert_eq!(
-        (answer.status, envelope(&answer).status_code.0),
-        (413, 2000),
-        "D-19"
-    );
+    assert_eq!((answer.status, envelope(&answer).status_code.0), (413, 2000), "D-19");
     let mut roomy = good.clone().into_bytes();
     roomy.resize(9 * 1024 * 1024, b' ');
     assert_eq!(
@@ -141,10 +119,7 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
         let answer = send(
             method,
             &caller.url,
-            &[
-                ("authorization", &caller.token),
-                ("content-type", "application/json"),
-            ],
+            &[("authorization", &caller.token), ("content-type", "application/json")],
             body.as_bytes(),
         )
         .await;
@@ -161,11 +136,7 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
         b"",
     )
     .await;
-    assert_eq!(
-        (nowhere.status, envelope(&nowhere).status_code.0),
-        (404, 2000),
-        "U-08"
-    );
+    assert_eq!((nowhere.status, envelope(&nowhere).status_code.0), (404, 2000), "U-08");
 
     let unknown = authorization("no-such-token-anywhere", TokenForm::Base64);
     for header in [
@@ -177,10 +148,7 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
         Some("Token %%%"),
         Some(unknown.as_str()),
     ] {
-        let headers: Vec<(&str, &str)> = header
-            .iter()
-            .map(|value| ("authorization", *value))
-            .collect();
+        let headers: Vec<(&str, &str)> = header.iter().map(|value| ("authorization", *value)).collect();
         let answer = send("POST", &caller.url, &headers, body.as_bytes()).await;
         assert_eq!(
             (answer.status, envelope(&answer).status_code.0),
@@ -191,21 +159,12 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
     let planned = hub
         .plan_platform(
             "Guest",
-            &[(
-                crate::world::party("DE/GST"),
-                truewatt::ocpi::role::Role::Cpo,
-            )],
+            &[(crate::world::party("DE/GST"), truewatt::ocpi::role::Role::Cpo)],
             serde_json::json!({}),
         )
         .await;
     let token_a = authorization(planned["token_a"].as_str().unwrap(), TokenForm::Base64);
-    let answer = send(
-        "POST",
-        &caller.url,
-        &[("authorization", &token_a)],
-        body.as_bytes(),
-    )
-    .await;
+    let answer = send("POST", &caller.url, &[("authorization", &token_a)], body.as_bytes()).await;
     assert_eq!(
         (answer.status, envelope(&answer).status_code.0),
         (401, 2000),
@@ -218,11 +177,7 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
         b"",
     )
     .await;
-    assert_eq!(
-        envelope(&versions).status_code.0,
-        1000,
-        "and where it belongs"
-    );
+    assert_eq!(envelope(&versions).status_code.0, 1000, "and where it belongs");
 
     for half in [
         ("ocpi-from-country-code", "DE"),
@@ -250,16 +205,9 @@ async fn bad_envelopes_of_a_request_are_refused(database: Database) {
     // D-01: a raw token is for peers of older versions; message ids may be missing (D-09).
     let answer = caller.post(body.as_bytes()).await;
     assert_eq!(envelope(&answer).status_code.0, 1000);
+    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "M-08");
     assert!(
-        answer
-            .header("x-request-id")
-            .is_some_and(|id| !id.is_empty()),
-        "M-08"
-    );
-    assert!(
-        answer
-            .header("x-correlation-id")
-            .is_some_and(|id| !id.is_empty()),
+        answer.header("x-correlation-id").is_some_and(|id| !id.is_empty()),
         "M-08"
     );
 }
@@ -278,10 +226,7 @@ async fn bad_pages_are_refused_and_odd_ones_served(database: Database) {
         .await
         .unwrap();
     }
-    let url = emsp
-        .platform
-        .hub_endpoint("cdrs", InterfaceRole::Sender)
-        .unwrap();
+    let url = emsp.platform.hub_endpoint("cdrs", InterfaceRole::Sender).unwrap();
     let ask = async |query: &str| emsp.get(&format!("{url}?{query}")).await.unwrap();
     for bad in [
         "limit=0",
@@ -322,10 +267,7 @@ async fn bad_pages_are_refused_and_odd_ones_served(database: Database) {
             "{odd}"
         );
         if expected == 0 {
-            assert!(
-                answer.header("link").is_none(),
-                "{odd}: no next page (P-09)"
-            );
+            assert!(answer.header("link").is_none(), "{odd}: no next page (P-09)");
         }
     }
     let by_offset = ask("offset=1&limit=1").await;
@@ -352,18 +294,8 @@ async fn the_shape_of_a_path_does_not_matter(database: Database) {
         "/ocpi/2.2",
         "/ocpi/2.2.1/credentials/",
     ] {
-        let answer = send(
-            "GET",
-            &format!("{}{path}", hub.url),
-            &[("authorization", &token)],
-            b"",
-        )
-        .await;
-        assert_eq!(
-            (answer.status, envelope(&answer).status_code.0),
-            (200, 1000),
-            "{path}"
-        );
+        let answer = send("GET", &format!("{}{path}", hub.url), &[("authorization", &token)], b"").await;
+        assert_eq!((answer.status, envelope(&answer).status_code.0), (200, 1000), "{path}");
     }
     // The header's name and scheme in any case, Base64 without padding (T-08, D-01).
     let bare = token.trim_end_matches('=').replace("Token", "tOKEN");

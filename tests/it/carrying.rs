@@ -54,26 +54,15 @@ async fn a_billable_cdr_arrives_octet_by_octet_as_posted(database: Database) {
         .unwrap();
     assert!(reply.accepted(), "{reply:?}");
     assert_eq!(reply.header("x-request-id"), Some("request-1"), "M-05");
-    assert_eq!(
-        reply.header("x-correlation-id"),
-        Some("correlation-1"),
-        "M-05"
-    );
+    assert_eq!(reply.header("x-correlation-id"), Some("correlation-1"), "M-05");
 
     let got = emsp.platform.got_cdrs();
     assert_eq!(got.len(), 1);
     assert_eq!(got[0].text(), body);
     assert_eq!(got[0].header("truewatt-metering"), Some("VERIFIED"));
-    assert_eq!(
-        got[0].header("x-correlation-id"),
-        Some("correlation-1"),
-        "M-04"
-    );
+    assert_eq!(got[0].header("x-correlation-id"), Some("correlation-1"), "M-04");
     assert_ne!(got[0].header("x-request-id"), Some("request-1"), "M-03");
-    assert_eq!(
-        got[0].query, "tenant=7",
-        "the endpoint's own query stays (U-04)"
-    );
+    assert_eq!(got[0].query, "tenant=7", "the endpoint's own query stays (U-04)");
     assert_eq!(
         hub.cdr_body(&cpo.party, "C-1").await,
         body.trim(),
@@ -110,22 +99,13 @@ async fn a_cdr_that_is_not_billable_differs_by_exactly_the_marker(database: Data
         "INVALID",
         "SIGNATURE_MISMATCH",
     );
-    assert_eq!(
-        hub.cdr_body(&cpo.party, "C-1").await,
-        body.trim(),
-        "kept as posted"
-    );
+    assert_eq!(hub.cdr_body(&cpo.party, "C-1").await, body.trim(), "kept as posted");
 
     let marker: Value = serde_json::from_str(&got.marker().unwrap()).unwrap();
     assert_eq!(marker["billable"], false);
     for reader in [&cpo.platform, &emsp.platform] {
         let report = reader
-            .call(
-                Method::GET,
-                marker["report_url"].as_str().unwrap(),
-                &[],
-                None,
-            )
+            .call(Method::GET, marker["report_url"].as_str().unwrap(), &[], None)
             .await
             .unwrap();
         let report: Value = serde_json::from_slice(&report.body).unwrap();
@@ -135,10 +115,9 @@ async fn a_cdr_that_is_not_billable_differs_by_exactly_the_marker(database: Data
         );
     }
 
-    let marked = cpo.cdr("C-2", &emsp.party, &charge(1_000)).with(
-        "metering_validation",
-        r#"{"status":"VERIFIED","billable":true}"#,
-    );
+    let marked = cpo
+        .cdr("C-2", &emsp.party, &charge(1_000))
+        .with("metering_validation", r#"{"status":"VERIFIED","billable":true}"#);
     assert_eq!(
         cpo.post_cdr(&marked).await.unwrap().code,
         Some(2001),
@@ -174,9 +153,7 @@ async fn every_kind_of_doubt_has_its_own_verdict(database: Database) {
     let (cpo, emsp) = (hub.cpo("DE/ABC").await, hub.emsp("DE/EMS").await);
     let stranger = hub.cpo_with("DE/STR", Keys::Unknown).await;
     let to = &emsp.party;
-    let verdict = async |id: &str,
-                         who: &truewatt::sandbox::SandboxCpo,
-                         draft: &truewatt::sandbox::CdrDraft| {
+    let verdict = async |id: &str, who: &truewatt::sandbox::SandboxCpo, draft: &truewatt::sandbox::CdrDraft| {
         assert!(who.post_cdr(draft).await.unwrap().accepted(), "{id}");
         let seen = hub.cdr(&who.party, id).await;
         (
@@ -186,17 +163,11 @@ async fn every_kind_of_doubt_has_its_own_verdict(database: Database) {
     };
 
     let good = cpo.cdr("GOOD", to, &charge(10_001));
-    assert_eq!(
-        verdict("GOOD", &cpo, &good).await,
-        ("VERIFIED".to_owned(), true)
-    );
+    assert_eq!(verdict("GOOD", &cpo, &good).await, ("VERIFIED".to_owned(), true));
 
     let mut single = cpo.cdr("SINGLE", to, &charge(10_002));
     single.signed = Some(cpo.meter.single(&charge(10_002)));
-    assert_eq!(
-        verdict("SINGLE", &cpo, &single).await,
-        ("VERIFIED".to_owned(), true)
-    );
+    assert_eq!(verdict("SINGLE", &cpo, &single).await, ("VERIFIED".to_owned(), true));
 
     let mut keyless = cpo.cdr("KEYLESS", to, &charge(10_003));
     keyless.signed = keyless.signed.map(|signed| signed.without_key());
@@ -215,10 +186,7 @@ async fn every_kind_of_doubt_has_its_own_verdict(database: Database) {
     let other = foreign_meter(cpo.meter.serial(), cpo.meter.evse_id());
     let mut foreign = cpo.cdr("FOREIGN", to, &charge(10_005));
     foreign.signed = Some(other.pair(&charge(10_005)));
-    assert_eq!(
-        verdict("FOREIGN", &cpo, &foreign).await,
-        ("INVALID".to_owned(), false)
-    );
+    assert_eq!(verdict("FOREIGN", &cpo, &foreign).await, ("INVALID".to_owned(), false));
 
     let inflated = cpo
         .cdr("INFLATED", to, &charge(10_006))
@@ -303,27 +271,17 @@ async fn another_body_under_the_same_id_is_refused_until_the_receiver_rejects(da
         .to_owned();
     let other = first.clone().with("remark", "\"something else\"");
     assert_eq!(cpo.post_cdr(&other).await.unwrap().code, Some(2001));
-    let lower_case = first
-        .clone()
-        .renamed("c-1")
-        .with("remark", "\"something else\"");
+    let lower_case = first.clone().renamed("c-1").with("remark", "\"something else\"");
     assert_eq!(
         cpo.post_cdr(&lower_case).await.unwrap().code,
         Some(2001),
         "ids are compared without case (T-42)"
     );
-    assert_eq!(
-        hub.cdr_body(&cpo.party, "C-1").await,
-        first.json(),
-        "nothing changed"
-    );
+    assert_eq!(hub.cdr_body(&cpo.party, "C-1").await, first.json(), "nothing changed");
     // Equal as JSON values, written differently.
     let reordered: Value = serde_json::from_str(&first.json()).unwrap();
     let again = cpo
-        .post_body(
-            reordered.to_string().as_bytes(),
-            &To::Party(emsp.party.clone()),
-        )
+        .post_body(reordered.to_string().as_bytes(), &To::Party(emsp.party.clone()))
         .await
         .unwrap();
     assert!(again.accepted(), "{again:?}");
@@ -377,12 +335,8 @@ async fn a_caller_who_hangs_up_changes_nothing(database: Database) {
 
     // In the middle of the body: never asked for.
     let half = cpo.cdr("HALF", &emsp.party, &charge(1_000));
-    let (mut connection, octets) =
-        plain_http::open("POST", &url, &headers, half.json().as_bytes()).await;
-    connection
-        .write(&octets[..octets.len() - 100])
-        .await
-        .unwrap();
+    let (mut connection, octets) = plain_http::open("POST", &url, &headers, half.json().as_bytes()).await;
+    connection.write(&octets[..octets.len() - 100]).await.unwrap();
     drop(connection);
 
     // After the body, while the receiver still thinks: the work goes on.
@@ -391,8 +345,7 @@ async fn a_caller_who_hangs_up_changes_nothing(database: Database) {
         Behaviour::Slow(std::time::Duration::from_millis(500)),
     );
     let whole = cpo.cdr("WHOLE", &emsp.party, &charge(1_001));
-    let (mut connection, octets) =
-        plain_http::open("POST", &url, &headers, whole.json().as_bytes()).await;
+    let (mut connection, octets) = plain_http::open("POST", &url, &headers, whole.json().as_bytes()).await;
     connection.write(&octets).await.unwrap();
     let arrived = async {
         while hub.cdrs().await.is_empty() {
@@ -404,8 +357,7 @@ async fn a_caller_who_hangs_up_changes_nothing(database: Database) {
         .unwrap();
     drop(connection);
 
-    hub.wait_for_delivery(&cpo.party, "WHOLE", "delivered")
-        .await;
+    hub.wait_for_delivery(&cpo.party, "WHOLE", "delivered").await;
     assert_eq!(emsp.platform.got_cdrs().len(), 1);
     assert_eq!(hub.operator("GET", "/cdrs/DE/ABC/HALF", None).await.0, 404);
 }
@@ -419,17 +371,10 @@ async fn a_signed_block_serves_one_cdr_until_it_is_credited(database: Database) 
     let replayed = original.clone().renamed("C-2");
     let reply = cpo.post_cdr(&replayed).await.unwrap();
     assert!(
-        reply
-            .message
-            .clone()
-            .unwrap_or_default()
-            .contains("REPLAYED_RECORD"),
+        reply.message.clone().unwrap_or_default().contains("REPLAYED_RECORD"),
         "{reply:?}"
     );
-    assert_eq!(
-        hub.cdr(&cpo.party, "C-2").await["metering_status"],
-        "INVALID"
-    );
+    assert_eq!(hub.cdr(&cpo.party, "C-2").await["metering_status"], "INVALID");
     let credit = original.clone().credited_by("C-1-X");
     assert!(cpo.post_cdr(&credit).await.unwrap().accepted());
     assert_eq!(
@@ -437,12 +382,7 @@ async fn a_signed_block_serves_one_cdr_until_it_is_credited(database: Database) 
         "VERIFIED",
         "a credit CDR brings the same records"
     );
-    assert!(
-        cpo.post_cdr(&original.renamed("C-3"))
-            .await
-            .unwrap()
-            .accepted()
-    );
+    assert!(cpo.post_cdr(&original.renamed("C-3")).await.unwrap().accepted());
     assert_eq!(
         hub.cdr(&cpo.party, "C-3").await["metering_status"],
         "VERIFIED",
@@ -474,10 +414,7 @@ async fn without_an_addressee_the_token_decides(database: Database) {
     );
     let nobody = cpo.cdr("NOBODY", &party("NL/XXX"), &charge(1_002));
     assert_eq!(
-        cpo.post_body(nobody.json().as_bytes(), &To::Open)
-            .await
-            .unwrap()
-            .code,
+        cpo.post_body(nobody.json().as_bytes(), &To::Open).await.unwrap().code,
         Some(4001)
     );
     assert_eq!(cpo.post_cdr(&nobody).await.unwrap().code, Some(4001));
@@ -532,22 +469,14 @@ async fn the_location_leads_to_the_receiver_and_only_for_who_posted(database: Da
         let before = emsp.platform.got().len();
         let read = cpo.read_back(&location).await.unwrap();
         assert!(read.accepted(), "{temper:?}: {read:?}");
-        assert_eq!(
-            read.data.as_deref(),
-            Some(draft.json().as_str()),
-            "{temper:?}"
-        );
+        assert_eq!(read.data.as_deref(), Some(draft.json().as_str()), "{temper:?}");
         let asked = emsp.platform.got().len() > before;
         assert_eq!(
             asked,
             temper != Behaviour::NoLocation,
             "{temper:?}: the receiver's URL is asked when it gave one"
         );
-        assert_eq!(
-            stranger.read_back(&location).await.unwrap().http,
-            404,
-            "CDR-06"
-        );
+        assert_eq!(stranger.read_back(&location).await.unwrap().http, 404, "CDR-06");
         assert_eq!(emsp.get(&location).await.unwrap().http, 404, "CDR-06");
     }
 }
@@ -577,10 +506,7 @@ async fn version_2_2_leaves_the_payer_to_the_headers(database: Database) {
     assert_eq!(emsp.platform.got_cdrs()[0].text(), draft.json());
     let lost = draft.renamed("C-2");
     assert_eq!(
-        cpo.post_body(lost.json().as_bytes(), &To::Open)
-            .await
-            .unwrap()
-            .code,
+        cpo.post_body(lost.json().as_bytes(), &To::Open).await.unwrap().code,
         Some(4001)
     );
 }

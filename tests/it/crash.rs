@@ -52,13 +52,7 @@ async fn what_was_answered_survives_every_death_and_nothing_is_stored_twice(data
 
 fn drafts(cpo: &SandboxCpo, emsp: &SandboxEmsp, round: usize) -> Vec<CdrDraft> {
     (0..48)
-        .map(|number| {
-            cpo.cdr(
-                &format!("C-{round}-{number}"),
-                &emsp.party,
-                &charge(10_000 + number),
-            )
-        })
+        .map(|number| cpo.cdr(&format!("C-{round}-{number}"), &emsp.party, &charge(10_000 + number)))
         .collect()
 }
 
@@ -134,11 +128,7 @@ async fn repeat_unanswered(
 ) -> HashMap<String, Reply> {
     for draft in batch {
         let again = cpo.post_cdr(draft).await.unwrap();
-        assert!(
-            again.accepted(),
-            "{} after the restart: {again:?}",
-            draft.id
-        );
+        assert!(again.accepted(), "{} after the restart: {again:?}", draft.id);
         if let Some(before) = answered.insert(draft.id.clone(), again.clone()) {
             assert_eq!(
                 before.header("location"),
@@ -160,10 +150,7 @@ async fn everything_answered_is_delivered(
     let all_there = emsp
         .platform
         .wait_for_cdrs(Duration::from_secs(30), |got| {
-            let ids: HashSet<_> = got
-                .iter()
-                .filter_map(truewatt::sandbox::Got::object_id)
-                .collect();
+            let ids: HashSet<_> = got.iter().filter_map(truewatt::sandbox::Got::object_id).collect();
             posted.keys().all(|id| ids.contains(id))
         })
         .await;
@@ -174,11 +161,7 @@ async fn everything_answered_is_delivered(
     );
     for got in emsp.platform.got_cdrs() {
         let id = got.object_id().unwrap();
-        assert_eq!(
-            got.text(),
-            posted[&id].json(),
-            "{id} arrived with other octets"
-        );
+        assert_eq!(got.text(), posted[&id].json(), "{id} arrived with other octets");
     }
 }
 
@@ -191,10 +174,7 @@ async fn nothing_is_stored_twice(
     let started = Instant::now();
     let kept = loop {
         let items = hub.cdrs().await;
-        let open: Vec<_> = items
-            .iter()
-            .filter(|item| item["delivery"] != "delivered")
-            .collect();
+        let open: Vec<_> = items.iter().filter(|item| item["delivery"] != "delivered").collect();
         if open.is_empty() {
             break items;
         }
@@ -221,10 +201,7 @@ async fn nothing_is_stored_twice(
                 .to_owned()
         })
         .collect();
-    for (who, ids) in [
-        ("the operator's list", kept),
-        ("the provider's list", listed),
-    ] {
+    for (who, ids) in [("the operator's list", kept), ("the provider's list", listed)] {
         let once: HashSet<_> = ids.iter().collect();
         assert_eq!(once.len(), ids.len(), "{when:?}: {who} has a CDR twice");
         assert_eq!(

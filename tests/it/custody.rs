@@ -41,17 +41,9 @@ async fn whatever_is_no_answer_leaves_the_cdr_in_custody_until_there_is_one(data
     for (number, temper) in tempers.into_iter().enumerate() {
         let id = format!("C-{number}");
         emsp.platform.behave_once(Door::CdrReceiver, temper.clone());
-        let draft = cpo.cdr(
-            &id,
-            &emsp.party,
-            &charge(1_000 + i64::try_from(number).unwrap()),
-        );
+        let draft = cpo.cdr(&id, &emsp.party, &charge(1_000 + i64::try_from(number).unwrap()));
         let reply = cpo.post_cdr(&draft).await.unwrap();
-        assert_eq!(
-            (reply.http, reply.code),
-            (201, Some(1000)),
-            "{temper:?}: {reply:?}"
-        );
+        assert_eq!((reply.http, reply.code), (201, Some(1000)), "{temper:?}: {reply:?}");
         assert!(
             reply
                 .message
@@ -62,10 +54,7 @@ async fn whatever_is_no_answer_leaves_the_cdr_in_custody_until_there_is_one(data
         );
         assert!(reply.header("location").is_some(), "{temper:?}");
         hub.wait_for_delivery(&cpo.party, &id, "delivered").await;
-        let attempts = hub.cdr(&cpo.party, &id).await["attempts"]
-            .as_array()
-            .unwrap()
-            .len();
+        let attempts = hub.cdr(&cpo.party, &id).await["attempts"].as_array().unwrap().len();
         assert!(
             attempts >= 2,
             "{temper:?}: the operator sees both attempts, not {attempts}"
@@ -88,17 +77,13 @@ async fn while_the_receiver_is_down_cdrs_wait_and_arrive_when_it_is_back(databas
     for draft in &drafts {
         let reply = cpo.post_cdr(draft).await.unwrap();
         assert_eq!((reply.http, reply.code), (201, Some(1000)), "{reply:?}");
-        assert_eq!(
-            hub.cdr(&cpo.party, &draft.id).await["delivery"],
-            "in_custody"
-        );
+        assert_eq!(hub.cdr(&cpo.party, &draft.id).await["delivery"], "in_custody");
         let duties = hub.operator_ok("GET", "/duties?state=owed", None).await;
         assert!(!duties["items"].as_array().unwrap().is_empty());
     }
     emsp.platform.come_back().unwrap();
     for draft in &drafts {
-        hub.wait_for_delivery(&cpo.party, &draft.id, "delivered")
-            .await;
+        hub.wait_for_delivery(&cpo.party, &draft.id, "delivered").await;
     }
     assert_eq!(emsp.platform.got_cdrs().len(), 5, "each once");
     assert!(
@@ -124,11 +109,7 @@ async fn a_rejection_closes_the_case_whatever_the_http_status(database: Database
             },
         );
         let reply = cpo
-            .post_cdr(&cpo.cdr(
-                &id,
-                &emsp.party,
-                &charge(1_000 + i64::try_from(number).unwrap()),
-            ))
+            .post_cdr(&cpo.cdr(&id, &emsp.party, &charge(1_000 + i64::try_from(number).unwrap())))
             .await
             .unwrap();
         assert_eq!(
@@ -138,11 +119,7 @@ async fn a_rejection_closes_the_case_whatever_the_http_status(database: Database
         assert_eq!(hub.cdr(&cpo.party, &id).await["delivery"], "rejected");
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        emsp.platform.got_cdrs().len(),
-        4,
-        "never carried again by itself"
-    );
+    assert_eq!(emsp.platform.got_cdrs().len(), 4, "never carried again by itself");
 }
 
 async fn without_a_receiver_interface_the_cdr_is_kept_for_pull(database: Database) {
@@ -174,8 +151,7 @@ async fn without_custody_the_caller_hears_4002_or_4003_and_may_try_again(databas
     emsp.platform.go_away().await.unwrap();
     assert_eq!(cpo.post_cdr(&draft).await.unwrap().code, Some(4003));
     emsp.platform.come_back().unwrap();
-    emsp.platform
-        .behave_once(Door::CdrReceiver, Behaviour::Stall);
+    emsp.platform.behave_once(Door::CdrReceiver, Behaviour::Stall);
     assert_eq!(cpo.post_cdr(&draft).await.unwrap().code, Some(4002));
     assert!(
         emsp.pull("").await.unwrap().objects.is_empty(),

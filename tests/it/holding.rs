@@ -24,18 +24,12 @@ async fn a_held_cdr_is_invisible_to_its_emsp(database: Database) {
     // design.md 3.6.3
     let hub = Hub::start(&database).await;
     let cpo = hub.cpo("DE/ABC").await;
-    let (emsp, _) = hub
-        .emsp_with("DE/EMS", json!({"invalid_cdrs": "hold"}))
-        .await;
+    let (emsp, _) = hub.emsp_with("DE/EMS", json!({"invalid_cdrs": "hold"})).await;
     let draft = forged(cpo.cdr("C-1", &emsp.party, &charge(1_000)));
     let reply = cpo.post_cdr(&draft).await.unwrap();
     assert_eq!((reply.http, reply.code), (201, Some(1000)));
     assert!(
-        reply
-            .message
-            .clone()
-            .unwrap_or_default()
-            .contains("held: not verified"),
+        reply.message.clone().unwrap_or_default().contains("held: not verified"),
         "{reply:?}"
     );
     assert_eq!(hub.cdr(&cpo.party, "C-1").await["delivery"], "held");
@@ -43,25 +37,14 @@ async fn a_held_cdr_is_invisible_to_its_emsp(database: Database) {
     assert!(emsp.pull("").await.unwrap().objects.is_empty());
     let report = format!("{}/partner/v1/cdrs/DE/ABC/C-1/report", hub.url);
     assert_eq!(emsp.get(&report).await.unwrap().http, 404);
+    assert_eq!(emsp.get(reply.header("location").unwrap()).await.unwrap().http, 404);
     assert_eq!(
-        emsp.get(reply.header("location").unwrap())
-            .await
-            .unwrap()
-            .http,
-        404
-    );
-    assert_eq!(
-        cpo.platform
-            .call(Method::GET, &report, &[], None)
-            .await
-            .unwrap()
-            .http,
+        cpo.platform.call(Method::GET, &report, &[], None).await.unwrap().http,
         200,
         "its sender may know why"
     );
 
-    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/release", None)
-        .await;
+    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/release", None).await;
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
     assert_eq!(emsp.platform.got_cdrs().len(), 1);
     assert!(
@@ -71,9 +54,7 @@ async fn a_held_cdr_is_invisible_to_its_emsp(database: Database) {
     assert_eq!(emsp.get(&report).await.unwrap().http, 200);
 }
 
-async fn what_was_held_for_a_week_is_found_by_a_crawl_from_the_day_of_its_release(
-    database: Database,
-) {
+async fn what_was_held_for_a_week_is_found_by_a_crawl_from_the_day_of_its_release(database: Database) {
     // design.md 3.6.7; P-02
     let hub = Hub::start_with(&database, &[("metering.invalid_cdrs", "hold")]).await;
     let (cpo, emsp) = (hub.cpo("DE/ABC").await, hub.emsp("DE/EMS").await);
@@ -81,11 +62,9 @@ async fn what_was_held_for_a_week_is_found_by_a_crawl_from_the_day_of_its_releas
     let draft = forged(cpo.cdr("C-1", &emsp.party, &charge_ending(week_ago, 1_000)));
     assert!(cpo.post_cdr(&draft).await.unwrap().accepted());
     let before_release = now() - TimeDelta::seconds(1);
-    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/release", None)
-        .await;
+    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/release", None).await;
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
-    let at =
-        |instant: chrono::DateTime<chrono::Utc>| instant.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let at = |instant: chrono::DateTime<chrono::Utc>| instant.to_rfc3339_opts(SecondsFormat::Secs, true);
     let crawl = async |query: String| emsp.pull(&query).await.unwrap().objects.len();
     assert_eq!(
         crawl(format!("date_from={}", at(before_release))).await,
@@ -127,8 +106,7 @@ async fn a_recheck_that_verifies_releases_by_itself(database: Database) {
         (&json!("UNVERIFIABLE"), &json!("held"))
     );
     hub.register_key(&cpo.meter, &cpo.party).await;
-    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/recheck", None)
-        .await;
+    hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/recheck", None).await;
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
     let seen = hub.cdr(&cpo.party, "C-1").await;
     let verdicts = seen["reports"].as_array().unwrap().len();
@@ -152,11 +130,7 @@ async fn a_rejected_cdr_leaves_its_id_free(database: Database) {
     let reply = cpo.post_cdr(&forged(genuine.clone())).await.unwrap();
     assert_eq!(reply.code, Some(2001));
     assert!(
-        reply
-            .message
-            .clone()
-            .unwrap_or_default()
-            .contains("SIGNATURE_MISMATCH"),
+        reply.message.clone().unwrap_or_default().contains("SIGNATURE_MISMATCH"),
         "{reply:?}"
     );
     assert_eq!(hub.operator("GET", "/cdrs/DE/ABC/C-1", None).await.0, 404);
@@ -165,8 +139,5 @@ async fn a_rejected_cdr_leaves_its_id_free(database: Database) {
         cpo.post_cdr(&genuine).await.unwrap().accepted(),
         "the id is free, and so are the records"
     );
-    assert_eq!(
-        hub.cdr(&cpo.party, "C-1").await["metering_status"],
-        "VERIFIED"
-    );
+    assert_eq!(hub.cdr(&cpo.party, "C-1").await["metering_status"], "VERIFIED");
 }

@@ -42,9 +42,7 @@ async fn secrets_and_drivers_are_in_no_log_line(database: Database) {
     emsp.platform.go_away().await.unwrap();
     let draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
     cpo.post_cdr(&draft).await.unwrap();
-    cpo.post_body(b"{\"id\":\"broken\"", &To::Open)
-        .await
-        .unwrap();
+    cpo.post_body(b"{\"id\":\"broken\"", &To::Open).await.unwrap();
     emsp.platform.come_back().unwrap();
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
     let said = hub.said();
@@ -53,10 +51,7 @@ async fn secrets_and_drivers_are_in_no_log_line(database: Database) {
         ("a token of the provider", emsp.platform.token().unwrap()),
         ("a driver's card", draft.token_uid.clone()),
         ("a contract", draft.contract_id.clone()),
-        (
-            "the operator's own token",
-            "story-operator-token-1f6c2a".to_owned(),
-        ),
+        ("the operator's own token", "story-operator-token-1f6c2a".to_owned()),
     ] {
         assert!(!said.contains(&secret), "{what} is in the log");
     }

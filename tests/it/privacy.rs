@@ -27,11 +27,7 @@ async fn a_provider_never_sees_anothers_cdrs(database: Database) {
     let mut location = String::new();
     for number in 0..5 {
         let reply = cpo
-            .post_cdr(&cpo.cdr(
-                &format!("C-{number}"),
-                &owner.party,
-                &charge(1_000 + number),
-            ))
+            .post_cdr(&cpo.cdr(&format!("C-{number}"), &owner.party, &charge(1_000 + number)))
             .await
             .unwrap();
         location = reply.header("location").unwrap().to_owned();
@@ -47,10 +43,7 @@ async fn a_provider_never_sees_anothers_cdrs(database: Database) {
     // A page link lent to the owner opens nothing of the owner's to anybody else (P-13).
     let page = truewatt::ocpi::page::next_of(mine.pages[0].header("link").unwrap()).unwrap();
     let stolen = curious.get(&page).await.unwrap();
-    assert!(
-        !String::from_utf8_lossy(&stolen.body).contains("C-2"),
-        "{stolen:?}"
-    );
+    assert!(!String::from_utf8_lossy(&stolen.body).contains("C-2"), "{stolen:?}");
     for path in ["report", "delivery"] {
         let url = format!("{}/partner/v1/cdrs/DE/ABC/C-0/{path}", hub.url);
         assert_eq!(owner.get(&url).await.unwrap().http, 200, "{path}");
@@ -58,10 +51,7 @@ async fn a_provider_never_sees_anothers_cdrs(database: Database) {
     }
     assert_eq!(curious.get(&location).await.unwrap().http, 404);
     let reports = curious
-        .get(&format!(
-            "{}/partner/v1/reports?since=2000-01-01T00:00:00Z",
-            hub.url
-        ))
+        .get(&format!("{}/partner/v1/reports?since=2000-01-01T00:00:00Z", hub.url))
         .await
         .unwrap();
     assert!(!String::from_utf8_lossy(&reports.body).contains("C-0"));
@@ -86,10 +76,7 @@ async fn two_providers_on_one_platform_each_read_their_own(database: Database) {
         );
         assert!(cpo.post_cdr(&draft).await.unwrap().accepted());
     }
-    let url = both
-        .platform
-        .hub_endpoint("cdrs", InterfaceRole::Sender)
-        .unwrap();
+    let url = both.platform.hub_endpoint("cdrs", InterfaceRole::Sender).unwrap();
     for (id, other) in [("DE/EM1", "C-DE-EM2"), ("DE/EM2", "C-DE-EM1")] {
         let list = both
             .platform
@@ -106,10 +93,7 @@ async fn an_operator_speaks_only_for_itself(database: Database) {
     let hub = Hub::start(&database).await;
     let (cpo, emsp) = (hub.cpo("DE/ABC").await, hub.emsp("DE/EMS").await);
     let impostor = hub.cpo_with("DE/IMP", Keys::Unknown).await;
-    let url = impostor
-        .platform
-        .hub_endpoint("cdrs", InterfaceRole::Receiver)
-        .unwrap();
+    let url = impostor.platform.hub_endpoint("cdrs", InterfaceRole::Receiver).unwrap();
     let stolen = cpo.cdr("C-1", &emsp.party, &charge(1_000)).json();
     let post = async |from: &str| -> Reply {
         impostor
@@ -130,15 +114,8 @@ async fn an_operator_speaks_only_for_itself(database: Database) {
         "from another platform's party (R-06)"
     );
     let foreign_body = post("DE/IMP").await;
-    assert_eq!(
-        foreign_body.code,
-        Some(2001),
-        "a body of another party than from"
-    );
-    let provider = emsp
-        .platform
-        .hub_endpoint("cdrs", InterfaceRole::Receiver)
-        .unwrap();
+    assert_eq!(foreign_body.code, Some(2001), "a body of another party than from");
+    let provider = emsp.platform.hub_endpoint("cdrs", InterfaceRole::Receiver).unwrap();
     let wrong_role = emsp
         .platform
         .call(
@@ -149,11 +126,7 @@ async fn an_operator_speaks_only_for_itself(database: Database) {
         )
         .await
         .unwrap();
-    assert_eq!(
-        wrong_role.code,
-        Some(2001),
-        "from has no CPO role: {wrong_role:?}"
-    );
+    assert_eq!(wrong_role.code, Some(2001), "from has no CPO role: {wrong_role:?}");
     assert!(emsp.platform.got_cdrs().is_empty(), "nothing was forwarded");
     assert!(hub.cdrs().await.is_empty(), "nothing was kept");
 }
@@ -165,10 +138,7 @@ async fn a_suspended_platform_is_turned_away_and_not_called(database: Database) 
     let (emsp, platform) = hub.emsp_with("DE/EMS", json!({})).await;
     hub.operator_ok("POST", &format!("/platforms/{platform}/suspend"), None)
         .await;
-    let url = emsp
-        .platform
-        .hub_endpoint("cdrs", InterfaceRole::Sender)
-        .unwrap();
+    let url = emsp.platform.hub_endpoint("cdrs", InterfaceRole::Sender).unwrap();
     let turned_away = emsp.get(&url).await.unwrap();
     assert_eq!((turned_away.http, turned_away.code), (403, Some(2000)));
     let draft = cpo.cdr("C-1", &emsp.party, &charge(1_000));
@@ -188,13 +158,8 @@ async fn the_operator_api_opens_to_the_operator_only(database: Database) {
         truewatt::ocpi::headers::TokenForm::Base64,
     );
     for authorization in ["", "Bearer", "Bearer wrong", "Basic eDp5", partner.as_str()] {
-        let answer =
-            crate::world::plain_http::send("GET", &url, &[("authorization", authorization)], b"")
-                .await;
+        let answer = crate::world::plain_http::send("GET", &url, &[("authorization", authorization)], b"").await;
         assert_eq!(answer.status, 401, "{authorization:?}");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/problem+json")
-        );
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     }
 }

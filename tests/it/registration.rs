@@ -41,10 +41,7 @@ async fn a_party_registers_at_the_hub(database: Database) {
             .find(|item| item["party_id"] == id.party_id())
             .unwrap()
             .clone();
-        assert_eq!(
-            (&item["status"], &item["role"]),
-            (&json!("CONNECTED"), &json!("EMSP"))
-        );
+        assert_eq!((&item["status"], &item["role"]), (&json!("CONNECTED"), &json!("EMSP")));
     }
 }
 
@@ -69,9 +66,7 @@ async fn the_hub_registers_at_a_party(database: Database) {
         )
         .await
         .unwrap();
-        let planned = hub
-            .plan_platform("Host", &host.plan().parties, json!({}))
-            .await;
+        let planned = hub.plan_platform("Host", &host.plan().parties, json!({})).await;
         let token_a = host.invite();
         let registration = json!({"versions_url": host.versions_url(), "token_a": token_a});
         let path = format!("/platforms/{}/register", planned["id"].as_str().unwrap());
@@ -94,9 +89,7 @@ async fn a_failed_handshake_changes_nothing_and_can_be_repeated(database: Databa
     let guest = SandboxParty::start(Plan::emsp("Provider", party("DE/EMS")), clock())
         .await
         .unwrap();
-    let planned = hub
-        .plan_platform("Provider", &guest.plan().parties, json!({}))
-        .await;
+    let planned = hub.plan_platform("Provider", &guest.plan().parties, json!({})).await;
     let (url, token_a) = (
         planned["versions_url"].as_str().unwrap(),
         planned["token_a"].as_str().unwrap(),
@@ -110,19 +103,11 @@ async fn a_failed_handshake_changes_nothing_and_can_be_repeated(database: Databa
         ] {
             guest.behave_once(door, temper.clone());
             match guest.register_at(url, token_a).await {
-                Err(SandboxError::Refused {
-                    code: Some(3001), ..
-                }) => {}
-                other => panic!(
-                    "{door:?} answering {temper:?}: 3001 was expected (CR-28), not {other:?}"
-                ),
+                Err(SandboxError::Refused { code: Some(3001), .. }) => {}
+                other => panic!("{door:?} answering {temper:?}: 3001 was expected (CR-28), not {other:?}"),
             }
             let platform = hub
-                .operator_ok(
-                    "GET",
-                    &format!("/platforms/{}", planned["id"].as_str().unwrap()),
-                    None,
-                )
+                .operator_ok("GET", &format!("/platforms/{}", planned["id"].as_str().unwrap()), None)
                 .await;
             assert_eq!(platform["status"], "PLANNED");
         }
@@ -146,10 +131,7 @@ async fn a_renewed_token_replaces_the_old_one(database: Database) {
     let header = truewatt::ocpi::headers::authorization(&old, TokenForm::Base64);
     let url = emsp.platform.hub_versions_url().unwrap();
     let answer = plain_http::send("GET", &url, &[("authorization", &header)], b"").await;
-    assert_eq!(
-        answer.status, 401,
-        "the first use of the new token ends the old one"
-    );
+    assert_eq!(answer.status, 401, "the first use of the new token ends the old one");
     let cpo = hub.cpo("DE/ABC").await;
     cpo.post_cdr(&cpo.cdr("C-1", &emsp.party, &charge(1_000)))
         .await
@@ -159,12 +141,7 @@ async fn a_renewed_token_replaces_the_old_one(database: Database) {
         1,
         "and the hub calls with the new one of ours (CR-36)"
     );
-    assert!(
-        emsp.platform
-            .got_cdrs()
-            .iter()
-            .all(|got| got.answered == 201)
-    );
+    assert!(emsp.platform.got_cdrs().iter().all(|got| got.answered == 201));
 }
 
 async fn who_left_is_not_called_and_can_come_again(database: Database) {
@@ -214,19 +191,10 @@ async fn nobody_registers_a_party_it_was_not_invited_for(database: Database) {
         )
         .await;
     assert!(
-        matches!(
-            refused,
-            Err(SandboxError::Refused {
-                code: Some(2001),
-                ..
-            })
-        ),
+        matches!(refused, Err(SandboxError::Refused { code: Some(2001), .. })),
         "{refused:?}"
     );
-    assert!(
-        honest.pull("").await.is_ok(),
-        "the existing registration is untouched"
-    );
+    assert!(honest.pull("").await.is_ok(), "the existing registration is untouched");
 }
 
 async fn several_parties_share_one_platform(database: Database) {

@@ -49,9 +49,7 @@ impl Plan {
         let (_, after) = document
             .split_once("\n```rooms\n")
             .ok_or("there is no block ```rooms")?;
-        let (block, _) = after
-            .split_once("\n```")
-            .ok_or("the block ```rooms has no end")?;
+        let (block, _) = after.split_once("\n```").ok_or("the block ```rooms has no end")?;
         Plan::read(block)
     }
 
@@ -59,30 +57,22 @@ impl Plan {
     pub fn read(block: &str) -> Result<Plan, String> {
         let mut plan = Plan::default();
         for statement in statements(block) {
-            plan.add(&statement)
-                .map_err(|why| format!("{why}: {statement}"))?;
+            plan.add(&statement).map_err(|why| format!("{why}: {statement}"))?;
         }
         plan.check()?;
         Ok(plan)
     }
 
     fn add(&mut self, statement: &str) -> Result<(), &'static str> {
-        let (kind, rest) = statement
-            .split_once(' ')
-            .ok_or("a statement is more than one word")?;
+        let (kind, rest) = statement.split_once(' ').ok_or("a statement is more than one word")?;
         match kind {
-            "floor" => self
-                .floors
-                .push(words(rest).map(|word| Room::read(&word)).collect()),
+            "floor" => self.floors.push(words(rest).map(|word| Room::read(&word)).collect()),
             "arrow" => {
                 let (from, to) = rest.split_once("->").ok_or("an arrow is drawn `a -> b`")?;
-                self.arrows
-                    .push((from.trim().to_owned(), to.trim().to_owned()));
+                self.arrows.push((from.trim().to_owned(), to.trim().to_owned()));
             }
             "beside" => {
-                let (name, rest) = rest
-                    .split_once(": uses ")
-                    .ok_or("`beside NAME: uses …; used by …`")?;
+                let (name, rest) = rest.split_once(": uses ").ok_or("`beside NAME: uses …; used by …`")?;
                 let (uses, used_by) = rest
                     .split_once("; used by ")
                     .ok_or("`beside NAME: uses …; used by …`")?;
@@ -93,9 +83,7 @@ impl Plan {
                 });
             }
             "wall" => {
-                let (paths, only) = rest
-                    .split_once(": only ")
-                    .ok_or("`wall PATHS: only ROOMS`")?;
+                let (paths, only) = rest.split_once(": only ").ok_or("`wall PATHS: only ROOMS`")?;
                 self.walls.push(Wall {
                     paths: words(paths).collect(),
                     only: words(only).collect(),
@@ -103,13 +91,10 @@ impl Plan {
             }
             "window" => {
                 let (path, room) = rest.split_once(": in ").ok_or("`window PATH: in ROOM`")?;
-                self.windows
-                    .push((path.trim().to_owned(), room.trim().to_owned()));
+                self.windows.push((path.trim().to_owned(), room.trim().to_owned()));
             }
             "pure" => {
-                let (rooms, never) = rest
-                    .split_once(": never ")
-                    .ok_or("`pure ROOMS: never PATHS`")?;
+                let (rooms, never) = rest.split_once(": never ").ok_or("`pure ROOMS: never PATHS`")?;
                 self.pure.push(Pure {
                     rooms: words(rooms).collect(),
                     never: words(never).collect(),
@@ -124,10 +109,7 @@ impl Plan {
     fn check(&self) -> Result<(), String> {
         let mut names: Vec<&str> = self.rooms().map(|room| room.name.as_str()).collect();
         names.extend(self.beside.iter().map(|room| room.name.as_str()));
-        let twice = names
-            .iter()
-            .enumerate()
-            .find(|(at, name)| names[..*at].contains(name));
+        let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
         if let Some((_, name)) = twice {
             return Err(format!("room `{name}` is drawn twice"));
         }
@@ -161,8 +143,7 @@ impl Plan {
 
     /// Whether a room of that name is drawn at all.
     pub fn has(&self, name: &str) -> bool {
-        self.rooms().any(|room| room.name == name)
-            || self.beside.iter().any(|room| room.name == name)
+        self.rooms().any(|room| room.name == name) || self.beside.iter().any(|room| room.name == name)
     }
 
     /// May a line in `from` name something of `to`?
@@ -178,10 +159,9 @@ impl Plan {
         }
         match (self.depth(from), self.depth(to)) {
             (Some(above), Some(below)) if above < below => true,
-            (Some(same), Some(floor)) if same == floor => self
-                .arrows
-                .iter()
-                .any(|(start, end)| start == from && end == to),
+            (Some(same), Some(floor)) if same == floor => {
+                self.arrows.iter().any(|(start, end)| start == from && end == to)
+            }
             _ => false,
         }
     }

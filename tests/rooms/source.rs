@@ -98,9 +98,7 @@ impl Reader {
     fn learn(&mut self, at: usize) -> usize {
         if let Some((name, mark)) = self.module_at(at) {
             if mark == ';' {
-                self.source
-                    .modules
-                    .push((name.clone(), self.tokens[at].in_test));
+                self.source.modules.push((name.clone(), self.tokens[at].in_test));
             }
             self.declared.insert(name);
         }
@@ -182,14 +180,11 @@ impl Reader {
         match self.mark(before) {
             // `.await` is a keyword of its own, and a range ends where a new path begins.
             Some('.') => {
-                self.word(at) != Some("await")
-                    && before.checked_sub(1).and_then(|at| self.mark(at)) != Some('.')
+                self.word(at) != Some("await") && before.checked_sub(1).and_then(|at| self.mark(at)) != Some('.')
             }
             Some(DOUBLE_COLON) => {
                 let left = before.checked_sub(1);
-                left.is_some_and(|left| {
-                    self.word(left).is_some() || matches!(self.mark(left), Some('>' | ')' | ']'))
-                })
+                left.is_some_and(|left| self.word(left).is_some() || matches!(self.mark(left), Some('>' | ')' | ']')))
             }
             _ => false,
         }
@@ -201,9 +196,7 @@ impl Reader {
         while let Some(first) = path.first().cloned() {
             let alias = self.aliases.get(&(false, first.clone())).or_else(|| {
                 // A test's own alias; outside of tests it means nothing.
-                in_test
-                    .then(|| self.aliases.get(&(true, first.clone())))
-                    .flatten()
+                in_test.then(|| self.aliases.get(&(true, first.clone()))).flatten()
             });
             match alias {
                 Some(meant) if seen.insert(first) => path.splice(..1, meant.iter().cloned()),
@@ -271,10 +264,7 @@ impl Reader {
             match (self.word(at), self.mark(at)) {
                 (Some("self"), _) if !path.is_empty() => at += 1,
                 (Some("as"), _) => {
-                    let alias = self
-                        .word(at + 1)
-                        .filter(|alias| *alias != "_")
-                        .map(str::to_owned);
+                    let alias = self.word(at + 1).filter(|alias| *alias != "_").map(str::to_owned);
                     uses.push(Use { path, alias });
                     return at + 2;
                 }
@@ -353,10 +343,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 at += 2;
             }
             [first, ..] if first.is_alphabetic() || *first == '_' => {
-                let length = rest
-                    .iter()
-                    .position(|c| !is_of_a_word(*c))
-                    .unwrap_or(rest.len());
+                let length = rest.iter().position(|c| !is_of_a_word(*c)).unwrap_or(rest.len());
                 let word: String = rest[..length].iter().collect();
                 match literal(&word, &rest[length..]) {
                     Some(literal) => at += length + literal,
@@ -374,10 +361,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 }
             }
             [first, ..] if first.is_ascii_digit() => {
-                at += rest
-                    .iter()
-                    .position(|c| !is_of_a_word(*c))
-                    .unwrap_or(rest.len());
+                at += rest.iter().position(|c| !is_of_a_word(*c)).unwrap_or(rest.len());
             }
             [first, ..] => {
                 if !first.is_whitespace() {
@@ -392,10 +376,7 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             [] => break,
         }
-        line += text[start..at.min(text.len())]
-            .iter()
-            .filter(|c| **c == '\n')
-            .count();
+        line += text[start..at.min(text.len())].iter().filter(|c| **c == '\n').count();
     }
     tokens
 }
@@ -416,13 +397,8 @@ fn literal(prefix: &str, rest: &[char]) -> Option<usize> {
             }
             let mut at = hashes + 1;
             while at < rest.len() {
-                let ends = rest[at] == '"'
-                    && rest[at + 1..]
-                        .iter()
-                        .take(hashes)
-                        .filter(|c| **c == '#')
-                        .count()
-                        == hashes;
+                let ends =
+                    rest[at] == '"' && rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
                 at += 1;
                 if ends {
                     return Some(at + hashes);
@@ -463,19 +439,9 @@ fn quoted(text: &[char]) -> usize {
 
 fn character_or_lifetime(text: &[char]) -> usize {
     match text {
-        ['\'', '\\', _, rest @ ..] => {
-            3 + rest
-                .iter()
-                .position(|c| *c == '\'')
-                .map_or(rest.len(), |end| end + 1)
-        }
+        ['\'', '\\', _, rest @ ..] => 3 + rest.iter().position(|c| *c == '\'').map_or(rest.len(), |end| end + 1),
         ['\'', _, '\'', ..] => 3,
-        [_, rest @ ..] => {
-            1 + rest
-                .iter()
-                .position(|c| !is_of_a_word(*c))
-                .unwrap_or(rest.len())
-        }
+        [_, rest @ ..] => 1 + rest.iter().position(|c| !is_of_a_word(*c)).unwrap_or(rest.len()),
         [] => 0,
     }
 }
@@ -486,9 +452,7 @@ fn other_items(tokens: &[Token]) -> Vec<usize> {
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at].mark == Some('#') {
-            let inner = tokens
-                .get(at + 1)
-                .is_some_and(|token| token.mark == Some('!'));
+            let inner = tokens.get(at + 1).is_some_and(|token| token.mark == Some('!'));
             at = matching(tokens, if inner { at + 2 } else { at + 1 });
             continue;
         }
@@ -499,12 +463,8 @@ fn other_items(tokens: &[Token]) -> Vec<usize> {
                 at = matching(tokens, at);
             }
         }
-        let is_module = tokens
-            .get(at)
-            .is_some_and(|token| token.word.as_deref() == Some("mod"))
-            && tokens
-                .get(at + 2)
-                .is_some_and(|token| token.mark == Some(';'));
+        let is_module = tokens.get(at).is_some_and(|token| token.word.as_deref() == Some("mod"))
+            && tokens.get(at + 2).is_some_and(|token| token.mark == Some(';'));
         if !is_module {
             lines.push(tokens[first].line);
         }
@@ -526,20 +486,14 @@ fn mark_tests(tokens: &mut [Token]) {
             continue;
         }
         // `#![cfg(test)]` is about all that follows.
-        let inner = tokens
-            .get(at + 1)
-            .is_some_and(|token| token.mark == Some('!'));
+        let inner = tokens.get(at + 1).is_some_and(|token| token.mark == Some('!'));
         let open = if inner { at + 2 } else { at + 1 };
         let end = matching(tokens, open);
         if !is_about_tests(&tokens[open.min(end)..end]) {
             at = end.max(at + 1);
             continue;
         }
-        let end = if inner {
-            tokens.len()
-        } else {
-            end_of_item(tokens, end)
-        };
+        let end = if inner { tokens.len() } else { end_of_item(tokens, end) };
         for token in &mut tokens[at..end] {
             token.in_test = true;
         }
@@ -548,10 +502,7 @@ fn mark_tests(tokens: &mut [Token]) {
 }
 
 fn is_about_tests(attribute: &[Token]) -> bool {
-    let words: Vec<&str> = attribute
-        .iter()
-        .filter_map(|token| token.word.as_deref())
-        .collect();
+    let words: Vec<&str> = attribute.iter().filter_map(|token| token.word.as_deref()).collect();
     matches!(words[..], ["cfg", "test"] | ["cfg", "all", "test", ..])
 }
 

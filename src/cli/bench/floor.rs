@@ -140,23 +140,13 @@ impl Floor {
         let (cdr_id, blocks) = self.verify(&body)?;
         let new = self.rows(&body, &cdr_id, blocks)?;
         let (row_id, location) = (new.row.id.clone(), new.row.location_id.clone());
-        let duty_id = new
-            .duty
-            .as_ref()
-            .map(|duty| duty.id.clone())
-            .unwrap_or_default();
-        match self
-            .store
-            .cdr_take(new)
-            .await
-            .map_err(|error| with_causes(&error))?
-        {
+        let duty_id = new.duty.as_ref().map(|duty| duty.id.clone()).unwrap_or_default();
+        match self.store.cdr_take(new).await.map_err(|error| with_causes(&error))? {
             Taken::New => {}
             Taken::Known(_) | Taken::BlocksUsed(_) => return Err("known already".to_owned()),
         }
         let (http_status, receiver_location) = self.post(body).await?;
-        self.settle(row_id, duty_id, http_status, receiver_location)
-            .await?;
+        self.settle(row_id, duty_id, http_status, receiver_location).await?;
         Ok(location)
     }
 
@@ -175,8 +165,7 @@ impl Floor {
                 .ok_or("no record")?;
             let digits = section.split('"').rev().nth(1).ok_or("no signature")?;
             let octets = hex::decode(digits).map_err(|error| error.to_string())?;
-            let signed = signature::read_der(&octets, self.key.curve())
-                .map_err(|error| error.to_string())?;
+            let signed = signature::read_der(&octets, self.key.curve()).map_err(|error| error.to_string())?;
             let digest = Sha256::digest(payload.as_bytes());
             if !matches!(signature::verify(&self.key, &digest, &signed), Check::Fits) {
                 return Err("a signature does not fit".to_owned());
@@ -193,10 +182,7 @@ impl Floor {
     fn rows(&self, body: &[u8], cdr_id: &str, blocks: Vec<BlockClaim>) -> Result<NewCdr, String> {
         let now = self.clock.now();
         let row_id = Uuid::now_v7().to_string();
-        let content_digest = blocks
-            .first()
-            .map(|block| block.digest.clone())
-            .unwrap_or_default();
+        let content_digest = blocks.first().map(|block| block.digest.clone()).unwrap_or_default();
         Ok(NewCdr {
             row: CdrRow {
                 id: row_id.clone(),
@@ -212,9 +198,7 @@ impl Floor {
                 cpo_platform: "floor".to_owned(),
                 emsp_platform: "floor".to_owned(),
                 version: "2.2.1".to_owned(),
-                body: std::str::from_utf8(body)
-                    .map_err(|error| error.to_string())?
-                    .to_owned(),
+                body: std::str::from_utf8(body).map_err(|error| error.to_string())?.to_owned(),
                 content_digest,
                 received_at: now,
                 last_updated: now,
@@ -275,9 +259,7 @@ impl Floor {
             allowed_hosts: None,
         };
         match self.http.send(outgoing).await {
-            Outcome::Answered(answer) => {
-                Ok((answer.status, answer.header("location").map(str::to_owned)))
-            }
+            Outcome::Answered(answer) => Ok((answer.status, answer.header("location").map(str::to_owned))),
             other => Err(other.to_string()),
         }
     }

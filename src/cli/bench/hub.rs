@@ -77,9 +77,7 @@ impl HubUnderLoad {
         while Api::public(&url)?.get("/health/ready").await.is_err() {
             if process.has_ended() || started.elapsed() > READY_WITHIN {
                 let said = std::fs::read_to_string(directory.join("hub.log")).unwrap_or_default();
-                return Err(NotDone::failed(format!(
-                    "the hub did not get ready; it said:\n{said}"
-                )));
+                return Err(NotDone::failed(format!("the hub did not get ready; it said:\n{said}")));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -101,15 +99,8 @@ impl HubUnderLoad {
         let clock: SharedClock = SystemClock::shared();
         // ZZ is no country: a bench on somebody's hub gets into nobody's way.
         let (sender, payer) = (a_party('C')?, a_party('E')?);
-        let cpo = SandboxCpo::with(
-            Plan::cpo("Bench CPO", sender.clone()),
-            sender,
-            meter,
-            clock.clone(),
-        );
-        let cpo = cpo
-            .await
-            .map_err(|error| NotDone::failed(error.to_string()))?;
+        let cpo = SandboxCpo::with(Plan::cpo("Bench CPO", sender.clone()), sender, meter, clock.clone());
+        let cpo = cpo.await.map_err(|error| NotDone::failed(error.to_string()))?;
         let plan = Plan {
             receives_at: Some(receiver),
             ..Plan::emsp("Bench eMSP", payer.clone())
@@ -128,10 +119,7 @@ impl HubUnderLoad {
             let planned = api.post("/operator/v1/platforms", Some(planned)).await?;
             platforms.push(text(&planned, "id")?);
             platform
-                .register_at(
-                    &text(&planned, "versions_url")?,
-                    &text(&planned, "token_a")?,
-                )
+                .register_at(&text(&planned, "versions_url")?, &text(&planned, "token_a")?)
                 .await
                 .map_err(|error| NotDone::failed(error.to_string()))?;
         }
@@ -157,14 +145,10 @@ impl HubUnderLoad {
     /// # Errors
     /// When the hub lists no such endpoint, or not over plain HTTP.
     pub fn target(&self) -> Result<(String, String), NotDone> {
-        let url = self
-            .cpo
-            .platform
-            .hub_endpoint("cdrs", InterfaceRole::Receiver);
+        let url = self.cpo.platform.hub_endpoint("cdrs", InterfaceRole::Receiver);
         let url = url.map_err(|error| NotDone::failed(error.to_string()))?;
         let rest = url.strip_prefix("http://");
-        let rest =
-            rest.ok_or_else(|| NotDone::usage("the load generator speaks plain HTTP only"))?;
+        let rest = rest.ok_or_else(|| NotDone::usage("the load generator speaks plain HTTP only"))?;
         Ok(match rest.find('/') {
             Some(at) => (rest[..at].to_owned(), rest[at..].to_owned()),
             None => (rest.to_owned(), "/".to_owned()),
@@ -189,21 +173,13 @@ impl HubUnderLoad {
     /// # Errors
     /// When the hub does not answer.
     pub async fn books(&self, expected: usize) -> Result<HubBooks, NotDone> {
-        let path = format!(
-            "/operator/v1/cdrs?emsp={}&from={}",
-            self.emsp.party, self.since
-        );
+        let path = format!("/operator/v1/cdrs?emsp={}&from={}", self.emsp.party, self.since);
         let started = Instant::now();
         loop {
             let items = self.api.all(&path).await?;
-            let member = |item: &Value, name: &str| {
-                item.get(name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            let ids: std::collections::HashSet<String> =
-                items.iter().map(|item| member(item, "id")).collect();
+            let member =
+                |item: &Value, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let ids: std::collections::HashSet<String> = items.iter().map(|item| member(item, "id")).collect();
             let books = HubBooks {
                 stored: items.len(),
                 stored_twice: items.len() - ids.len(),
@@ -225,9 +201,7 @@ impl HubUnderLoad {
     /// When the hub does not answer.
     pub async fn leave(&self) -> Result<(), NotDone> {
         for platform in &self.platforms {
-            self.api
-                .delete(&format!("/operator/v1/platforms/{platform}"))
-                .await?;
+            self.api.delete(&format!("/operator/v1/platforms/{platform}")).await?;
         }
         Ok(())
     }
@@ -249,7 +223,6 @@ fn a_party(initial: char) -> Result<PartyId, NotDone> {
 
 fn text(document: &Value, member: &str) -> Result<String, NotDone> {
     let value = document.get(member).and_then(Value::as_str);
-    let value =
-        value.ok_or_else(|| NotDone::failed(format!("the hub's answer has no {member}")))?;
+    let value = value.ok_or_else(|| NotDone::failed(format!("the hub's answer has no {member}")))?;
     Ok(value.to_owned())
 }

@@ -45,13 +45,7 @@ pub async fn send(address: &str, requests: Arc<Vec<Vec<u8>>>, connections: usize
     let next = Arc::new(AtomicUsize::new(0));
     let started = Instant::now();
     let lines: Vec<_> = (0..connections.max(1))
-        .map(|_| {
-            tokio::spawn(one_line(
-                address.to_owned(),
-                Arc::clone(&requests),
-                Arc::clone(&next),
-            ))
-        })
+        .map(|_| tokio::spawn(one_line(address.to_owned(), Arc::clone(&requests), Arc::clone(&next))))
         .collect();
     let mut whole = Measured {
         took: Duration::ZERO,
@@ -73,11 +67,7 @@ pub async fn send(address: &str, requests: Arc<Vec<Vec<u8>>>, connections: usize
     whole
 }
 
-async fn one_line(
-    address: String,
-    requests: Arc<Vec<Vec<u8>>>,
-    next: Arc<AtomicUsize>,
-) -> Measured {
+async fn one_line(address: String, requests: Arc<Vec<Vec<u8>>>, next: Arc<AtomicUsize>) -> Measured {
     let mut part = Measured {
         took: Duration::ZERO,
         answered: 0,
@@ -102,26 +92,17 @@ async fn one_line(
     part
 }
 
-async fn exchange(
-    line: &mut Option<Connection>,
-    address: &str,
-    request: &[u8],
-) -> Result<(), String> {
+async fn exchange(line: &mut Option<Connection>, address: &str, request: &[u8]) -> Result<(), String> {
     if line.is_none() {
         *line = Some(Connection::new(
-            TcpStream::connect(address)
-                .await
-                .map_err(|error| error.to_string())?,
+            TcpStream::connect(address).await.map_err(|error| error.to_string())?,
         ));
     }
     let Some(connection) = line else {
         return Err("no connection".to_owned());
     };
     let answer = match connection.write(request).await {
-        Ok(()) => connection
-            .read_response()
-            .await
-            .map_err(|error| error.to_string()),
+        Ok(()) => connection.read_response().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match answer {
@@ -182,9 +163,7 @@ mod tests {
     #[test]
     fn only_status_1000_counts() {
         assert!(says_1000(br#"{"status_code": 1000}"#));
-        assert!(!says_1000(
-            br#"{"status_code":2001,"status_message":"1000"}"#
-        ));
+        assert!(!says_1000(br#"{"status_code":2001,"status_message":"1000"}"#));
         assert!(!says_1000(b"<html>1000</html>"));
     }
 }

@@ -72,17 +72,9 @@ const WARM_UP: usize = 400;
 
 /// Runs the rounds and prints the report.
 pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
-    let directory = tempfile::tempdir()
-        .map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
+    let directory = tempfile::tempdir().map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
     let report = measure(&arguments, directory.path()).await?;
-    println!(
-        "{}",
-        if arguments.json {
-            report.json()
-        } else {
-            report.table()
-        }
-    );
+    println!("{}", if arguments.json { report.json() } else { report.table() });
     if report.balances() {
         Ok(())
     } else {
@@ -114,13 +106,7 @@ async fn measure(arguments: &Arguments, directory: &Path) -> Result<Report, NotD
     let mut floor = match arguments.floor {
         false => None,
         true => {
-            let floor = Floor::start(
-                arguments,
-                directory,
-                &receiver.url(),
-                &hub.cpo.meter.public_key(),
-            )
-            .await?;
+            let floor = Floor::start(arguments, directory, &receiver.url(), &hub.cpo.meter.public_key()).await?;
             let target = (floor.address.as_str(), "/cdrs");
             let numbers = per_target..2 * per_target;
             let made = requests(&hub.cpo.meter, &hub, numbers, target, hub.headers()).await?;
@@ -135,27 +121,11 @@ async fn measure(arguments: &Arguments, directory: &Path) -> Result<Report, NotD
         // Floor first, hub second, floor again: whatever slows the machine meets both.
         if let Some((floor, batches)) = &mut floor {
             let usage = || floor.process.usage();
-            let one = one_round(
-                "floor",
-                round,
-                &floor.address,
-                batches.next(),
-                connections,
-                usage,
-            )
-            .await;
+            let one = one_round("floor", round, &floor.address, batches.next(), connections, usage).await;
             measured.extend(floor_sent.enter(one));
         }
         let usage = || hub.process.as_ref().and_then(Process::usage);
-        let one = one_round(
-            "hub",
-            round,
-            &hub_address,
-            hub_batches.next(),
-            connections,
-            usage,
-        )
-        .await;
+        let one = one_round("hub", round, &hub_address, hub_batches.next(), connections, usage).await;
         measured.extend(hub_sent.enter(one));
     }
 
@@ -228,8 +198,7 @@ async fn one_round(
     let after = usage();
     let cpu_us_per_cdr = before.zip(after).map(|(before, after)| {
         let used = after.cpu_us.saturating_sub(before.cpu_us);
-        load::count(usize::try_from(used).unwrap_or(usize::MAX))
-            / load::count(measured.answered.max(1))
+        load::count(usize::try_from(used).unwrap_or(usize::MAX)) / load::count(measured.answered.max(1))
     });
     let round = Round {
         what,
@@ -264,17 +233,11 @@ impl Batches {
     }
 }
 
-async fn start_hub(
-    arguments: &Arguments,
-    directory: &Path,
-    receiver: String,
-) -> Result<HubUnderLoad, NotDone> {
+async fn start_hub(arguments: &Arguments, directory: &Path, receiver: String) -> Result<HubUnderLoad, NotDone> {
     let made = SandboxMeter::generate("TW-BEN-1", "ZZ*BEN*E0001", Curve::Secp256r1);
     let meter = made.map_err(|error| NotDone::failed(error.to_string()))?;
     match (&arguments.url, &arguments.token) {
-        (Some(url), Some(token)) => {
-            HubUnderLoad::admit(url, &Secret::new(token.clone()), None, receiver, meter).await
-        }
+        (Some(url), Some(token)) => HubUnderLoad::admit(url, &Secret::new(token.clone()), None, receiver, meter).await,
         _ => {
             let own = format!("sqlite://{}", directory.join("hub.db").display());
             let database = arguments.database.clone().unwrap_or(own);
@@ -306,10 +269,7 @@ async fn requests(
                 .json();
                 let mut headers = headers.clone();
                 headers.push(("x-request-id".to_owned(), uuid::Uuid::new_v4().to_string()));
-                headers.push((
-                    "x-correlation-id".to_owned(),
-                    uuid::Uuid::new_v4().to_string(),
-                ));
+                headers.push(("x-correlation-id".to_owned(), uuid::Uuid::new_v4().to_string()));
                 wire::request("POST", path, address, &headers, body.as_bytes())
             })
             .collect()
@@ -323,10 +283,7 @@ fn cdr(meter: &SandboxMeter, cpo: &PartyId, emsp: &PartyId, id: &str, number: us
     let charge = Charge {
         start: end - TimeDelta::minutes(30),
         end,
-        energy_kwh: Decimal::new(
-            10_000 + i64::try_from(number % 5_000).unwrap_or_default(),
-            3,
-        ),
+        energy_kwh: Decimal::new(10_000 + i64::try_from(number % 5_000).unwrap_or_default(), 3),
         identification: "04A1B2C3D4".to_owned(),
     };
     let mut draft = CdrDraft::of(cpo.clone(), emsp.clone(), id, meter.evse_id(), &charge);
@@ -341,12 +298,7 @@ struct Floor {
 }
 
 impl Floor {
-    async fn start(
-        arguments: &Arguments,
-        directory: &Path,
-        receiver: &str,
-        key: &str,
-    ) -> Result<Floor, NotDone> {
+    async fn start(arguments: &Arguments, directory: &Path, receiver: &str, key: &str) -> Result<Floor, NotDone> {
         let own = format!("sqlite://{}", directory.join("floor.db").display());
         let database = arguments.database.clone().unwrap_or(own);
         let address = format!("127.0.0.1:{}", free_port()?);
@@ -362,8 +314,7 @@ impl Floor {
             key,
         ];
         let process = Process::start(&options, &[], directory, "floor.log");
-        let process = process
-            .map_err(|error| NotDone::failed(format!("the floor cannot be laid: {error}")))?;
+        let process = process.map_err(|error| NotDone::failed(format!("the floor cannot be laid: {error}")))?;
         let mut floor = Floor { process, address };
         let started = Instant::now();
         while floor.get("/ready").await.is_err() {
@@ -390,14 +341,8 @@ impl Floor {
             .map_err(|error| error.to_string())?;
         let mut connection = wire::Connection::new(stream);
         let request = wire::request("GET", path, &self.address, &[], b"");
-        connection
-            .write(&request)
-            .await
-            .map_err(|error| error.to_string())?;
-        let answer = connection
-            .read_response()
-            .await
-            .map_err(|error| error.to_string())?;
+        connection.write(&request).await.map_err(|error| error.to_string())?;
+        let answer = connection.read_response().await.map_err(|error| error.to_string())?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 }

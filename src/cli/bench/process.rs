@@ -73,10 +73,7 @@ impl Drop for Process {
 
 fn usage_of(stat: &str, status: &str) -> Option<Usage> {
     // proc(5): the second field is the name in parentheses and may hold blanks; utime and stime are fields 14 and 15.
-    let mut after_name = stat
-        .get(stat.rfind(')')? + 1..)?
-        .split_whitespace()
-        .skip(11);
+    let mut after_name = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().skip(11);
     let ticks = after_name.next()?.parse::<u64>().ok()? + after_name.next()?.parse::<u64>().ok()?;
     let line = |name: &str| -> Option<u64> {
         status
@@ -101,12 +98,8 @@ mod tests {
 
     #[test]
     fn a_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
-        let stat =
-            "42 (true watt) x) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 5 0 100 1000 200";
+        let stat = "42 (true watt) x) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 5 0 100 1000 200";
         let usage = usage_of(stat, "Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n").unwrap();
-        assert_eq!(
-            (usage.cpu_us, usage.rss_kb, usage.peak_rss_kb),
-            (2_000_000, 1024, 2048)
-        );
+        assert_eq!((usage.cpu_us, usage.rss_kb, usage.peak_rss_kb), (2_000_000, 1024, 2048));
     }
 }

@@ -41,11 +41,7 @@ impl Receiver {
                 lines.spawn(take(stream, Arc::clone(&counting)));
             }
         });
-        Ok(Receiver {
-            address,
-            tally,
-            task,
-        })
+        Ok(Receiver { address, tally, task })
     }
 
     /// Where CDRs are to be posted.
@@ -128,10 +124,7 @@ async fn take(stream: TcpStream, tally: Arc<Tally>) {
 /// The number at the end of the id: the first member `id` of a CDR as this bench writes it, `…-123`.
 fn number_of(body: &[u8]) -> Option<usize> {
     const MEMBER: &[u8] = b"\"id\":\"";
-    let start = body
-        .windows(MEMBER.len())
-        .position(|window| window == MEMBER)?
-        + MEMBER.len();
+    let start = body.windows(MEMBER.len()).position(|window| window == MEMBER)? + MEMBER.len();
     let id = body.get(start..)?.split(|octet| *octet == b'"').next()?;
     std::str::from_utf8(id.rsplit(|octet| *octet == b'-').next()?)
         .ok()?

@@ -85,14 +85,12 @@ impl Report {
     /// Hub over floor: rates, and processor time the other way round. Medians of the rounds; `None` without a floor.
     #[must_use]
     pub fn ratios(&self) -> Option<(f64, Option<f64>)> {
-        let rate = self.median("hub", |round| Some(round.rate))?
-            / self.median("floor", |round| Some(round.rate))?;
+        let rate = self.median("hub", |round| Some(round.rate))? / self.median("floor", |round| Some(round.rate))?;
         let cpu = self.median("hub", |round| round.cpu_us_per_cdr);
         let floor_cpu = self.median("floor", |round| round.cpu_us_per_cdr);
         Some((
             rate,
-            cpu.zip(floor_cpu)
-                .map(|(hub, floor)| floor / hub.max(f64::EPSILON)),
+            cpu.zip(floor_cpu).map(|(hub, floor)| floor / hub.max(f64::EPSILON)),
         ))
     }
 
@@ -105,21 +103,15 @@ impl Report {
             .collect();
         figures.sort_by(f64::total_cmp);
         let last = figures.len().checked_sub(1)?;
-        Some(f64::midpoint(
-            *figures.get(last / 2)?,
-            *figures.get(last.div_ceil(2))?,
-        ))
+        Some(f64::midpoint(*figures.get(last / 2)?, *figures.get(last.div_ceil(2))?))
     }
 
     /// For people.
     #[must_use]
     pub fn table(&self) -> String {
-        let known = |figure: Option<f64>, digits: usize| {
-            figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"))
-        };
-        let megabytes = |kilobytes: Option<u64>| {
-            kilobytes.map_or("-".to_owned(), |kb| format!("{}", kb / 1024))
-        };
+        let known =
+            |figure: Option<f64>, digits: usize| figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"));
+        let megabytes = |kilobytes: Option<u64>| kilobytes.map_or("-".to_owned(), |kb| format!("{}", kb / 1024));
         let mut rows: Vec<Vec<String>> = self
             .rounds
             .iter()

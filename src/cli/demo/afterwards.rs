@@ -12,31 +12,20 @@ use crate::ocpi::role::InterfaceRole;
 pub fn invite(cast: &Cast, directory: &Path) -> Result<(), NotDone> {
     let file = |name: &str, body: &str| -> Result<String, NotDone> {
         let path = directory.join(name);
-        fs::write(&path, body)
-            .map_err(|error| NotDone::failed(format!("{}: {error}", path.display())))?;
+        fs::write(&path, body).map_err(|error| NotDone::failed(format!("{}: {error}", path.display())))?;
         Ok(path.display().to_string())
     };
     let genuine = cast.cdr("YOUR-OWN", 7_777);
     let mut forged = cast.cdr("YOUR-FORGERY", 7_778);
     forged.signed = forged.signed.map(|signed| signed.with_one_digit_changed());
-    let (genuine, forged) = (
-        file("cdr.json", &genuine.json())?,
-        file("forged.json", &forged.json())?,
-    );
+    let (genuine, forged) = (file("cdr.json", &genuine.json())?, file("forged.json", &forged.json())?);
 
-    let token = |token: Option<String>| {
-        headers::authorization(&token.unwrap_or_default(), TokenForm::Base64)
-    };
-    let (cpo, emsp) = (
-        token(cast.cpo.platform.token()),
-        token(cast.emsp.platform.token()),
-    );
+    let token = |token: Option<String>| headers::authorization(&token.unwrap_or_default(), TokenForm::Base64);
+    let (cpo, emsp) = (token(cast.cpo.platform.token()), token(cast.emsp.platform.token()));
     let operator = cast.hub.operator_token.expose();
     let url = &cast.hub.url;
     let endpoint = |platform: &crate::sandbox::SandboxParty, interface| {
-        platform
-            .hub_endpoint("cdrs", interface)
-            .map_err(super::cast::failed)
+        platform.hub_endpoint("cdrs", interface).map_err(super::cast::failed)
     };
     let receiver = endpoint(&cast.cpo.platform, InterfaceRole::Receiver)?;
     let sender = endpoint(&cast.emsp.platform, InterfaceRole::Sender)?;

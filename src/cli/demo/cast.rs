@@ -54,13 +54,9 @@ impl Cast {
             .await
             .map_err(|error| NotDone::failed(error.to_string()))?;
         let operator = Api::with_token(&hub.url, hub.operator_token.clone())?;
-        let cpo = SandboxCpo::start(
-            "Sandbox Charge Point Operator",
-            party("DE/CPO")?,
-            clock.clone(),
-        )
-        .await
-        .map_err(failed)?;
+        let cpo = SandboxCpo::start("Sandbox Charge Point Operator", party("DE/CPO")?, clock.clone())
+            .await
+            .map_err(failed)?;
         let emsp = SandboxEmsp::start("Sandbox Mobility Provider", party("NL/MSP")?, clock.clone())
             .await
             .map_err(failed)?;
@@ -144,16 +140,12 @@ impl Cast {
     /// What the provider's server got of this id so far: the octets and the header `Truewatt-Metering`.
     pub fn arrived(&self, id: &str) -> Vec<(String, String)> {
         let got = self.emsp.platform.got_cdrs();
-        let wanted = got
-            .iter()
-            .filter(|got| got.object_id().as_deref() == Some(id));
+        let wanted = got.iter().filter(|got| got.object_id().as_deref() == Some(id));
         wanted
             .map(|got| {
                 (
                     got.text(),
-                    got.header("truewatt-metering")
-                        .unwrap_or("no header")
-                        .to_owned(),
+                    got.header("truewatt-metering").unwrap_or("no header").to_owned(),
                 )
             })
             .collect()

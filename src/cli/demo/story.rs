@@ -34,10 +34,7 @@ async fn two_platforms_register(cast: &Cast, stage: &mut Stage) -> Result<String
         "The operator plans both. The CPO calls the hub with its TOKEN_A; the hub calls the eMSP with the eMSP's.",
     );
     let plan = Cast::plan_of("Sandbox Charge Point Operator", &cast.cpo.party, "CPO");
-    let planned = cast
-        .operator
-        .post("/operator/v1/platforms", Some(plan))
-        .await?;
+    let planned = cast.operator.post("/operator/v1/platforms", Some(plan)).await?;
     stage.see("the CPO's platform", "PLANNED", text(&planned, "status"));
     let (versions_url, token_a) = (text(&planned, "versions_url"), text(&planned, "token_a"));
     cast.cpo
@@ -53,17 +50,11 @@ async fn two_platforms_register(cast: &Cast, stage: &mut Stage) -> Result<String
     stage.see("version with the CPO", "2.2.1", agreed);
 
     let plan = Cast::plan_of("Sandbox Mobility Provider", &cast.emsp.party, "EMSP");
-    let planned = cast
-        .operator
-        .post("/operator/v1/platforms", Some(plan))
-        .await?;
+    let planned = cast.operator.post("/operator/v1/platforms", Some(plan)).await?;
     let id = text(&planned, "id");
     let invitation = json!({"versions_url": cast.emsp.platform.versions_url(), "token_a": cast.emsp.platform.invite()});
     cast.operator
-        .post(
-            &format!("/operator/v1/platforms/{id}/register"),
-            Some(invitation),
-        )
+        .post(&format!("/operator/v1/platforms/{id}/register"), Some(invitation))
         .await?;
     let agreed = cast
         .emsp
@@ -74,9 +65,7 @@ async fn two_platforms_register(cast: &Cast, stage: &mut Stage) -> Result<String
 
     let parties = cast.operator.all("/operator/v1/parties").await?;
     for (party, role) in [(&cast.cpo.party, "CPO"), (&cast.emsp.party, "EMSP")] {
-        let is_it = |item: &&Value| {
-            text(item, "party_id") == party.party_id() && text(item, "role") == role
-        };
+        let is_it = |item: &&Value| text(item, "party_id") == party.party_id() && text(item, "role") == role;
         let status = parties
             .iter()
             .find(is_it)
@@ -98,10 +87,7 @@ async fn a_meter_is_registered(cast: &Cast, stage: &mut Stage) -> Result<(), Not
         "cpo": {"country_code": cast.cpo.party.country_code(), "party_id": cast.cpo.party.party_id()},
         "valid_from": time::write(cast.now() - chrono::TimeDelta::days(30)), "calibrated": true,
     });
-    let registered = cast
-        .operator
-        .post("/operator/v1/keys", Some(registration))
-        .await?;
+    let registered = cast.operator.post("/operator/v1/keys", Some(registration)).await?;
     let own = PublicKey::read(&meter.public_key(), None).map(|key| key.fingerprint());
     stage.see("its curve", "secp256r1", text(&registered, "curve"));
     stage.see(
@@ -131,11 +117,7 @@ async fn good(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
     stage.see(
         "read at the hub's Location",
         "the octets it posted",
-        if same {
-            "the octets it posted"
-        } else {
-            "others"
-        },
+        if same { "the octets it posted" } else { "others" },
     );
     Ok(())
 }
@@ -148,15 +130,7 @@ async fn unregistered_key(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone>
     let draft = cast.cdr_by(&cast.unregistered, "UNREGISTERED-KEY", 8_200);
     let reply = cast.post(&draft).await?;
     heard(stage, &reply, "201, 1000");
-    verdict(
-        cast,
-        stage,
-        "UNREGISTERED-KEY",
-        "INTEGRITY_ONLY",
-        false,
-        None,
-    )
-    .await?;
+    verdict(cast, stage, "UNREGISTERED-KEY", "INTEGRITY_ONLY", false, None).await?;
     carried_with_marker(cast, stage, &draft, "INTEGRITY_ONLY");
     Ok(())
 }
@@ -170,15 +144,7 @@ async fn one_digit_changed(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone
     draft.signed = draft.signed.map(|signed| signed.with_one_digit_changed());
     let reply = cast.post(&draft).await?;
     told(stage, &reply, "INVALID", "SIGNATURE_MISMATCH");
-    verdict(
-        cast,
-        stage,
-        "ONE-DIGIT",
-        "INVALID",
-        false,
-        Some("SIGNATURE_MISMATCH"),
-    )
-    .await?;
+    verdict(cast, stage, "ONE-DIGIT", "INVALID", false, Some("SIGNATURE_MISMATCH")).await?;
     carried_with_marker(cast, stage, &draft, "INVALID");
     Ok(())
 }
@@ -188,24 +154,12 @@ async fn foreign_meter(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
         "Signed with a foreign meter's key",
         "A flawless signature and its key, but the meter registered at this EVSE has another one.",
     );
-    let made = SandboxMeter::generate(
-        cast.cpo.meter.serial(),
-        cast.cpo.meter.evse_id(),
-        Curve::Secp256r1,
-    );
+    let made = SandboxMeter::generate(cast.cpo.meter.serial(), cast.cpo.meter.evse_id(), Curve::Secp256r1);
     let other = made.map_err(|error| NotDone::failed(error.to_string()))?;
     let draft = cast.cdr_by(&other, "FOREIGN-KEY", 10_200);
     let reply = cast.post(&draft).await?;
     told(stage, &reply, "INVALID", "KEY_CONFLICT");
-    verdict(
-        cast,
-        stage,
-        "FOREIGN-KEY",
-        "INVALID",
-        false,
-        Some("KEY_CONFLICT"),
-    )
-    .await?;
+    verdict(cast, stage, "FOREIGN-KEY", "INVALID", false, Some("KEY_CONFLICT")).await?;
     carried_with_marker(cast, stage, &draft, "INVALID");
     Ok(())
 }
@@ -215,20 +169,10 @@ async fn one_kilowatt_hour_too_many(cast: &Cast, stage: &mut Stage) -> Result<()
         "One kilowatt-hour too many",
         "The readings say 10.3 kWh, total_energy says 11.3 kWh.",
     );
-    let draft = cast
-        .cdr("TOO-MUCH", 10_300)
-        .billing(Decimal::new(11_300, 3));
+    let draft = cast.cdr("TOO-MUCH", 10_300).billing(Decimal::new(11_300, 3));
     let reply = cast.post(&draft).await?;
     told(stage, &reply, "INVALID", "ENERGY_MISMATCH");
-    verdict(
-        cast,
-        stage,
-        "TOO-MUCH",
-        "INVALID",
-        false,
-        Some("ENERGY_MISMATCH"),
-    )
-    .await?;
+    verdict(cast, stage, "TOO-MUCH", "INVALID", false, Some("ENERGY_MISMATCH")).await?;
     carried_with_marker(cast, stage, &draft, "INVALID");
     Ok(())
 }
@@ -238,28 +182,12 @@ async fn replayed(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
         "The good readings again, under a new id",
         "Every signature fits. The kilowatt-hours were billed already.",
     );
-    let sent = cast
-        .arrived("GOOD")
-        .pop()
-        .map(|(octets, _)| octets)
-        .unwrap_or_default();
+    let sent = cast.arrived("GOOD").pop().map(|(octets, _)| octets).unwrap_or_default();
     let body = sent.replacen("\"id\":\"GOOD\"", "\"id\":\"REPLAYED\"", 1);
     let to = crate::sandbox::cpo::To::Party(cast.emsp.party.clone());
-    let reply = cast
-        .cpo
-        .post_body(body.as_bytes(), &to)
-        .await
-        .map_err(failed)?;
+    let reply = cast.cpo.post_body(body.as_bytes(), &to).await.map_err(failed)?;
     told(stage, &reply, "INVALID", "REPLAYED_RECORD");
-    verdict(
-        cast,
-        stage,
-        "REPLAYED",
-        "INVALID",
-        false,
-        Some("REPLAYED_RECORD"),
-    )
-    .await
+    verdict(cast, stage, "REPLAYED", "INVALID", false, Some("REPLAYED_RECORD")).await
 }
 
 async fn unsigned(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
@@ -285,18 +213,13 @@ async fn posted_twice(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
     let (first, second) = (cast.post(&draft).await?, cast.post(&draft).await?);
     heard(stage, &first, "201, 1000");
     heard(stage, &second, "200, 1000");
-    let same =
-        first.header("location").is_some() && first.header("location") == second.header("location");
+    let same = first.header("location").is_some() && first.header("location") == second.header("location");
     stage.see(
         "the two Locations",
         "the same",
         if same { "the same" } else { "different" },
     );
-    stage.see(
-        "times the eMSP got it",
-        "1",
-        cast.arrived("TWICE").len().to_string(),
-    );
+    stage.see("times the eMSP got it", "1", cast.arrived("TWICE").len().to_string());
     let other = draft.with("remark", "\"something else under the same id\"");
     let reply = cast.post(&other).await?;
     stage.see("another body, the same id", "2001", code(&reply));
@@ -339,9 +262,7 @@ async fn held_and_released(cast: &Cast, stage: &mut Stage, platform: &str) -> Re
     );
     let path = format!("/operator/v1/platforms/{platform}");
     let option = |word: &str| Some(json!({"options": {"invalid_cdrs": word}}));
-    cast.operator
-        .ask(Method::PATCH, &path, option("hold"))
-        .await?;
+    cast.operator.ask(Method::PATCH, &path, option("hold")).await?;
     let mut draft = cast.cdr("HELD", 10_700);
     draft.signed = draft.signed.map(|signed| signed.with_one_digit_changed());
     let reply = cast.post(&draft).await?;
@@ -357,10 +278,7 @@ async fn held_and_released(cast: &Cast, stage: &mut Stage, platform: &str) -> Re
         .any(|object| object.contains("\"HELD\""));
     stage.see("in the eMSP's list", "no", yes_or_no(listed));
     cast.operator
-        .post(
-            &format!("/operator/v1/cdrs/{}/HELD/release", cast.cpo.party),
-            None,
-        )
+        .post(&format!("/operator/v1/cdrs/{}/HELD/release", cast.cpo.party), None)
         .await?;
     stage.see(
         "after its release",
@@ -368,9 +286,7 @@ async fn held_and_released(cast: &Cast, stage: &mut Stage, platform: &str) -> Re
         cast.delivery("HELD", "delivered").await?,
     );
     carried_with_marker(cast, stage, &draft, "INVALID");
-    cast.operator
-        .ask(Method::PATCH, &path, option("mark"))
-        .await?;
+    cast.operator.ask(Method::PATCH, &path, option("mark")).await?;
     Ok(())
 }
 
@@ -388,18 +304,10 @@ async fn pulled(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
         .filter(|object| object.contains("\"metering_validation\":"))
         .count();
     stage.see("of them with a marker", "7", marked.to_string());
-    let url = format!(
-        "{}/partner/v1/cdrs/{}/ONE-DIGIT/report",
-        cast.hub.url, cast.cpo.party
-    );
+    let url = format!("{}/partner/v1/cdrs/{}/ONE-DIGIT/report", cast.hub.url, cast.cpo.party);
     let reply = cast.emsp.get(&url).await.map_err(failed)?;
     let report: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-    let goal = |name: &str| {
-        report
-            .get("goals")
-            .map(|goals| text(goals, name))
-            .unwrap_or_default()
-    };
+    let goal = |name: &str| report.get("goals").map(|goals| text(goals, name)).unwrap_or_default();
     stage.see("the report: status", "INVALID", text(&report, "status"));
     stage.see("the report: integrity", "FAIL", goal("integrity"));
     stage.see("the report: truthfulness", "UNKNOWN", goal("truthfulness"));
@@ -415,11 +323,7 @@ fn code(reply: &Reply) -> String {
 }
 
 fn heard(stage: &mut Stage, reply: &Reply, expected: &str) {
-    stage.see(
-        "the CPO hears",
-        expected,
-        format!("{}, {}", reply.http, code(reply)),
-    );
+    stage.see("the CPO hears", expected, format!("{}, {}", reply.http, code(reply)));
 }
 
 /// The answer to the CPO names status and finding.
@@ -444,31 +348,17 @@ async fn verdict(
     finding: Option<&str>,
 ) -> Result<(), NotDone> {
     let seen = cast.look(id).await?;
-    let expected = format!(
-        "{status}, {}",
-        if billable { "billable" } else { "not billable" }
-    );
-    let is_billable = seen
-        .get("billable")
-        .and_then(Value::as_bool)
-        .unwrap_or(!billable);
+    let expected = format!("{status}, {}", if billable { "billable" } else { "not billable" });
+    let is_billable = seen.get("billable").and_then(Value::as_bool).unwrap_or(!billable);
     let words = format!(
         "{}, {}",
         text(&seen, "metering_status"),
-        if is_billable {
-            "billable"
-        } else {
-            "not billable"
-        }
+        if is_billable { "billable" } else { "not billable" }
     );
     stage.see("the verdict", expected, words);
     if let Some(finding) = finding {
         let found = seen.to_string().contains(&format!("\"{finding}\""));
-        stage.see(
-            "among the findings",
-            finding,
-            if found { finding } else { "not there" },
-        );
+        stage.see("among the findings", finding, if found { finding } else { "not there" });
     }
     Ok(())
 }
@@ -499,11 +389,7 @@ fn carried_with_marker(cast: &Cast, stage: &mut Stage, draft: &CdrDraft, status:
         },
         several => format!("{} times", several.len()),
     };
-    stage.see(
-        "the eMSP received",
-        format!("posted octets + marker, {status}"),
-        seen,
-    );
+    stage.see("the eMSP received", format!("posted octets + marker, {status}"), seen);
 }
 
 fn yes_or_no(answer: bool) -> &'static str {

@@ -35,12 +35,7 @@ struct KeyShown {
 
 impl Answer {
     pub(super) fn as_json(&self) -> String {
-        let readings: Vec<Vec<ShownReading>> = self
-            .examination
-            .records
-            .iter()
-            .map(shown_readings)
-            .collect();
+        let readings: Vec<Vec<ShownReading>> = self.examination.records.iter().map(shown_readings).collect();
         let of_records: Vec<Vec<PointedFinding>> = self
             .examination
             .records
@@ -48,12 +43,7 @@ impl Answer {
             .map(|record| self.pointed(record.findings.iter()))
             .collect();
         let of_session = self.pointed(self.examination.findings.iter().chain(&self.further));
-        let records = self
-            .examination
-            .records
-            .iter()
-            .zip(&readings)
-            .zip(&of_records);
+        let records = self.examination.records.iter().zip(&readings).zip(&of_records);
         let shown = AnswerShown {
             status: self.outcome().as_str(),
             records: records
@@ -62,11 +52,7 @@ impl Answer {
                     curve: record.curve.map(|curve| curve.name()),
                     signature: record.signature.as_str(),
                     key: KeyShown {
-                        trust: record
-                            .key
-                            .as_ref()
-                            .map_or(KeyTrust::None, |(_, trust)| *trust)
-                            .as_str(),
+                        trust: record.key.as_ref().map_or(KeyTrust::None, |(_, trust)| *trust).as_str(),
                         fingerprint: record.key.as_ref().map(|(key, _)| key.fingerprint()),
                     },
                     readings: readings.iter().map(ReadingShown::from).collect(),
@@ -100,10 +86,7 @@ impl Answer {
 
 pub(super) fn shown_readings(record: &RecordExamination) -> Vec<ShownReading> {
     let any_billed = record.readings.iter().any(|reading| reading.billed);
-    let worth_showing = record
-        .readings
-        .iter()
-        .filter(|reading| reading.billed || !any_billed);
+    let worth_showing = record.readings.iter().filter(|reading| reading.billed || !any_billed);
     worth_showing
         .map(|reading| ShownReading {
             nature: record.nature.clone(),

@@ -72,10 +72,7 @@ impl Answer {
                 _ => None,
             });
         match (self.outcome(), format) {
-            (Outcome::Valid, _) => format!(
-                "VALID: {}; every signature fits and nothing contradicts it.",
-                self.what
-            ),
+            (Outcome::Valid, _) => format!("VALID: {}; every signature fits and nothing contradicts it.", self.what),
             (Outcome::Invalid, _) => format!("INVALID: {}; {reason}.", self.what),
             (Outcome::Unverifiable, Some(format)) => format!(
                 "CANNOT BE DECIDED YET: the format is {}, which this version does not read.",
@@ -139,10 +136,7 @@ fn write_record(text: &mut String, index: usize, count: usize, record: &RecordEx
             &format!("  Key       {source}, fingerprint {}", key.fingerprint()),
         );
     }
-    for (label, serial) in [
-        ("Meter", &record.meter_serial),
-        ("Gateway", &record.gateway_serial),
-    ] {
+    for (label, serial) in [("Meter", &record.meter_serial), ("Gateway", &record.gateway_serial)] {
         if let Some(serial) = serial {
             line(text, &format!("  {label:<9} {}", printable(serial)));
         }

@@ -18,20 +18,15 @@ pub(super) struct Key(ParsedPublicKey);
 impl Key {
     /// `None` if aws-lc-rs refuses a point that the reference took. That never happens (a property test asks); if it did,
     /// the reference would answer.
-    pub(super) fn of_point(
-        algorithm: &'static EcdsaVerificationAlgorithm,
-        uncompressed: &[u8],
-    ) -> Option<Key> {
+    pub(super) fn of_point(algorithm: &'static EcdsaVerificationAlgorithm, uncompressed: &[u8]) -> Option<Key> {
         ParsedPublicKey::new(algorithm, uncompressed).ok().map(Key)
     }
 
     pub(super) fn check(&self, digest: &[u8; 32], signature: &Signature) -> Option<Check> {
         let digest = Digest::import_less_safe(digest, &SHA256).ok()?;
-        Some(
-            match self.0.verify_digest_sig(&digest, &signature.to_der()) {
-                Ok(()) => Check::Fits,
-                Err(_) => Check::DoesNotFit,
-            },
-        )
+        Some(match self.0.verify_digest_sig(&digest, &signature.to_der()) {
+            Ok(()) => Check::Fits,
+            Err(_) => Check::DoesNotFit,
+        })
     }
 }

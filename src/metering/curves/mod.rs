@@ -120,9 +120,7 @@ impl Curve {
 
     /// The curve behind the content octets of an OBJECT IDENTIFIER.
     pub(crate) fn from_oid_der(content: &[u8]) -> Option<Curve> {
-        Self::ALL
-            .into_iter()
-            .find(|curve| curve.facts().oid_der == content)
+        Self::ALL.into_iter().find(|curve| curve.facts().oid_der == content)
     }
 
     pub(crate) fn oid_der(self) -> &'static [u8] {
@@ -338,10 +336,7 @@ impl Verifier {
     }
 }
 
-fn on_curve<C>(
-    sec1: &[u8],
-    wrap: impl FnOnce(VerifyingKey<C>) -> Point,
-) -> Option<(Point, Box<[u8]>)>
+fn on_curve<C>(sec1: &[u8], wrap: impl FnOnce(VerifyingKey<C>) -> Point) -> Option<(Point, Box<[u8]>)>
 where
     C: EcdsaCurve + CurveArithmetic,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
@@ -408,14 +403,8 @@ mod tests {
     #[test]
     fn the_two_spellings_of_an_object_identifier_agree() {
         for curve in Curve::ALL {
-            let mut arcs = curve
-                .oid()
-                .split('.')
-                .map(|arc| arc.parse::<u32>().unwrap_or_default());
-            let (first, second) = (
-                arcs.next().unwrap_or_default(),
-                arcs.next().unwrap_or_default(),
-            );
+            let mut arcs = curve.oid().split('.').map(|arc| arc.parse::<u32>().unwrap_or_default());
+            let (first, second) = (arcs.next().unwrap_or_default(), arcs.next().unwrap_or_default());
             let mut der = vec![(40 * first + second) as u8];
             for arc in arcs {
                 if arc >= 1 << 14 {

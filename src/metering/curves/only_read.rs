@@ -107,10 +107,7 @@ mod tests {
 
     #[test]
     fn a_base_point_is_read_whole_and_compressed_and_refused_when_touched() {
-        for (hexadecimal, decode) in [
-            (SECP224K1_G, secp224k1 as Decoder),
-            (SECP521R1_G, secp521r1),
-        ] {
+        for (hexadecimal, decode) in [(SECP224K1_G, secp224k1 as Decoder), (SECP521R1_G, secp521r1)] {
             let mut sec1 = hex::decode(hexadecimal).expect("a constant");
             assert_eq!(decode(&sec1).as_deref(), Some(&sec1[..]));
 

@@ -27,8 +27,7 @@ impl PrimeCurveParams for Secp192r1 {
     type Backend = mul_backend::VariableOnly;
 
     const EQUATION_A: FieldElement = FieldElement::from_u64(3).neg();
-    const EQUATION_B: FieldElement =
-        FieldElement::from_hex_vartime("64210519e59c80e70fa7e9ab72243049feb8deecc146b9b1");
+    const EQUATION_B: FieldElement = FieldElement::from_hex_vartime("64210519e59c80e70fa7e9ab72243049feb8deecc146b9b1");
     const GENERATOR: (FieldElement, FieldElement) = (
         FieldElement::from_hex_vartime("188da80eb03090f67cbf20eb43a18800f4ff0afd82ff1012"),
         FieldElement::from_hex_vartime("07192b95ffc8da78631011ed6b24cdd573f977a11e794811"),

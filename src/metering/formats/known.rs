@@ -66,14 +66,10 @@ impl FormatName {
             "ocmf" | "open charge metering format" => FormatName::Ocmf,
             versioned if versioned.starts_with("ocmf-") => FormatName::Ocmf,
             "alfen eichrecht" | "alfen" => FormatName::Alfen,
-            "edl40 e-mobility extension" | "edl40" | "edl_40_p" | "sml_edl40_p" | "sml" => {
-                FormatName::Edl40P
-            }
+            "edl40 e-mobility extension" | "edl40" | "edl_40_p" | "sml_edl40_p" | "sml" => FormatName::Edl40P,
             "isa_edl_40_p" | "isa-edl-40-p" => FormatName::IsaEdl40P,
             "edl_40_sig" | "signature only" => FormatName::Edl40Sig,
-            "edl40 mennekes" | "edl40 mennekes: v1" | "edl_40_mennekes" | "mennekes" => {
-                FormatName::Mennekes
-            }
+            "edl40 mennekes" | "edl40 mennekes: v1" | "edl_40_mennekes" | "mennekes" => FormatName::Mennekes,
             "pcdf" | "porsche" => FormatName::Pcdf,
             "safe xml" | "safe_xml" | "s.a.f.e. xml" | "safe" => FormatName::SafeXml,
             "chargeit mobility" | "chargeit" => FormatName::ChargeIt,
@@ -123,9 +119,7 @@ fn is_isa(sml: &[u8]) -> bool {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 /// The local name of the root element. Nothing is resolved or expanded: declaration, comments and a document type are stepped over.
@@ -160,9 +154,7 @@ fn by_members(text: &str) -> Option<FormatName> {
         .get("@context")
         .map(|context| context.as_written().to_ascii_lowercase());
     if document.get("signedMeterValues").is_some()
-        || context
-            .as_deref()
-            .is_some_and(|context| context.contains("bsm-ws36a"))
+        || context.as_deref().is_some_and(|context| context.contains("bsm-ws36a"))
     {
         return Some(FormatName::ChargeIt);
     }
@@ -182,13 +174,7 @@ mod tests {
 
     #[test]
     fn labels_are_forgiven_their_spelling() {
-        for label in [
-            "OCMF",
-            "ocmf",
-            "OCMF ",
-            "OCMF-1.0",
-            "Open Charge Metering Format",
-        ] {
+        for label in ["OCMF", "ocmf", "OCMF ", "OCMF-1.0", "Open Charge Metering Format"] {
             assert_eq!(
                 FormatName::from_encoding_method(label),
                 Some(FormatName::Ocmf),
@@ -199,10 +185,7 @@ mod tests {
             FormatName::from_encoding_method("EDL40 Mennekes: V1"),
             Some(FormatName::Mennekes)
         );
-        assert_eq!(
-            FormatName::from_encoding_method("ALFEN"),
-            Some(FormatName::Alfen)
-        );
+        assert_eq!(FormatName::from_encoding_method("ALFEN"), Some(FormatName::Alfen));
         assert_eq!(FormatName::from_encoding_method("Other"), None);
         assert_eq!(FormatName::from_encoding_method(""), None);
     }
@@ -217,18 +200,9 @@ mod tests {
             named("<?xml version='1.0'?><!-- a --><x:values>"),
             Some(FormatName::SafeXml)
         );
-        assert_eq!(
-            named("<!DOCTYPE a><signedMeterValue/>"),
-            Some(FormatName::Edl40Sig)
-        );
-        assert_eq!(
-            named("<ChargingProcess xmlns='x'>"),
-            Some(FormatName::Mennekes)
-        );
-        assert_eq!(
-            named("{\"signedMeterValues\":[]}"),
-            Some(FormatName::ChargeIt)
-        );
+        assert_eq!(named("<!DOCTYPE a><signedMeterValue/>"), Some(FormatName::Edl40Sig));
+        assert_eq!(named("<ChargingProcess xmlns='x'>"), Some(FormatName::Mennekes));
+        assert_eq!(named("{\"signedMeterValues\":[]}"), Some(FormatName::ChargeIt));
         assert_eq!(named("{\"format\":\"ptb\"}"), Some(FormatName::Ptb));
         assert_eq!(
             named("{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}"),

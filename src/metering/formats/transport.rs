@@ -76,10 +76,7 @@ pub fn unwrap(carried: &str) -> Unwrapped<'_> {
 pub fn strip_outside(text: &str) -> &str {
     let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let text = text.trim_matches(blank);
-    match text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.trim_matches(blank),
         None => text,
     }
@@ -91,9 +88,7 @@ fn peel(text: &str) -> Option<Vec<u8>> {
         return Some(unescape_entities(text).into_bytes());
     }
     let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    if dense.len() > SHORTEST_HEX
-        && dense.len().is_multiple_of(2)
-        && dense.bytes().all(|byte| byte.is_ascii_hexdigit())
+    if dense.len() > SHORTEST_HEX && dense.len().is_multiple_of(2) && dense.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
         return hex::decode(dense).ok();
     }
@@ -111,9 +106,7 @@ fn from_base64(dense: &str) -> Option<Vec<u8>> {
     if dense.is_empty() {
         return None;
     }
-    forgiving
-        .decode(dense.replace('-', "+").replace('_', "/"))
-        .ok()
+    forgiving.decode(dense.replace('-', "+").replace('_', "/")).ok()
 }
 
 /// The five entities every XML writer uses, once: `&amp;lt;` becomes `&lt;`, not `<`.
@@ -185,9 +178,7 @@ mod tests {
 
     #[test]
     fn peeling_ends_after_three_layers() {
-        let wrap = |times: usize| {
-            (0..times).fold(RECORD.to_owned(), |text, _| BASE64_STANDARD.encode(text))
-        };
+        let wrap = |times: usize| (0..times).fold(RECORD.to_owned(), |text, _| BASE64_STANDARD.encode(text));
         assert_eq!(unwrap(&wrap(3)), ocmf(RECORD));
         assert!(matches!(unwrap(&wrap(4)), Unwrapped::Text(_)));
     }
@@ -214,10 +205,7 @@ mod tests {
         for text in ["", "\"", "@@@not base64@@@", "unknown", "{\"RD\":[]}"] {
             assert!(matches!(unwrap(text), Unwrapped::Text(_)), "{text:?}");
         }
-        assert_eq!(
-            unwrap(&"A".repeat(MAX_CARRIED_TEXT + 1)),
-            Unwrapped::TooLong
-        );
+        assert_eq!(unwrap(&"A".repeat(MAX_CARRIED_TEXT + 1)), Unwrapped::TooLong);
     }
 
     proptest! {

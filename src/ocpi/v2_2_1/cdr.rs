@@ -162,25 +162,19 @@ impl CdrHead {
         Ok(Self {
             party: party(&fields)?.ok_or_else(|| fields.violation("country_code", "is missing"))?,
             id: id(&fields)?,
-            cdr_token: token(&fields.required_object(
-                "cdr_token",
-                ["country_code", "party_id", "uid", "type", "contract_id"],
-            )?)?,
+            cdr_token: token(
+                &fields.required_object("cdr_token", ["country_code", "party_id", "uid", "type", "contract_id"])?,
+            )?,
             start_date_time: fields.required_time("start_date_time")?,
             end_date_time: fields.required_time("end_date_time")?,
             last_updated: fields.required_time("last_updated")?,
             total_energy: fields.required_number("total_energy")?.to_owned(),
             credit: fields.boolean("credit")?.unwrap_or(false),
             credit_reference_id: owned(fields.text("credit_reference_id")?),
-            cdr_location: location(
-                &fields.required_object("cdr_location", ["id", "evse_uid", "evse_id"])?,
-            )?,
+            cdr_location: location(&fields.required_object("cdr_location", ["id", "evse_uid", "evse_id"])?)?,
             meter_id: owned(fields.text("meter_id")?),
             signed_data: fields
-                .object(
-                    "signed_data",
-                    ["encoding_method", "public_key", "url", "signed_values"],
-                )?
+                .object("signed_data", ["encoding_method", "public_key", "url", "signed_values"])?
                 .map(|fields| signed_data(&fields))
                 .transpose()?,
         })
@@ -197,10 +191,7 @@ impl CdrHead {
 pub fn check_top_level(body: &[u8]) -> Result<(), Refusal> {
     let names = json::sorted_names(body)?;
     if names.iter().any(|name| name == MARKER) {
-        return Err(Refusal::invalid(
-            &pointer(MARKER),
-            "is for the hub to write",
-        ));
+        return Err(Refusal::invalid(&pointer(MARKER), "is for the hub to write"));
     }
     match names
         .windows(2)
@@ -235,18 +226,13 @@ fn party<const N: usize>(fields: &Fields<'_, N>) -> Result<Option<PartyId>, Viol
         (Some(_), None) => Err(fields.violation("party_id", "is missing")),
         (Some(country_code), Some(party_id)) => PartyId::new(&country_code, &party_id)
             .map(Some)
-            .map_err(|error| {
-                fields.violation(error.member().unwrap_or("party_id"), error.to_string())
-            }),
+            .map_err(|error| fields.violation(error.member().unwrap_or("party_id"), error.to_string())),
     }
 }
 
 fn id<const N: usize>(fields: &Fields<'_, N>) -> Result<String, Violation> {
     let id = fields.limited_text("id", 1, 39)?;
-    if id
-        .bytes()
-        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
-    {
+    if id.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         Ok(id.into_owned())
     } else {
         Err(fields.violation("id", "may only contain printable ASCII characters"))
@@ -282,10 +268,7 @@ fn signed_data(fields: &Fields<'_, 4>) -> Result<SignedData, Violation> {
         })
     };
     Ok(SignedData {
-        encoding_method: fields
-            .text("encoding_method")?
-            .unwrap_or_default()
-            .into_owned(),
+        encoding_method: fields.text("encoding_method")?.unwrap_or_default().into_owned(),
         public_key: owned(fields.text("public_key")?),
         url: owned(fields.text("url")?),
         signed_values: values.iter().map(read).collect::<Result<_, Violation>>()?,
@@ -338,30 +321,16 @@ mod tests {
         let text = body().to_string().replace("12.345", "12.3450E0");
         let head = CdrHead::read(text.as_bytes()).unwrap();
         assert_eq!(
-            (
-                head.party.to_string(),
-                head.id.as_str(),
-                head.total_energy.as_str()
-            ),
+            (head.party.to_string(), head.id.as_str(), head.total_energy.as_str()),
             ("DE/ABC".into(), "C-1", "12.3450E0")
         );
-        assert_eq!(
-            head.cdr_token.required_party().unwrap().to_string(),
-            "NL/EMS"
-        );
+        assert_eq!(head.cdr_token.required_party().unwrap().to_string(), "NL/EMS");
         assert_eq!(head.start_date_time, head.end_date_time);
         assert_eq!(head.cdr_location.evse_id.as_deref(), Some("DE*ABC*E1"));
         let signed = head.signed_data.unwrap();
+        assert_eq!(signed.signed_values[0].signed_data, "OCMF|{\"SECRET\":1}|{}");
         assert_eq!(
-            signed.signed_values[0].signed_data,
-            "OCMF|{\"SECRET\":1}|{}"
-        );
-        assert_eq!(
-            (
-                head.credit,
-                head.credit_reference_id,
-                head.meter_id.as_deref()
-            ),
+            (head.credit, head.credit_reference_id, head.meter_id.as_deref()),
             (false, None, Some("M1"))
         );
     }
@@ -388,10 +357,7 @@ mod tests {
             let refusal = read(&with(pointer, Value::Null)).unwrap_err();
             assert_eq!(
                 (refusal.situation, refusal.message),
-                (
-                    Situation::InvalidParameter,
-                    format!("{pointer}: is missing")
-                )
+                (Situation::InvalidParameter, format!("{pointer}: is missing"))
             );
         }
     }
@@ -437,21 +403,15 @@ mod tests {
             );
         }
         assert_eq!(
-            read(&with("/total_energy", json!("12.3")))
-                .unwrap_err()
-                .message,
+            read(&with("/total_energy", json!("12.3"))).unwrap_err().message,
             "/total_energy: must be a number"
         );
         assert_eq!(
-            read(&with("/country_code", json!("DEU")))
-                .unwrap_err()
-                .message,
+            read(&with("/country_code", json!("DEU"))).unwrap_err().message,
             "/country_code: country_code must have 2 characters"
         );
         assert_eq!(
-            read(&with("/id", json!("x".repeat(40))))
-                .unwrap_err()
-                .message,
+            read(&with("/id", json!("x".repeat(40)))).unwrap_err().message,
             "/id: is longer than 39 characters"
         );
         assert_eq!(
@@ -463,20 +423,9 @@ mod tests {
     // design.md 3.6.1, CDR-20
     #[test]
     fn empty_or_over_long_signed_data_and_strange_amounts_are_no_reason_to_refuse() {
-        assert_eq!(
-            read(&with("/signed_data", Value::Null))
-                .unwrap()
-                .signed_data,
-            None
-        );
-        let empty = read(&with("/signed_data", json!({})))
-            .unwrap()
-            .signed_data
-            .unwrap();
-        assert_eq!(
-            (empty.encoding_method.as_str(), empty.signed_values.len()),
-            ("", 0)
-        );
+        assert_eq!(read(&with("/signed_data", Value::Null)).unwrap().signed_data, None);
+        let empty = read(&with("/signed_data", json!({}))).unwrap().signed_data.unwrap();
+        assert_eq!((empty.encoding_method.as_str(), empty.signed_values.len()), ("", 0));
         assert!(
             read(&with("/signed_data/signed_values", json!([])))
                 .unwrap()
@@ -486,13 +435,10 @@ mod tests {
                 .is_empty()
         );
         let long = "x".repeat(100_000);
-        let signed = read(&with(
-            "/signed_data/signed_values/0",
-            json!({"signed_data": long}),
-        ))
-        .unwrap()
-        .signed_data
-        .unwrap();
+        let signed = read(&with("/signed_data/signed_values/0", json!({"signed_data": long})))
+            .unwrap()
+            .signed_data
+            .unwrap();
         assert_eq!(
             (
                 signed.signed_values[0].signed_data.len(),
@@ -549,19 +495,13 @@ mod tests {
             (r#"{"a/~b":1,"x":{},"a\/~b":1}"#, "/a~1~0b: appears twice"),
             ("[]", "the document: must be an object"),
         ] {
-            assert_eq!(
-                check_top_level(body.as_bytes()).unwrap_err().message,
-                message
-            );
+            assert_eq!(check_top_level(body.as_bytes()).unwrap_err().message, message);
         }
         assert_eq!(
             check_top_level(br#"{"x":{"metering_validation":1,"a":1,"a":2},"X":1}"#),
             Ok(())
         );
-        assert_eq!(
-            check_top_level(b"{").unwrap_err().situation,
-            Situation::Malformed
-        );
+        assert_eq!(check_top_level(b"{").unwrap_err().situation, Situation::Malformed);
     }
 
     #[test]

@@ -67,30 +67,20 @@ impl Credentials {
         let url = fields.required_text("url")?.into_owned();
         if !url::is_web_url(&url) {
             return Err(fields
-                .violation(
-                    "url",
-                    "must be an absolute http or https URL of at most 255 characters",
-                )
+                .violation("url", "must be an absolute http or https URL of at most 255 characters")
                 .into());
         }
-        let listed = fields.objects(
-            "roles",
-            ["role", "party_id", "country_code", "business_details"],
-        )?;
+        let listed = fields.objects("roles", ["role", "party_id", "country_code", "business_details"])?;
         let listed = listed.ok_or_else(|| fields.violation("roles", "is missing"))?;
         if listed.is_empty() {
-            return Err(fields
-                .violation("roles", "must have at least one element")
-                .into());
+            return Err(fields.violation("roles", "must have at least one element").into());
         }
         let mut seen = HashSet::new();
         let mut roles = Vec::with_capacity(listed.len());
         for each in &listed {
             let role = read_role(each)?;
             if !seen.insert((role.role, role.party.clone())) {
-                return Err(each
-                    .violation_here("repeats a role and party listed before")
-                    .into());
+                return Err(each.violation_here("repeats a role and party listed before").into());
             }
             roles.push(role);
         }
@@ -126,16 +116,11 @@ impl CredentialsRole {
 }
 
 fn read_role(fields: &Fields<'_, 4>) -> Result<CredentialsRole, Violation> {
-    let role = Role::parse(&fields.required_text("role")?).ok_or_else(|| {
-        fields.violation(
-            "role",
-            "must be one of CPO, EMSP, HUB, NAP, NSP, OTHER, SCSP",
-        )
-    })?;
+    let role = Role::parse(&fields.required_text("role")?)
+        .ok_or_else(|| fields.violation("role", "must be one of CPO, EMSP, HUB, NAP, NSP, OTHER, SCSP"))?;
     let party_id = fields.limited_text("party_id", 1, 3)?;
     let country_code = fields.limited_text("country_code", 2, 2)?;
-    let party = PartyId::new(&country_code, &party_id)
-        .map_err(|error| fields.violation_here(error.to_string()))?;
+    let party = PartyId::new(&country_code, &party_id).map_err(|error| fields.violation_here(error.to_string()))?;
     let details = fields.required_object("business_details", ["name"])?;
     let name = details.limited_text("name", 1, 100)?.into_owned();
     Ok(CredentialsRole {
@@ -233,10 +218,7 @@ mod tests {
             let refusal = refusal(&without(pointer));
             assert_eq!(
                 (refusal.situation, refusal.message),
-                (
-                    Situation::InvalidParameter,
-                    format!("{pointer}: is missing")
-                )
+                (Situation::InvalidParameter, format!("{pointer}: is missing"))
             );
         }
     }
@@ -245,19 +227,11 @@ mod tests {
     #[test]
     fn every_invalid_member_is_named() {
         for (pointer, value, named) in [
-            (
-                "/token",
-                Value::from("x".repeat(65)),
-                "/token: is longer than 64",
-            ),
+            ("/token", Value::from("x".repeat(65)), "/token: is longer than 64"),
             ("/token", Value::from(""), "/token: is empty"),
             ("/token", Value::from("a b"), "/token: contains white space"),
             ("/token", Value::from(7), "/token: must be a string"),
-            (
-                "/url",
-                Value::from("/ocpi/versions"),
-                "/url: must be an absolute",
-            ),
+            ("/url", Value::from("/ocpi/versions"), "/url: must be an absolute"),
             (
                 "/url",
                 Value::from(format!("https://a/{}", "x".repeat(250))),
@@ -269,32 +243,16 @@ mod tests {
                 "/roles: must have at least one",
             ),
             ("/roles", Value::from("CPO"), "/roles: must be a list"),
-            (
-                "/roles/1",
-                Value::from("CPO"),
-                "/roles/1: must be an object",
-            ),
-            (
-                "/roles/1/role",
-                Value::from("cpo"),
-                "/roles/1/role: must be one of",
-            ),
+            ("/roles/1", Value::from("CPO"), "/roles/1: must be an object"),
+            ("/roles/1/role", Value::from("cpo"), "/roles/1/role: must be one of"),
             ("/roles/1/role", Value::from("CPO"), "/roles/1: repeats"),
             (
                 "/roles/1/party_id",
                 Value::from("ABCD"),
                 "/roles/1/party_id: is longer than 3",
             ),
-            (
-                "/roles/1/party_id",
-                Value::from("Ä"),
-                "/roles/1: party_id may only",
-            ),
-            (
-                "/roles/1/country_code",
-                Value::from("D"),
-                "/roles/1/country_code: is",
-            ),
+            ("/roles/1/party_id", Value::from("Ä"), "/roles/1: party_id may only"),
+            ("/roles/1/country_code", Value::from("D"), "/roles/1/country_code: is"),
             (
                 "/roles/1/business_details",
                 Value::from("A"),
@@ -307,11 +265,7 @@ mod tests {
             ),
         ] {
             let refusal = refusal(&with(pointer, value));
-            assert!(
-                refusal.message.starts_with(named),
-                "{named} / {}",
-                refusal.message
-            );
+            assert!(refusal.message.starts_with(named), "{named} / {}", refusal.message);
             assert_eq!(refusal.situation, Situation::InvalidParameter);
         }
     }
@@ -322,11 +276,7 @@ mod tests {
         let mut body = body();
         *body.pointer_mut("/roles/1/role").unwrap() = "CPO".into();
         *body.pointer_mut("/roles/1/party_id").unwrap() = "abc".into();
-        assert!(
-            refusal(&body.to_string())
-                .message
-                .starts_with("/roles/1: repeats")
-        );
+        assert!(refusal(&body.to_string()).message.starts_with("/roles/1: repeats"));
     }
 
     #[test]

@@ -56,20 +56,12 @@ pub struct CdrFilter {
 
 impl Store {
     /// The newest revision of a CDR.
-    pub async fn cdr_find(
-        &self,
-        cpo_key: &str,
-        cdr_key: &str,
-    ) -> Result<Option<CdrRow>, StoreError> {
+    pub async fn cdr_find(&self, cpo_key: &str, cdr_key: &str) -> Result<Option<CdrRow>, StoreError> {
         Ok(self.cdr_revisions(cpo_key, cdr_key).await?.pop())
     }
 
     /// All revisions of a CDR, oldest first.
-    pub async fn cdr_revisions(
-        &self,
-        cpo_key: &str,
-        cdr_key: &str,
-    ) -> Result<Vec<CdrRow>, StoreError> {
+    pub async fn cdr_revisions(&self, cpo_key: &str, cdr_key: &str) -> Result<Vec<CdrRow>, StoreError> {
         let (cpo_key, cdr_key) = (cpo_key.to_owned(), cdr_key.to_owned());
         ask!(self, revisions(cpo_key, cdr_key))?
             .into_iter()
@@ -86,9 +78,7 @@ impl Store {
     /// A CDR by the unguessable part of its Location.
     pub async fn cdr_by_location(&self, location_id: &str) -> Result<Option<CdrRow>, StoreError> {
         let location_id = location_id.to_owned();
-        ask!(self, by_location(location_id))?
-            .map(read_row)
-            .transpose()
+        ask!(self, by_location(location_id))?.map(read_row).transpose()
     }
 
     /// The operator's list, newest first, after `cursor` (a row id), and where to go on.
@@ -99,16 +89,8 @@ impl Store {
         limit: u32,
     ) -> Result<(Vec<CdrBrief>, Option<String>), StoreError> {
         let (before, rows) = (cursor.map(str::to_owned), i64::from(limit) + 1);
-        let (records, next) = page(ask!(self, list(filter, before, rows))?, limit, |record| {
-            &record.id
-        });
-        Ok((
-            records
-                .into_iter()
-                .map(CdrBrief::new)
-                .collect::<Result<_, _>>()?,
-            next,
-        ))
+        let (records, next) = page(ask!(self, list(filter, before, rows))?, limit, |record| &record.id);
+        Ok((records.into_iter().map(CdrBrief::new).collect::<Result<_, _>>()?, next))
     }
 }
 

@@ -247,9 +247,7 @@ fn write_row(row: CdrRow) -> Result<(CdrRecord, OctetsRecord), StoreError> {
         received_at: micros(row.received_at),
         last_updated: micros(row.last_updated),
         visible_at: row.visible_at.map(micros),
-        listed_at: row
-            .visible_at
-            .map(|visible| micros(visible.max(row.last_updated))),
+        listed_at: row.visible_at.map(|visible| micros(visible.max(row.last_updated))),
         metering_status: row.metering_status,
         billable: row.billable.into(),
         delivery: row.delivery,
@@ -258,10 +256,7 @@ fn write_row(row: CdrRow) -> Result<(CdrRecord, OctetsRecord), StoreError> {
         correlation_id: row.correlation_id,
         credit_reference: row.credit_reference,
         marker: row.marker,
-        first_answer: row
-            .first_answer
-            .map(|answer| write_answer(&answer))
-            .transpose()?,
+        first_answer: row.first_answer.map(|answer| write_answer(&answer)).transpose()?,
     };
     Ok((cdr, octets))
 }
@@ -295,19 +290,14 @@ pub(super) fn read_row((cdr, body): (CdrRecord, String)) -> Result<CdrRow, Store
         correlation_id: cdr.correlation_id,
         credit_reference: cdr.credit_reference,
         marker: cdr.marker,
-        first_answer: cdr
-            .first_answer
-            .map(|answer| read_answer(&answer))
-            .transpose()?,
+        first_answer: cdr.first_answer.map(|answer| read_answer(&answer)).transpose()?,
     })
 }
 
 fn write_answer(answer: &FirstAnswer) -> Result<String, StoreError> {
-    serde_json::to_string(answer)
-        .map_err(|cause| StoreError::corrupt_because("writing a receiver's answer", cause))
+    serde_json::to_string(answer).map_err(|cause| StoreError::corrupt_because("writing a receiver's answer", cause))
 }
 
 fn read_answer(text: &str) -> Result<FirstAnswer, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|cause| StoreError::corrupt_because("reading a receiver's answer", cause))
+    serde_json::from_str(text).map_err(|cause| StoreError::corrupt_because("reading a receiver's answer", cause))
 }

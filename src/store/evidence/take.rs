@@ -50,10 +50,8 @@ impl Store {
     async fn insert(&self, take: Arc<Take>) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite(db) => {
-                db.change(take.weight(), move |c| {
-                    engine::now(sqlite::insert(c, &take))
-                })
-                .await
+                db.change(take.weight(), move |c| engine::now(sqlite::insert(c, &take)))
+                    .await
             }
             // What only adds rows shares a statement with others; what also changes some has a transaction of its own.
             Engine::Postgres(db) if take.only_adds() => db.take(take).await,

@@ -36,12 +36,9 @@ impl Target {
             .replace("sslmode=verify-full", "sslmode=require")
             .replace("sslmode=verify-ca", "sslmode=require");
         // The driver's own words about a bad URL do not repeat it: it may hold a password.
-        let mut config = Config::from_str(&url).map_err(|cause| {
-            StoreError::unavailable_because("reading the URL of the database", cause)
-        })?;
-        config
-            .connect_timeout(CONNECT_TIMEOUT)
-            .application_name("truewatt");
+        let mut config = Config::from_str(&url)
+            .map_err(|cause| StoreError::unavailable_because("reading the URL of the database", cause))?;
+        config.connect_timeout(CONNECT_TIMEOUT).application_name("truewatt");
         let tls = match config.get_ssl_mode() {
             SslMode::Disable | SslMode::Prefer => None,
             _ => Some(tls()?),
@@ -50,8 +47,7 @@ impl Target {
     }
 
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let refused =
-            |cause: tokio_postgres::Error| ConnectionError::BadConnection(with_causes(&cause));
+        let refused = |cause: tokio_postgres::Error| ConnectionError::BadConnection(with_causes(&cause));
         let mut connection = match &self.tls {
             None => {
                 let (client, line) = self.config.connect(NoTls).await.map_err(refused)?;
@@ -125,9 +121,7 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_repeating_the_password() {
-        let error = Target::read("postgres://u:secret@h/d?sslmode=maybe")
-            .err()
-            .unwrap();
+        let error = Target::read("postgres://u:secret@h/d?sslmode=maybe").err().unwrap();
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }

@@ -70,17 +70,12 @@ pub(super) fn settle(pool: Pool<AsyncPgConnection>, group: Vec<Waiting<Settle, b
                     waiting.answer(Ok(done));
                 }
             }
-            Err(error) => group
-                .into_iter()
-                .for_each(|waiting| waiting.answer(Err(error.clone()))),
+            Err(error) => group.into_iter().for_each(|waiting| waiting.answer(Err(error.clone()))),
         }
     })
 }
 
-async fn take_together(
-    pool: &Pool<AsyncPgConnection>,
-    group: &[Waiting<Take, ()>],
-) -> Result<(), StoreError> {
+async fn take_together(pool: &Pool<AsyncPgConnection>, group: &[Waiting<Take, ()>]) -> Result<(), StoreError> {
     let takes: Vec<&Take> = group.iter().map(|waiting| &*waiting.job).collect();
     let query = TakeTogether {
         cdrs: CdrRecords::of(takes.iter().map(|take| &take.cdr)),
@@ -101,9 +96,7 @@ async fn take_alone(pool: &Pool<AsyncPgConnection>, take: Arc<Take>) -> Result<(
         let mut connection = connection(pool).await?;
         Manager::begin_transaction(&mut *connection).await?;
         let mut transaction = Transaction { connection };
-        let outcome =
-            crate::store::evidence::take::postgres::insert(&mut transaction.connection, &take)
-                .await;
+        let outcome = crate::store::evidence::take::postgres::insert(&mut transaction.connection, &take).await;
         let outcome = transaction.end(outcome).await;
         if !again(&outcome, &mut tries).await {
             return outcome;
@@ -127,10 +120,7 @@ async fn settle_together(
         revisions: settles.iter().map(|settle| &settle.duty_revision).collect(),
         cdrs: settles.iter().map(|settle| &settle.row_id).collect(),
         instants: settles.iter().map(|settle| &settle.attempt.at).collect(),
-        locations: settles
-            .iter()
-            .map(|settle| &settle.receiver_location)
-            .collect(),
+        locations: settles.iter().map(|settle| &settle.receiver_location).collect(),
         answers: settles.iter().map(|settle| &settle.first_answer).collect(),
         attempts: AttemptRecords::of(settles.iter().map(|settle| &settle.attempt)),
         journal_duties: settles
@@ -156,9 +146,7 @@ struct TakeTogether<'a> {
 
 impl QueryFragment<Pg> for TakeTogether<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let insert = |table: &str, columns: String| {
-            format!("INSERT INTO {table} ({columns}) SELECT * FROM ")
-        };
+        let insert = |table: &str, columns: String| format!("INSERT INTO {table} ({columns}) SELECT * FROM ");
         out.push_sql("WITH taken AS (");
         out.push_sql(&insert("cdrs", CdrRecords::columns()));
         self.cdrs.unnest(&mut out)?;

@@ -50,11 +50,7 @@ impl<J, T> Clone for Lane<J, T> {
 }
 
 impl<J: Weight + Send + Sync + 'static, T: Send + 'static> Lane<J, T> {
-    pub(super) fn open(
-        pool: Pool<AsyncPgConnection>,
-        writers: usize,
-        write: Write<J, T>,
-    ) -> Lane<J, T> {
+    pub(super) fn open(pool: Pool<AsyncPgConnection>, writers: usize, write: Write<J, T>) -> Lane<J, T> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
         let writers = (0..writers)
@@ -69,33 +65,21 @@ impl<J: Weight + Send + Sync + 'static, T: Send + 'static> Lane<J, T> {
     pub(super) async fn send(&self, job: Arc<J>) -> Result<T, StoreError> {
         let closed = || StoreError::unavailable("the database is closed");
         let (answer, outcome) = oneshot::channel();
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue
             .ok_or_else(closed)?
             .send(Waiting { job, answer })
             .await
             .map_err(|_| closed())?;
-        outcome.await.unwrap_or_else(|_| {
-            Err(StoreError::unavailable(
-                "the writer of the database ended early",
-            ))
-        })
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(StoreError::unavailable("the writer of the database ended early")))
     }
 
     /// Writes what is queued, then ends.
     pub(super) async fn close(&self) {
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let writers =
-            std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
         for writer in writers {
             let _ = writer.await;
         }

@@ -10,9 +10,7 @@ mod lane;
 use std::time::Duration;
 
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
-use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
 
@@ -52,21 +50,14 @@ impl Postgres {
             let target = target.clone();
             async move { target.connect().await }.boxed()
         });
-        let manager =
-            AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config("", config);
+        let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config("", config);
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .build()
-            .map_err(|cause| {
-                StoreError::unavailable_because("building the pool of connections", cause)
-            })?;
+            .map_err(|cause| StoreError::unavailable_because("building the pool of connections", cause))?;
         let takes = Lane::open(pool.clone(), group::WRITERS, group::take);
         let settles = Lane::open(pool.clone(), 1, group::settle);
-        let postgres = Postgres {
-            pool,
-            takes,
-            settles,
-        };
+        let postgres = Postgres { pool, takes, settles };
         // The first connection tells whether the address, the password and the certificate are right: now, not at the first CDR.
         drop(postgres.connection().await?);
         Ok(postgres)
@@ -134,17 +125,10 @@ pub(super) async fn again<T>(outcome: &Result<T, StoreError>, tries: &mut u32) -
     met
 }
 
-async fn connection(
-    pool: &Pool<AsyncPgConnection>,
-) -> Result<Object<AsyncPgConnection>, StoreError> {
+async fn connection(pool: &Pool<AsyncPgConnection>) -> Result<Object<AsyncPgConnection>, StoreError> {
     match tokio::time::timeout(PATIENCE, pool.get()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(cause)) => Err(StoreError::unavailable_because(
-            "connecting to PostgreSQL",
-            cause,
-        )),
-        Err(_) => Err(StoreError::unavailable(
-            "no connection to PostgreSQL came free in time",
-        )),
+        Ok(Err(cause)) => Err(StoreError::unavailable_because("connecting to PostgreSQL", cause)),
+        Err(_) => Err(StoreError::unavailable("no connection to PostgreSQL came free in time")),
     }
 }

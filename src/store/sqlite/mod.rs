@@ -128,28 +128,19 @@ impl<Q: diesel::RunQueryDsl<SqliteConnection>> RunQueryDsl for Q {}
 pub(super) fn now<T>(query: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     match pin!(query).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
-        Poll::Pending => Err(StoreError::corrupt(
-            "a query on SQLite waited for something",
-        )),
+        Poll::Pending => Err(StoreError::corrupt("a query on SQLite waited for something")),
     }
 }
 
-const WRITING: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
+const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
-const READING: &str =
-    "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
+const READING: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
 
 fn connect(path: &Path, pragmas: &str) -> Result<SqliteConnection, StoreError> {
-    let cannot_open =
-        |cause| StoreError::unavailable_because(format!("opening {}", path.display()), cause);
-    let mut connection =
-        SqliteConnection::establish(&path.to_string_lossy()).map_err(cannot_open)?;
+    let cannot_open = |cause| StoreError::unavailable_because(format!("opening {}", path.display()), cause);
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(cannot_open)?;
     // First of all the patience: the pragmas after it may already meet another process.
-    connection.batch_execute(&format!(
-        "PRAGMA busy_timeout = {};",
-        BUSY_AFTER.as_millis()
-    ))?;
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {};", BUSY_AFTER.as_millis()))?;
     connection.batch_execute(pragmas)?;
     Ok(connection)
 }
@@ -174,9 +165,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(cause) => Err(StoreError::unavailable_because(
-            "a database task ended early",
-            cause,
-        )),
+        Err(cause) => Err(StoreError::unavailable_because("a database task ended early", cause)),
     }
 }

@@ -43,9 +43,7 @@ impl Readers {
                 (None, path) => connect(&path.unwrap_or_default(), READING)?,
             };
             let answer = question(&mut connection);
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             answer
         })
         .await
@@ -53,9 +51,6 @@ impl Readers {
 
     pub(super) fn close(&self) {
         self.seats.close();
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

@@ -45,9 +45,7 @@ impl Writer {
         let thread = Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write(connection, errands))
-            .map_err(|cause| {
-                StoreError::unavailable_because("starting the thread that writes", cause)
-            })?;
+            .map_err(|cause| StoreError::unavailable_because("starting the thread that writes", cause))?;
         Ok(Writer {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
@@ -73,17 +71,8 @@ impl Writer {
 
     /// Writes what is queued and ends the thread. Blocks until it has ended.
     pub(super) fn close(&self) {
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // An end by panic has already been answered to everyone who waited.
             let _ = thread.join();
@@ -96,16 +85,8 @@ impl Writer {
         outcome: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let closed = || StoreError::unavailable("the database is closed");
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        queue
-            .ok_or_else(closed)?
-            .send(errand)
-            .await
-            .map_err(|_| closed())?;
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.ok_or_else(closed)?.send(errand).await.map_err(|_| closed())?;
         outcome.await.unwrap_or_else(|_| Err(closed()))
     }
 }

@@ -21,11 +21,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn post(
-    asked: Registered,
-    JsonBody(body): JsonBody,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, OcpiError> {
+async fn post(asked: Registered, JsonBody(body): JsonBody, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
     let version = asked.version()?;
     let post = CdrPost {
         routing: asked.routing,
@@ -46,20 +42,11 @@ async fn post(
     Ok(reply.send(doors.clock.now()))
 }
 
-async fn list(
-    asked: Registered,
-    request: HttpRequest,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, OcpiError> {
+async fn list(asked: Registered, request: HttpRequest, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
     let version = asked.version()?;
     let found = doors
         .exchange
-        .list(
-            &asked.caller,
-            &asked.routing,
-            version,
-            request.query_string(),
-        )
+        .list(&asked.caller, &asked.routing, version, request.query_string())
         .await?;
     let mut reply = Reply::success()
         .data(found.data)

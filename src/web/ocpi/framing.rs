@@ -23,12 +23,8 @@ pub async fn frame(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // M-08, D-09: what is missing is made here, so that log lines and answer agree on it.
     let said = MessageIds::read(|name| text(request.headers(), name));
-    let request_id = said
-        .request_id
-        .unwrap_or_else(|| Uuid::new_v4().to_string());
-    let correlation_id = said
-        .correlation_id
-        .unwrap_or_else(|| Uuid::new_v4().to_string());
+    let request_id = said.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let correlation_id = said.correlation_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     request.extensions_mut().insert(MessageIds {
         request_id: Some(request_id.clone()),
         correlation_id: Some(correlation_id.clone()),
@@ -38,17 +34,12 @@ pub async fn frame(
         to: Routing::read(|name| text(request.headers(), name))
             .ok()
             .and_then(|said| said.from),
-        from: doors
-            .as_ref()
-            .map(|doors| doors.parties.settings().hub.clone()),
+        from: doors.as_ref().map(|doors| doors.parties.settings().hub.clone()),
     });
 
     let response = next.call(request).await?;
     let now = doors.map_or(DateTime::UNIX_EPOCH, |doors| doors.clock.now());
-    let failed = response
-        .response()
-        .error()
-        .map(|failure| in_envelope(failure, now));
+    let failed = response.response().error().map(|failure| in_envelope(failure, now));
     let mut response = match failed {
         Some(answer) => response.into_response(answer),
         None => response.map_into_boxed_body(),
@@ -56,11 +47,7 @@ pub async fn frame(
     let headers = response.headers_mut();
     put(headers, headers::X_REQUEST_ID, &request_id);
     put(headers, headers::X_CORRELATION_ID, &correlation_id);
-    if let Some(routing) = requester.filter(|_| {
-        reply::ROUTING
-            .iter()
-            .all(|name| !headers.contains_key(*name))
-    }) {
+    if let Some(routing) = requester.filter(|_| reply::ROUTING.iter().all(|name| !headers.contains_key(*name))) {
         // to the requester; in the hub's own name unless the handler knew better.
         for (name, value) in routing.headers() {
             put(headers, name, &value);

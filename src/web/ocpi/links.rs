@@ -18,15 +18,8 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/ocpi/p/{id}", Document::Ocpi, follow)]
 }
 
-async fn follow(
-    asked: Registered,
-    id: Path<String>,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, OcpiError> {
-    let behind = doors
-        .links
-        .cdr(&asked.caller, &asked.routing, &asked.ids, &id)
-        .await?;
+async fn follow(asked: Registered, id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
+    let behind = doors.links.cdr(&asked.caller, &asked.routing, &asked.ids, &id).await?;
     match behind.content {
         Content::Copy(body) => {
             let reply = Reply::success()
@@ -36,8 +29,7 @@ async fn follow(
         }
         Content::Relayed(answer) => {
             // The receiver's envelope as it came (design.md promise 1); only the headers are ours.
-            let mut response =
-                HttpResponse::build(Http::from_u16(answer.status).unwrap_or(Http::OK));
+            let mut response = HttpResponse::build(Http::from_u16(answer.status).unwrap_or(Http::OK));
             response.insert_header(ContentType::json());
             let routing = Routing {
                 to: Some(behind.to),

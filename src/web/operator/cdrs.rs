@@ -53,10 +53,7 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
         from: instant(&query, "from")?,
         to: instant(&query, "to")?,
     };
-    let found = doors
-        .store
-        .cdr_list(filter, page.after.as_deref(), page.limit)
-        .await;
+    let found = doors.store.cdr_list(filter, page.after.as_deref(), page.limit).await;
     let (rows, next) = found.map_err(|error| Fault::new("listing CDRs", error))?;
     let items = rows
         .iter()
@@ -127,9 +124,7 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
         .attempts(&cdr.id)
         .await
         .map_err(|error| Fault::new("reading attempts", error))?;
-    let raw = |text: String| {
-        RawValue::from_string(text).map_err(|error| Fault::new("reading a CDR as JSON", error))
-    };
+    let raw = |text: String| RawValue::from_string(text).map_err(|error| Fault::new("reading a CDR as JSON", error));
     #[derive(serde::Serialize)]
     struct Document {
         #[serde(flatten)]
@@ -156,11 +151,8 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
         reports: reports.into_iter().map(raw).collect::<Result<_, _>>()?,
         body: raw(cdr.body.clone())?,
     };
-    let text = serde_json::to_string(&document)
-        .map_err(|error| Fault::new("writing a CDR down", error))?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(text))
+    let text = serde_json::to_string(&document).map_err(|error| Fault::new("writing a CDR down", error))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
 
 fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, Problem> {

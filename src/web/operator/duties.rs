@@ -17,11 +17,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/operator/v1/duties", Document::Operator, list),
         Route::post("/operator/v1/duties/{id}/retry", Document::Operator, retry),
-        Route::post(
-            "/operator/v1/duties/{id}/forgive",
-            Document::Operator,
-            forgive,
-        ),
+        Route::post("/operator/v1/duties/{id}/forgive", Document::Operator, forgive),
     ]
 }
 
@@ -32,10 +28,7 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
     if state.is_some_and(|state| !["owed", "dead"].contains(&state)) {
         return Err(Problem::bad_request("state", "must be one of owed, dead"));
     }
-    let found = doors
-        .store
-        .duty_list(state, page.after.as_deref(), page.limit)
-        .await;
+    let found = doors.store.duty_list(state, page.after.as_deref(), page.limit).await;
     let (rows, next) = found.map_err(|error| Fault::new("listing duties", error))?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -51,9 +44,7 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
     if !again.map_err(|error| Fault::new("retrying a duty", error))? {
         return Err(Problem::conflict("an attempt is under way"));
     }
-    doors
-        .delivery
-        .wake(&PlatformId::from(duty.platform_id.as_str()));
+    doors.delivery.wake(&PlatformId::from(duty.platform_id.as_str()));
     // It may be done by now: then it is told as it was.
     let duty = doors
         .store
@@ -65,18 +56,11 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
 }
 
 /// No longer owed, because somebody says so and says why. The CDR stays, to be pulled.
-async fn forgive(
-    id: Path<String>,
-    wish: Members,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, Problem> {
+async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     wish.only(&["reason"])?;
     let reason = wish.required_text("reason", 500)?;
     get(&id, &doors).await?;
-    let forgiven = doors
-        .store
-        .duty_forgive(&id, &reason, doors.clock.now())
-        .await;
+    let forgiven = doors.store.duty_forgive(&id, &reason, doors.clock.now()).await;
     if !forgiven.map_err(|error| Fault::new("forgiving a duty", error))? {
         return Err(nothing());
     }

@@ -25,11 +25,7 @@ pub fn routes() -> Vec<Route> {
         Route::post(ALL, Document::Operator, register),
         Route::get(ALL, Document::Operator, list),
         Route::get("/operator/v1/keys/{id}", Document::Operator, show),
-        Route::post(
-            "/operator/v1/keys/{id}/deactivate",
-            Document::Operator,
-            deactivate,
-        ),
+        Route::post("/operator/v1/keys/{id}/deactivate", Document::Operator, deactivate),
     ]
 }
 
@@ -64,10 +60,7 @@ async fn register(wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Pro
 async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     query.only(&[])?;
     let page = Page::read(&query)?;
-    let found = doors
-        .store
-        .key_list(page.after.as_deref(), page.limit)
-        .await;
+    let found = doors.store.key_list(page.after.as_deref(), page.limit).await;
     let (rows, next) = found.map_err(|error| Fault::new("listing keys", error))?;
     let items = rows.iter().map(|row| view(row, &[])).collect::<Vec<_>>();
     Ok(page::list(&items, next.as_deref()))
@@ -119,9 +112,7 @@ fn read(wish: &Members) -> Result<NewKey, Problem> {
 
 /// A key may come as PEM, with line breaks. Nothing of it is ever repeated: it may be a private one (PC-17).
 fn public_key(wish: &Members) -> Result<String, Problem> {
-    let value = wish
-        .get("public_key")
-        .ok_or_else(|| wish.missing("public_key"))?;
+    let value = wish.get("public_key").ok_or_else(|| wish.missing("public_key"))?;
     let text = value
         .as_str()
         .ok_or_else(|| Problem::invalid("/public_key", "must be a text"))?;
@@ -156,10 +147,7 @@ fn refused(findings: &[RegistryFinding]) -> Problem {
         Some(first) => Problem::invalid(first.pointer, &first.message),
         None => Problem::conflict("the registration was refused"),
     };
-    problem.with(
-        "findings",
-        json!(findings.iter().map(finding).collect::<Vec<_>>()),
-    )
+    problem.with("findings", json!(findings.iter().map(finding).collect::<Vec<_>>()))
 }
 
 fn finding(one: &RegistryFinding) -> Value {

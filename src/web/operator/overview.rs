@@ -15,11 +15,7 @@ use crate::web::{Document, Doors, Route};
 /// What this file serves.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    vec![Route::get(
-        "/operator/v1/overview",
-        Document::Operator,
-        show,
-    )]
+    vec![Route::get("/operator/v1/overview", Document::Operator, show)]
 }
 
 async fn show(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {

@@ -38,19 +38,11 @@ async fn report(partner: Partner, name: Name, doors: Data<Doors>) -> Result<Http
         .verdicts(&cdr.id)
         .await
         .map_err(|error| Fault::new("reading a verdict", error))?;
-    let newest = reports
-        .last()
-        .ok_or_else(|| Fault::found("a CDR has no verdict"))?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(newest.clone()))
+    let newest = reports.last().ok_or_else(|| Fault::found("a CDR has no verdict"))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(newest.clone()))
 }
 
-async fn delivery(
-    partner: Partner,
-    name: Name,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, Problem> {
+async fn delivery(partner: Partner, name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     let cdr = find(&partner, name, &doors).await?;
     let attempts = doors
         .store
@@ -69,7 +61,5 @@ async fn find(partner: &Partner, name: Name, doors: &Doors) -> Result<CdrRow, Pr
         .cdr_find(&cpo.key(), &fold(&id))
         .await
         .map_err(|error| Fault::new("reading a CDR", error))?;
-    found
-        .filter(|cdr| partner.asking.may_see(cdr))
-        .ok_or_else(nothing)
+    found.filter(|cdr| partner.asking.may_see(cdr)).ok_or_else(nothing)
 }

@@ -36,9 +36,7 @@ impl FromRequest for Partner {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let registered = Registered::from_request(request, payload);
         Box::pin(async move {
-            let asked = registered
-                .await
-                .map_err(|OcpiError(failure)| Problem::from(failure))?;
+            let asked = registered.await.map_err(|OcpiError(failure)| Problem::from(failure))?;
             let keys = |role| {
                 let parties = acting(&asked.caller.platform, asked.routing.from.as_ref(), role);
                 parties.map(|parties| parties.iter().map(PartyId::key).collect::<Vec<_>>())
@@ -47,10 +45,7 @@ impl FromRequest for Partner {
             let cpo_keys = keys(Role::Cpo).map_err(refused)?;
             let emsp_keys = keys(Role::Emsp).map_err(refused)?;
             Ok(Partner {
-                asking: Asking {
-                    cpo_keys,
-                    emsp_keys,
-                },
+                asking: Asking { cpo_keys, emsp_keys },
             })
         })
     }

@@ -18,10 +18,7 @@ impl Database {
     /// A SQLite file in a directory of its own.
     pub fn sqlite() -> Database {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!(
-            "sqlite://{}",
-            directory.path().join("truewatt.db").display()
-        );
+        let url = format!("sqlite://{}", directory.path().join("truewatt.db").display());
         Database {
             url,
             directory,
@@ -37,11 +34,7 @@ impl Database {
     pub async fn postgres() -> Option<Database> {
         static SAID: Once = Once::new();
         let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {
-            SAID.call_once(|| {
-                eprintln!(
-                    "SKIPPED: the stories on PostgreSQL need TRUEWATT_TEST_POSTGRES=postgres://…"
-                )
-            });
+            SAID.call_once(|| eprintln!("SKIPPED: the stories on PostgreSQL need TRUEWATT_TEST_POSTGRES=postgres://…"));
             return None;
         };
         let name = format!("truewatt_story_{}", uuid::Uuid::new_v4().simple());
@@ -74,10 +67,7 @@ impl Drop for Database {
                 .build()
                 .ok()?;
             runtime
-                .block_on(run(
-                    &server,
-                    &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-                ))
+                .block_on(run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
                 .ok()
         });
         if !matches!(dropping.join(), Ok(Some(()))) {
@@ -99,12 +89,8 @@ async fn run(server: &str, statement: &str) -> Result<(), tokio_postgres::Error>
 fn with_database(server: &str, name: &str) -> String {
     let (head, query) = server
         .split_once('?')
-        .map_or((server, String::new()), |(head, query)| {
-            (head, format!("?{query}"))
-        });
+        .map_or((server, String::new()), |(head, query)| (head, format!("?{query}")));
     let authority = head.find("://").map_or(0, |at| at + 3);
-    let end = head[authority..]
-        .find('/')
-        .map_or(head.len(), |at| authority + at);
+    let end = head[authority..].find('/').map_or(head.len(), |at| authority + at);
     format!("{}/{name}{query}", &head[..end])
 }

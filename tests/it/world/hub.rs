@@ -112,20 +112,14 @@ impl Hub {
                 .as_mut()
                 .and_then(|child| child.try_wait().unwrap());
             if ended.is_some() || started.elapsed() > READY_WITHIN {
-                panic!(
-                    "the hub did not get ready ({ended:?}); it said:\n{}",
-                    self.said()
-                );
+                panic!("the hub did not get ready ({ended:?}); it said:\n{}", self.said());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     async fn is_ready(&self) -> bool {
-        if tokio::net::TcpStream::connect(("127.0.0.1", self.port))
-            .await
-            .is_err()
-        {
+        if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             return false;
         }
         plain_http::send("GET", &format!("{}/health/ready", self.url), &[], b"")
@@ -201,35 +195,19 @@ impl Hub {
         if body.is_some() {
             headers.push(("content-type", "application/json"));
         }
-        let octets = body
-            .map(|body| body.to_string().into_bytes())
-            .unwrap_or_default();
-        plain_http::send(
-            method,
-            &format!("{}/operator/v1{path}", self.url),
-            &headers,
-            &octets,
-        )
-        .await
+        let octets = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        plain_http::send(method, &format!("{}/operator/v1{path}", self.url), &headers, &octets).await
     }
 
     /// The same, for a call that must succeed.
     pub async fn operator_ok(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let (status, document) = self.operator(method, path, body).await;
-        assert!(
-            (200..300).contains(&status),
-            "{method} {path}: {status} {document}"
-        );
+        assert!((200..300).contains(&status), "{method} {path}: {status} {document}");
         document
     }
 
     /// Creates a platform for these parties; the answer has `id`, `token_a`, `versions_url`.
-    pub async fn plan_platform(
-        &self,
-        name: &str,
-        parties: &[(PartyId, Role)],
-        options: Value,
-    ) -> Value {
+    pub async fn plan_platform(&self, name: &str, parties: &[(PartyId, Role)], options: Value) -> Value {
         let parties: Vec<Value> = parties
             .iter()
             .map(|(party, role)| {

@@ -80,11 +80,7 @@ pub fn party(text: &str) -> PartyId {
 }
 
 /// The operator's words for a meter, as `POST /operator/v1/keys` wants them.
-pub fn key_registration(
-    meter: &SandboxMeter,
-    cpo: &PartyId,
-    valid_from: DateTime<Utc>,
-) -> serde_json::Value {
+pub fn key_registration(meter: &SandboxMeter, cpo: &PartyId, valid_from: DateTime<Utc>) -> serde_json::Value {
     serde_json::json!({
         "public_key": meter.public_key(),
         "meter_serial": meter.serial(),

@@ -12,25 +12,15 @@ pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]
 }
 
 /// A connection and the octets that would make the request.
-pub async fn open(
-    method: &str,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> (Connection, Vec<u8>) {
-    let rest = url
-        .strip_prefix("http://")
-        .expect("stories speak plain HTTP");
+pub async fn open(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> (Connection, Vec<u8>) {
+    let rest = url.strip_prefix("http://").expect("stories speak plain HTTP");
     let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let headers: Vec<(String, String)> = headers
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let connection = Connection::new(TcpStream::connect(host).await.unwrap());
-    (
-        connection,
-        wire::request(method, path, host, &headers, body),
-    )
+    (connection, wire::request(method, path, host, &headers, body))
 }
 
 /// The OCPI envelope of an answer.
@@ -42,6 +32,5 @@ pub fn envelope(response: &Response) -> truewatt::ocpi::envelope::Envelope {
         "an OCPI answer is application/json (T-21), HTTP {}",
         response.status
     );
-    truewatt::ocpi::envelope::read(&response.body)
-        .expect("an OCPI answer has an envelope (T-10, T-21)")
+    truewatt::ocpi::envelope::read(&response.body).expect("an OCPI answer has an envelope (T-10, T-21)")
 }

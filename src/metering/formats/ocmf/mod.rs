@@ -78,12 +78,11 @@ impl<'a> Ocmf<'a> {
     /// Reads a record whose transport encoding is already removed.
     pub fn read(record: &'a str) -> Result<Ocmf<'a>, Malformed> {
         let sections = record.strip_prefix(HEADER).ok_or(Malformed::Header)?;
-        let (payload, end) =
-            json::read_prefix(sections).map_err(|error| Malformed::NotJson("payload", error))?;
+        let (payload, end) = json::read_prefix(sections).map_err(|error| Malformed::NotJson("payload", error))?;
         let separator = separator_at(sections, end).ok_or(Malformed::NoSignatureSection)?;
         let (signed, rest) = (&sections[..separator], &sections[separator + 1..]);
-        let (signature, end) = json::read_prefix(rest)
-            .map_err(|error| Malformed::NotJson("signature section", error))?;
+        let (signature, end) =
+            json::read_prefix(rest).map_err(|error| Malformed::NotJson("signature section", error))?;
         let signed_at = HEADER.len()..HEADER.len() + separator;
         let mut record = Ocmf::join(signed, signed_at, payload, signature)?;
         if is_fourth_section(rest[end..].trim())? {
@@ -94,10 +93,8 @@ impl<'a> Ocmf<'a> {
 
     /// Puts a record together whose payload and signature section came in two fields (2.2). The payload is signed as it stands there.
     pub fn from_parts(payload: &'a str, signature: &str) -> Result<Ocmf<'a>, Malformed> {
-        let payload_value =
-            json::read(payload).map_err(|error| Malformed::NotJson("payload", error))?;
-        let signature = json::read(signature)
-            .map_err(|error| Malformed::NotJson("signature section", error))?;
+        let payload_value = json::read(payload).map_err(|error| Malformed::NotJson("payload", error))?;
+        let signature = json::read(signature).map_err(|error| Malformed::NotJson("signature section", error))?;
         Ocmf::join(payload, 0..payload.len(), payload_value, signature)
     }
 
@@ -112,10 +109,7 @@ impl<'a> Ocmf<'a> {
                 return Err(Malformed::NotAnObject(section));
             }
             if let Some(name) = value.first_duplicate() {
-                return Err(Malformed::Duplicate(
-                    section,
-                    name.chars().take(40).collect(),
-                ));
+                return Err(Malformed::Duplicate(section, name.chars().take(40).collect()));
             }
         }
         let mut deviations = Vec::new();
@@ -182,9 +176,7 @@ pub fn is_signature_section(text: &str) -> bool {
 fn separator_at(sections: &str, end_of_payload: usize) -> Option<usize> {
     let rest = &sections[end_of_payload..];
     let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
-    rest[blanks..]
-        .starts_with('|')
-        .then_some(end_of_payload + blanks)
+    rest[blanks..].starts_with('|').then_some(end_of_payload + blanks)
 }
 
 /// A withdrawn draft let `|<key in hex>` follow; a lone `|` is seen as well. Anything else, such as a second record, is refused: what is read
@@ -237,18 +229,9 @@ mod tests {
                 .deviations
                 .contains(&Deviation::FourthSection)
         );
-        assert_eq!(
-            Ocmf::read(&format!("{text}{text}")).unwrap_err(),
-            Malformed::Trailing
-        );
-        assert_eq!(
-            Ocmf::read(&format!("{text}|{text}")).unwrap_err(),
-            Malformed::Trailing
-        );
-        assert_eq!(
-            Ocmf::read(&format!("{text}\0")).unwrap_err(),
-            Malformed::Trailing
-        );
+        assert_eq!(Ocmf::read(&format!("{text}{text}")).unwrap_err(), Malformed::Trailing);
+        assert_eq!(Ocmf::read(&format!("{text}|{text}")).unwrap_err(), Malformed::Trailing);
+        assert_eq!(Ocmf::read(&format!("{text}\0")).unwrap_err(), Malformed::Trailing);
     }
 
     #[test]

@@ -73,9 +73,7 @@ impl Payload {
         }
         let readings = readings.first_elements(MAX_READINGS + 1);
         if readings.len() > MAX_READINGS {
-            return Err(Malformed::Member(
-                "the record has more readings (RD) than any session",
-            ));
+            return Err(Malformed::Member("the record has more readings (RD) than any session"));
         }
         let readings = inherit(readings, deviations)?;
         let mut text = |name| text_member(section, name, deviations);
@@ -114,9 +112,7 @@ impl Payload {
 fn version(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Option<String> {
     let value = section.get("FV");
     let version = match value.map(Value::kind) {
-        Some(Kind::Text) => value
-            .and_then(Value::text)
-            .map(|text| text.trim().to_owned()),
+        Some(Kind::Text) => value.and_then(Value::text).map(|text| text.trim().to_owned()),
         Some(Kind::Number) => {
             deviations.push(Deviation::VersionAsNumber);
             value.and_then(Value::number).map(str::to_owned)
@@ -137,10 +133,7 @@ fn version(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Option<String
 
 /// Readings with what they inherit. A member that equals the one of the previous reading may be left out, whichever register that reading is of
 /// (5.3): `TM TX RI RU RT EF ST`, never the value.
-fn inherit(
-    elements: Vec<Value<'_>>,
-    deviations: &mut Vec<Deviation>,
-) -> Result<Vec<Reading>, Malformed> {
+fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<Vec<Reading>, Malformed> {
     let mut readings: Vec<Reading> = Vec::with_capacity(elements.len());
     let (mut time, mut marker, mut register, mut unit, mut flags, mut status) = (
         None::<String>,
@@ -186,14 +179,10 @@ fn inherit(
                 .map(str::trim)
                 .filter(|marker| !marker.is_empty())
                 .map(Marker::read),
-            status: status
-                .clone()
-                .filter(|status: &String| !status.trim().is_empty()),
+            status: status.clone().filter(|status: &String| !status.trim().is_empty()),
             energy_unusable: flags.contains('E'),
             time_unusable: flags.contains('t'),
-            event_counter: element
-                .get("EI")
-                .map(|counter| plain(counter).trim().to_owned()),
+            event_counter: element.get("EI").map(|counter| plain(counter).trim().to_owned()),
             billed: false,
         });
     }
@@ -287,19 +276,13 @@ mod tests {
                 .1
                 .contains(&Deviation::VersionAsNumber)
         );
-        assert!(
-            read(r#"{"RD":[{"RV":1}]}"#)
-                .1
-                .contains(&Deviation::VersionAbsent)
-        );
+        assert!(read(r#"{"RD":[{"RV":1}]}"#).1.contains(&Deviation::VersionAbsent));
         assert!(
             read(r#"{"FV":"2.0","RD":[{"RV":1}]}"#)
                 .1
                 .contains(&Deviation::VersionFromTheFuture)
         );
-        for version in [
-            "0.1", "0.2", "0.3", "0.4", "0.5", "1.0", "1.1", "1.2", "1.3", "1.4",
-        ] {
+        for version in ["0.1", "0.2", "0.3", "0.4", "0.5", "1.0", "1.1", "1.2", "1.3", "1.4"] {
             let (payload, deviations) = read(&format!(r#"{{"FV":"{version}","RD":[{{"RV":1}}]}}"#));
             assert_eq!(payload.version.as_deref(), Some(version));
             assert!(!deviations.contains(&Deviation::VersionFromTheFuture));
@@ -315,27 +298,14 @@ mod tests {
                 number: 32
             })
         );
-        for other in [
-            "TRANSACTION-1",
-            "P1",
-            "T",
-            "",
-            "T-1",
-            "T99999999999999999999999",
-        ] {
+        for other in ["TRANSACTION-1", "P1", "T", "", "T-1", "T99999999999999999999999"] {
             assert_eq!(Pagination::read(other), None, "{other}");
         }
     }
 
     #[test]
     fn a_record_without_readings_is_refused() {
-        for payload in [
-            "{}",
-            r#"{"RD":[]}"#,
-            r#"{"RD":{}}"#,
-            r#"{"RD":[1]}"#,
-            r#"{"RD":null}"#,
-        ] {
+        for payload in ["{}", r#"{"RD":[]}"#, r#"{"RD":{}}"#, r#"{"RD":[1]}"#, r#"{"RD":null}"#] {
             assert!(
                 Payload::read(json::read(payload).unwrap(), &mut Vec::new()).is_err(),
                 "{payload}"
@@ -345,8 +315,7 @@ mod tests {
 
     #[test]
     fn a_value_that_no_decimal_holds_is_kept_as_text() {
-        let (payload, _) =
-            read(r#"{"RD":[{"RV":1e400,"RU":"kWh"},{"RV":null},{"RV":[1]},{"RV":"  7.50 "}]}"#);
+        let (payload, _) = read(r#"{"RD":[{"RV":1e400,"RU":"kWh"},{"RV":null},{"RV":[1]},{"RV":"  7.50 "}]}"#);
         let values: Vec<_> = payload
             .readings
             .iter()

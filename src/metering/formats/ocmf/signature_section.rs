@@ -34,10 +34,7 @@ pub enum SignatureProblem {
 
 impl SignatureSection {
     /// Reads the section. `SE` decides how `SD` is read; it is never guessed.
-    pub fn read(
-        section: Value<'_>,
-        deviations: &mut Vec<Deviation>,
-    ) -> Result<SignatureSection, SignatureProblem> {
+    pub fn read(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Result<SignatureSection, SignatureProblem> {
         let text = |name| section.get(name).and_then(Value::text);
         let malformed = |sentence: &str| SignatureProblem::Malformed(sentence.to_owned());
 
@@ -46,17 +43,14 @@ impl SignatureSection {
             deviations.push(Deviation::SignatureTypeUnknown);
         }
         let bytes = match text("SE").as_deref().unwrap_or("hex") {
-            "hex" => hex::decode(data.as_bytes())
-                .map_err(|_| malformed("the signature (SD) is not hex"))?,
+            "hex" => hex::decode(data.as_bytes()).map_err(|_| malformed("the signature (SD) is not hex"))?,
             "base64" => BASE64_STANDARD
                 .decode(data.as_bytes())
                 .map_err(|_| malformed("the signature (SD) is not base64"))?,
             _ => return Err(SignatureProblem::Unsupported("encoding (SE)")),
         };
-        let curve = curve(section.get("SA"), deviations)
-            .ok_or(SignatureProblem::Unsupported("algorithm (SA)"))?;
-        let signature =
-            signature::read(&bytes, curve).map_err(|error| malformed(&error.to_string()))?;
+        let curve = curve(section.get("SA"), deviations).ok_or(SignatureProblem::Unsupported("algorithm (SA)"))?;
+        let signature = signature::read(&bytes, curve).map_err(|error| malformed(&error.to_string()))?;
         match signature.form() {
             SignatureForm::Der => {}
             SignatureForm::PaddedDer => deviations.push(Deviation::PaddedSignature),
@@ -75,10 +69,7 @@ fn curve(algorithm: Option<Value<'_>>, deviations: &mut Vec<Deviation>) -> Optio
     };
     let mut parts = algorithm.trim().split('-');
     let (family, name, hash) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some()
-        || !family.eq_ignore_ascii_case("ECDSA")
-        || !hash.eq_ignore_ascii_case("SHA256")
-    {
+    if parts.next().is_some() || !family.eq_ignore_ascii_case("ECDSA") || !hash.eq_ignore_ascii_case("SHA256") {
         return None;
     }
     let curve = Curve::from_name(name)?;
@@ -95,18 +86,14 @@ mod tests {
     use crate::metering::json;
 
     fn read(section: &str) -> Result<Curve, SignatureProblem> {
-        SignatureSection::read(json::read(section).unwrap(), &mut Vec::new())
-            .map(|section| section.curve)
+        SignatureSection::read(json::read(section).unwrap(), &mut Vec::new()).map(|section| section.curve)
     }
 
     const SIGNATURE: &str = "3006020101020101";
 
     #[test]
     fn without_an_algorithm_it_is_secp256r1() {
-        assert_eq!(
-            read(&format!(r#"{{"SD":"{SIGNATURE}"}}"#)),
-            Ok(Curve::Secp256r1)
-        );
+        assert_eq!(read(&format!(r#"{{"SD":"{SIGNATURE}"}}"#)), Ok(Curve::Secp256r1));
         assert_eq!(
             read(&format!(
                 r#"{{"SA":"ecdsa-brainpoolP384r1-sha256","SD":"{SIGNATURE}"}}"#
