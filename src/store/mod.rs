@@ -33,7 +33,7 @@ pub mod views;
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
-    ReportItem, Settled, Settlement, Taken,
+    NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
 pub use journal::JournalEntry;
 pub use migrate::SchemaState;
