@@ -53,10 +53,7 @@ fn what_the_version_details_list_is_served() {
                     "/ocpi/{version}"
                 };
                 let line = format!("{} {prefix}{}{}", route.method, interface.path, route.path);
-                assert!(
-                    served.contains(&line),
-                    "in the table of modules and not served: {line}"
-                );
+                assert!(served.contains(&line), "in the table of modules and not served: {line}");
             }
         }
     }
@@ -98,9 +95,7 @@ fn every_operation_of_a_document_has_a_name_of_its_own() {
 fn served(document: Document) -> BTreeSet<String> {
     let routes = routes();
     let routes = routes.iter().filter(|route| route.document == document);
-    routes
-        .map(|route| format!("{} {}", route.method, route.path))
-        .collect()
+    routes.map(|route| format!("{} {}", route.method, route.path)).collect()
 }
 
 /// The operations of a document. It is written by hand in one form: paths indented by two, methods by four.
@@ -114,10 +109,7 @@ fn described(yaml: &str) -> BTreeSet<String> {
         };
         if let Some(template) = name.strip_prefix("  ").filter(|name| name.starts_with('/')) {
             path = Some(template.to_owned());
-        } else if let Some(method) = name
-            .strip_prefix("    ")
-            .filter(|name| METHODS.contains(name))
-        {
+        } else if let Some(method) = name.strip_prefix("    ").filter(|name| METHODS.contains(name)) {
             let path = path.as_deref().unwrap();
             assert!(
                 operations.insert(format!("{} {path}", method.to_uppercase())),

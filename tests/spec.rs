@@ -30,10 +30,7 @@ fn shared() -> PathBuf {
 fn examples() -> Option<BTreeMap<String, Vec<u8>>> {
     let folder = shared().join("fixtures/ocpi/2.2.1");
     let Ok(entries) = fs::read_dir(&folder) else {
-        println!(
-            "skipped: no examples of the specification at {}",
-            folder.display()
-        );
+        println!("skipped: no examples of the specification at {}", folder.display());
         return None;
     };
     let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -72,11 +69,7 @@ fn every_cdr_of_the_specification_can_be_read() {
         assert_eq!(cdr::check_top_level(body), Ok(()), "{name}");
         let whole: Value = serde_json::from_slice(body).unwrap();
         assert_eq!(head.id, whole["id"], "{name}");
-        assert_eq!(
-            head.total_energy,
-            whole["total_energy"].to_string(),
-            "{name}"
-        );
+        assert_eq!(head.total_energy, whole["total_energy"].to_string(), "{name}");
         assert_eq!(
             head.cdr_token.required_party().unwrap().party_id(),
             whole["cdr_token"]["party_id"],
@@ -90,8 +83,7 @@ fn every_cdr_of_the_specification_can_be_read() {
 fn every_credentials_object_of_the_specification_can_be_read_and_written_again() {
     let Some(examples) = examples() else { return };
     for (name, body) in named(&examples, "credentials_example") {
-        let credentials =
-            Credentials::read(body).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        let credentials = Credentials::read(body).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         let written = credentials.write();
         assert_eq!(
             json::digest(written.as_bytes()),
@@ -128,13 +120,8 @@ fn all_version_details_of_the_specification_can_be_read() {
         let details = versions::read_details(std::str::from_utf8(body).unwrap()).unwrap();
         let whole: Value = serde_json::from_slice(body).unwrap();
         assert_eq!(serde_json::to_value(&details).unwrap(), whole, "{name}");
-        let credentials =
-            versions::endpoint(&details.endpoints, "credentials", InterfaceRole::Sender);
-        assert_eq!(
-            credentials,
-            Some("https://example.com/ocpi/2.2/credentials"),
-            "{name}"
-        );
+        let credentials = versions::endpoint(&details.endpoints, "credentials", InterfaceRole::Sender);
+        assert_eq!(credentials, Some("https://example.com/ocpi/2.2/credentials"), "{name}");
     }
 }
 
@@ -147,30 +134,15 @@ fn every_envelope_of_the_specification_can_be_unwrapped_and_its_data_read() {
         assert_eq!(unwrapped.status_code, StatusCode::SUCCESS, "{name}");
         let data = unwrapped.data.unwrap();
         if name.contains("version_info") {
-            assert_eq!(
-                versions::read_versions(data.get()).unwrap().len(),
-                2,
-                "{name}"
-            );
+            assert_eq!(versions::read_versions(data.get()).unwrap().len(), 2, "{name}");
         } else if name.contains("version_details") {
-            assert_eq!(
-                versions::read_details(data.get()).unwrap().endpoints.len(),
-                2,
-                "{name}"
-            );
+            assert_eq!(versions::read_details(data.get()).unwrap().endpoints.len(), 2, "{name}");
         }
     }
     for (name, body) in named(&examples, "inline_error_response") {
         let unwrapped = envelope::read(body).unwrap();
-        assert_eq!(
-            unwrapped.status_code,
-            StatusCode::INVALID_PARAMETER,
-            "{name}"
-        );
-        assert!(
-            unwrapped.data.is_none() && unwrapped.status_message.is_some(),
-            "{name}"
-        );
+        assert_eq!(unwrapped.status_code, StatusCode::INVALID_PARAMETER, "{name}");
+        assert!(unwrapped.data.is_none() && unwrapped.status_message.is_some(), "{name}");
     }
 }
 
@@ -214,13 +186,9 @@ fn the_head_of_every_cdr_with_signed_data_we_know_can_be_read() {
     for vector in &vectors {
         let name = &vector["id"];
         let body = vector["cdr"].to_string();
-        let head =
-            CdrHead::read(body.as_bytes()).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        let head = CdrHead::read(body.as_bytes()).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         let values = &vector["cdr"]["signed_data"]["signed_values"];
-        let count = head
-            .signed_data
-            .as_ref()
-            .map_or(0, |signed| signed.signed_values.len());
+        let count = head.signed_data.as_ref().map_or(0, |signed| signed.signed_values.len());
         assert_eq!(count, values.as_array().map_or(0, Vec::len), "{name}");
         for (read, written) in head
             .signed_data

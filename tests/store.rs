@@ -29,25 +29,11 @@ async fn a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all(place
     let good = cdr("C-1").with_blocks(["aa", "bb"]);
     assert_eq!(store.cdr_take(good.clone()).await.unwrap(), Taken::New);
 
+    assert_eq!(store.cdr_find("DE/ABC", "c-1").await.unwrap().unwrap(), good.row);
+    assert_eq!(store.verdicts(&good.row.id).await.unwrap(), [good.report.clone()]);
+    let duty = store.duty_get(&good.duty.as_ref().unwrap().id).await.unwrap().unwrap();
     assert_eq!(
-        store.cdr_find("DE/ABC", "c-1").await.unwrap().unwrap(),
-        good.row
-    );
-    assert_eq!(
-        store.verdicts(&good.row.id).await.unwrap(),
-        [good.report.clone()]
-    );
-    let duty = store
-        .duty_get(&good.duty.as_ref().unwrap().id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (
-            duty.state.as_str(),
-            duty.attempts,
-            duty.lease_owner.as_deref()
-        ),
+        (duty.state.as_str(), duty.attempts, duty.lease_owner.as_deref()),
         ("owed", 0, Some("first"))
     );
     assert_eq!(store.blocks_used(&good.blocks).await.unwrap().len(), 2);
@@ -66,17 +52,8 @@ async fn a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all(place
     ));
     assert_eq!(store.cdr_find("DE/ABC", "c-2").await.unwrap(), None);
     assert_eq!(store.cdr_by_row(&bad.row.id).await.unwrap(), None);
-    assert_eq!(
-        store.verdicts(&bad.row.id).await.unwrap(),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        store
-            .duty_get(&bad.duty.as_ref().unwrap().id)
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(store.verdicts(&bad.row.id).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.duty_get(&bad.duty.as_ref().unwrap().id).await.unwrap(), None);
     assert_eq!(store.blocks_used(&bad.blocks).await.unwrap(), []);
 }
 
@@ -84,14 +61,8 @@ async fn octets_come_back_as_they_were_posted(place: &Place) {
     let store = place.store().await;
     let large = format!("{{\"x\": \"{}\"}}", "0123456789".repeat(1_000_000));
     for (id, body) in [
-        (
-            "C-1",
-            "{ \"total\" : 0.10000000000000000001, \"b\":1,\"a\":2 }\r\n\t",
-        ),
-        (
-            "C-2",
-            "{\"name\":\"Łódź 🔌 \\u0000 'quoted' \\\" $1 ?1 %s\"}",
-        ),
+        ("C-1", "{ \"total\" : 0.10000000000000000001, \"b\":1,\"a\":2 }\r\n\t"),
+        ("C-2", "{\"name\":\"Łódź 🔌 \\u0000 'quoted' \\\" $1 ?1 %s\"}"),
         ("C-3", large.as_str()),
     ] {
         let new = cdr(id).with_body(body);
@@ -108,30 +79,11 @@ async fn octets_come_back_as_they_were_posted(place: &Place) {
 async fn fifty_concurrent_takes_of_one_cdr_store_one(place: &Place) {
     let (one, other) = (place.store().await, place.store().await);
     let takes = (0..50).map(|n| {
-        let store = if n % 2 == 0 {
-            one.clone()
-        } else {
-            other.clone()
-        };
-        tokio::spawn(async move {
-            store
-                .cdr_take(cdr("C-1").with_blocks(["aa"]))
-                .await
-                .unwrap()
-        })
+        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
+        tokio::spawn(async move { store.cdr_take(cdr("C-1").with_blocks(["aa"])).await.unwrap() })
     });
-    let outcomes: Vec<Taken> = join_all(takes)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| **outcome == Taken::New)
-            .count(),
-        1
-    );
+    let outcomes: Vec<Taken> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Taken::New).count(), 1);
     let stored = one.cdr_find("DE/ABC", "c-1").await.unwrap().unwrap();
     for outcome in outcomes {
         assert!(
@@ -145,17 +97,10 @@ async fn fifty_concurrent_takes_of_one_cdr_store_one(place: &Place) {
 
 async fn one_bad_member_of_a_crowd_harms_no_other(place: &Place) {
     let store = place.store().await;
-    store
-        .cdr_take(cdr("C-13").with_blocks(["aa"]))
-        .await
-        .unwrap();
+    store.cdr_take(cdr("C-13").with_blocks(["aa"])).await.unwrap();
     let takes = (0..120).map(|n| {
         let store = store.clone();
-        let blocks = if n == 77 {
-            "aa".to_owned()
-        } else {
-            format!("block {n}")
-        };
+        let blocks = if n == 77 { "aa".to_owned() } else { format!("block {n}") };
         tokio::spawn(async move {
             store
                 .cdr_take(cdr(&format!("C-{n}")).with_blocks([blocks.as_str()]))
@@ -163,11 +108,7 @@ async fn one_bad_member_of_a_crowd_harms_no_other(place: &Place) {
                 .unwrap()
         })
     });
-    let outcomes: Vec<Taken> = join_all(takes)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let outcomes: Vec<Taken> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
     for (n, outcome) in outcomes.iter().enumerate() {
         match n {
             13 => assert!(matches!(outcome, Taken::Known(_)), "{outcome:?}"),
@@ -202,10 +143,7 @@ async fn a_signed_block_serves_one_cdr_also_between_two_stores(place: &Place) {
         let (first, second) = (take(&one, "A"), take(&other, "B"));
         let outcomes = [first.await.unwrap(), second.await.unwrap()];
         assert_eq!(
-            outcomes
-                .iter()
-                .filter(|outcome| **outcome == Taken::New)
-                .count(),
+            outcomes.iter().filter(|outcome| **outcome == Taken::New).count(),
             1,
             "{outcomes:?}"
         );
@@ -216,10 +154,7 @@ async fn a_signed_block_serves_one_cdr_also_between_two_stores(place: &Place) {
             cpo_key: "DE/ABC".to_owned(),
             cdr_key: format!("{winner}-{round}"),
         };
-        assert!(
-            outcomes.contains(&Taken::BlocksUsed(vec![used])),
-            "{outcomes:?}"
-        );
+        assert!(outcomes.contains(&Taken::BlocksUsed(vec![used])), "{outcomes:?}");
     }
     // The same bytes under another key are another block.
     let mut same_bytes = cdr("C-9").with_blocks(["block 0"]);
@@ -231,10 +166,7 @@ async fn a_signed_block_serves_one_cdr_also_between_two_stores(place: &Place) {
 async fn a_block_twice_in_one_cdr_is_no_replay(place: &Place) {
     let store = place.store().await;
     assert_eq!(
-        store
-            .cdr_take(cdr("C-1").with_blocks(["aa", "aa"]))
-            .await
-            .unwrap(),
+        store.cdr_take(cdr("C-1").with_blocks(["aa", "aa"])).await.unwrap(),
         Taken::New
     );
 }
@@ -244,10 +176,7 @@ async fn a_credit_cdr_frees_the_blocks(place: &Place) {
     let original = cdr("C-1").with_blocks(["aa", "bb"]);
     store.cdr_take(original.clone()).await.unwrap();
     assert!(matches!(
-        store
-            .cdr_take(cdr("C-2").with_blocks(["aa"]))
-            .await
-            .unwrap(),
+        store.cdr_take(cdr("C-2").with_blocks(["aa"])).await.unwrap(),
         Taken::BlocksUsed(_)
     ));
 
@@ -257,18 +186,12 @@ async fn a_credit_cdr_frees_the_blocks(place: &Place) {
     assert_eq!(store.cdr_take(credit.clone()).await.unwrap(), Taken::New);
     assert_eq!(store.blocks_used(&original.blocks).await.unwrap().len(), 1);
     assert_eq!(
-        store
-            .cdr_take(cdr("C-3").with_blocks(["bb"]))
-            .await
-            .unwrap(),
+        store.cdr_take(cdr("C-3").with_blocks(["bb"])).await.unwrap(),
         Taken::New
     );
     // Once freed is freed once: the credit's own use stays.
     assert!(matches!(
-        store
-            .cdr_take(cdr("C-4").with_blocks(["aa"]))
-            .await
-            .unwrap(),
+        store.cdr_take(cdr("C-4").with_blocks(["aa"])).await.unwrap(),
         Taken::BlocksUsed(_)
     ));
 }
@@ -278,9 +201,7 @@ async fn a_rejected_cdr_frees_its_blocks_and_its_id(place: &Place) {
     let store = place.store().await;
     let first = cdr("C-1").with_blocks(["aa"]);
     store.cdr_take(first.clone()).await.unwrap();
-    let mut second = cdr("C-1")
-        .with_blocks(["aa"])
-        .with_body("{\"corrected\":true}");
+    let mut second = cdr("C-1").with_blocks(["aa"]).with_body("{\"corrected\":true}");
     second.row.revision = 2;
     second.duty.as_mut().unwrap().revision = 2;
     second.replaces_rejected = Some(1);
@@ -290,29 +211,14 @@ async fn a_rejected_cdr_frees_its_blocks_and_its_id(place: &Place) {
         Taken::Known(Box::new(first.row.clone()))
     );
 
-    assert!(
-        store
-            .cdr_settle(settlement(&first, Settled::Rejected))
-            .await
-            .unwrap()
-    );
+    assert!(store.cdr_settle(settlement(&first, Settled::Rejected)).await.unwrap());
     assert_eq!(
-        store
-            .cdr_by_row(&first.row.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .delivery,
+        store.cdr_by_row(&first.row.id).await.unwrap().unwrap().delivery,
         "rejected"
     );
     assert_eq!(store.blocks_used(&first.blocks).await.unwrap(), []);
     assert_eq!(
-        store
-            .cdr_page(pull("NL/EMS"), None, 0, 10)
-            .await
-            .unwrap()
-            .rows[0]
-            .body,
+        store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows[0].body,
         first.row.body
     );
 
@@ -322,10 +228,7 @@ async fn a_rejected_cdr_frees_its_blocks_and_its_id(place: &Place) {
         second.row.body
     );
     let revisions = store.cdr_revisions("DE/ABC", "c-1").await.unwrap();
-    assert_eq!(
-        revisions.iter().map(|row| row.revision).collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(revisions.iter().map(|row| row.revision).collect::<Vec<_>>(), [1, 2]);
     let page = store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap();
     assert_eq!(
         page.rows.iter().map(|row| &row.body).collect::<Vec<_>>(),
@@ -338,30 +241,17 @@ async fn a_rejected_revision_is_replaced_once(place: &Place) {
     let (one, other) = (place.store().await, place.store().await);
     let first = cdr("C-1");
     one.cdr_take(first.clone()).await.unwrap();
-    one.cdr_settle(settlement(&first, Settled::Rejected))
-        .await
-        .unwrap();
+    one.cdr_settle(settlement(&first, Settled::Rejected)).await.unwrap();
     let takes = (0..20).map(|n| {
-        let store = if n % 2 == 0 {
-            one.clone()
-        } else {
-            other.clone()
-        };
+        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
         let mut new = cdr("C-1");
         new.row.revision = 2;
         new.replaces_rejected = Some(1);
         tokio::spawn(async move { store.cdr_take(new).await.unwrap() })
     });
-    let outcomes: Vec<Taken> = join_all(takes)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let outcomes: Vec<Taken> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| **outcome == Taken::New)
-            .count(),
+        outcomes.iter().filter(|outcome| **outcome == Taken::New).count(),
         1,
         "{outcomes:?}"
     );
@@ -383,33 +273,18 @@ async fn a_delivery_ends_its_duty_and_keeps_what_the_receiver_said(place: &Place
     });
     assert!(store.cdr_settle(end.clone()).await.unwrap());
 
-    let row = store
-        .cdr_by_location(&new.row.location_id)
-        .await
-        .unwrap()
-        .unwrap();
+    let row = store.cdr_by_location(&new.row.location_id).await.unwrap().unwrap();
     assert_eq!(
         (row.delivery.as_str(), &row.receiver_location),
         ("delivered", &end.receiver_location)
     );
     assert_eq!(row.first_answer, end.first_answer);
     assert_eq!(store.duty_list(None, None, 10).await.unwrap().0, []);
-    assert_eq!(
-        store.attempts(&new.row.id).await.unwrap(),
-        [end.attempt.clone()]
-    );
-    let (lines, _) = store
-        .journal_find(Some("settled"), None, None, None, 10)
-        .await
-        .unwrap();
+    assert_eq!(store.attempts(&new.row.id).await.unwrap(), [end.attempt.clone()]);
+    let (lines, _) = store.journal_find(Some("settled"), None, None, None, 10).await.unwrap();
     assert_eq!(lines.len(), 1);
     // Once is once.
-    assert!(
-        !store
-            .cdr_settle(settlement(&new, Settled::Delivered))
-            .await
-            .unwrap()
-    );
+    assert!(!store.cdr_settle(settlement(&new, Settled::Delivered)).await.unwrap());
     assert_eq!(store.attempts(&new.row.id).await.unwrap().len(), 1);
 }
 
@@ -425,11 +300,7 @@ async fn two_hundred_deliveries_at_once_all_end(place: &Place) {
         let (store, end) = (store.clone(), settlement(new, Settled::Delivered));
         tokio::spawn(async move { store.cdr_settle(end).await.unwrap() })
     });
-    let done: Vec<bool> = join_all(ends)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let done: Vec<bool> = join_all(ends).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(done.iter().filter(|done| **done).count(), 200);
     assert_eq!(
         store.overview().await.unwrap().cdrs_by_delivery,
@@ -461,11 +332,7 @@ async fn settling_an_older_revision_changes_nothing(place: &Place) {
         let mut end = settlement(&new, result.clone());
         end.duty_revision = 1;
         assert!(!store.cdr_settle(end).await.unwrap(), "{result:?}");
-        assert_eq!(
-            store.cdr_by_row(&new.row.id).await.unwrap(),
-            before,
-            "{result:?}"
-        );
+        assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap(), before, "{result:?}");
         assert_eq!(store.attempts(&new.row.id).await.unwrap(), [], "{result:?}");
     }
     assert_eq!(
@@ -501,23 +368,13 @@ async fn what_nobody_answered_is_in_custody_and_due_again(place: &Place) {
         ("in_custody", end.first_answer.clone())
     );
     let duty = store.duty_get(&end.duty_id).await.unwrap().unwrap();
-    assert_eq!(
-        (duty.attempts, duty.lease_owner, duty.lease_until),
-        (1, None, None)
-    );
+    assert_eq!((duty.attempts, duty.lease_owner, duty.lease_until), (1, None, None));
     assert_eq!(
         (duty.next_attempt_at, duty.last_outcome.as_deref()),
         (at(60), Some("timed out"))
     );
     assert_eq!(store.duty_lease("w", at(59), at(90), 10).await.unwrap(), []);
-    assert_eq!(
-        store
-            .duty_lease("w", at(60), at(90), 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(store.duty_lease("w", at(60), at(90), 10).await.unwrap().len(), 1);
     // A later answer does not replace the first one: a repeat of the POST must hear what the first one heard.
     let mut later = settlement(&new, Settled::Delivered);
     later.first_answer = Some(FirstAnswer {
@@ -527,12 +384,7 @@ async fn what_nobody_answered_is_in_custody_and_due_again(place: &Place) {
     });
     assert!(store.cdr_settle(later).await.unwrap());
     assert_eq!(
-        store
-            .cdr_by_row(&new.row.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .first_answer,
+        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().first_answer,
         end.first_answer
     );
     assert_eq!(store.attempts(&new.row.id).await.unwrap().len(), 2);
@@ -544,37 +396,13 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
     let new = cdr("C-1");
     let duty = new.duty.clone().unwrap();
     store.cdr_take(new.clone()).await.unwrap();
-    assert!(
-        store
-            .cdr_settle(settlement(&new, Settled::Dead))
-            .await
-            .unwrap()
-    );
+    assert!(store.cdr_settle(settlement(&new, Settled::Dead)).await.unwrap());
+    assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap().unwrap().delivery, "dead");
     assert_eq!(
-        store
-            .cdr_by_row(&new.row.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .delivery,
-        "dead"
-    );
-    assert_eq!(
-        store
-            .duty_lease("w", at(1_000_000), at(1_000_030), 10)
-            .await
-            .unwrap(),
+        store.duty_lease("w", at(1_000_000), at(1_000_030), 10).await.unwrap(),
         []
     );
-    assert_eq!(
-        store
-            .duty_list(Some("dead"), None, 10)
-            .await
-            .unwrap()
-            .0
-            .len(),
-        1
-    );
+    assert_eq!(store.duty_list(Some("dead"), None, 10).await.unwrap().0.len(), 1);
     assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 
     let now = duty.give_up_at + TimeDelta::days(7);
@@ -583,29 +411,14 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
     assert_eq!((again.state.as_str(), again.next_attempt_at), ("owed", now));
     assert_eq!(again.give_up_at, now + (duty.give_up_at - duty.created_at));
     assert_eq!(
-        store
-            .cdr_by_row(&new.row.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .delivery,
+        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().delivery,
         "in_custody"
     );
 
-    assert!(
-        store
-            .duty_forgive(&duty.id, "settled by hand", now)
-            .await
-            .unwrap()
-    );
+    assert!(store.duty_forgive(&duty.id, "settled by hand", now).await.unwrap());
     assert_eq!(store.duty_get(&duty.id).await.unwrap(), None);
     assert_eq!(
-        store
-            .cdr_by_row(&new.row.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .delivery,
+        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().delivery,
         "available"
     );
     let (lines, _) = store
@@ -613,9 +426,7 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
         .await
         .unwrap();
     assert!(
-        lines
-            .iter()
-            .any(|line| line.outcome.contains("settled by hand")),
+        lines.iter().any(|line| line.outcome.contains("settled by hand")),
         "{lines:?}"
     );
     assert!(!store.duty_forgive(&duty.id, "again", now).await.unwrap());
@@ -635,12 +446,7 @@ async fn without_custody_nothing_is_owed_or_seen_until_somebody_takes_it(place: 
     };
     // The first attempt is still owed.
     assert!(!store.cdr_owe(&new.row.id, again(1)).await.unwrap());
-    assert!(
-        store
-            .cdr_settle(settlement(&new, Settled::Unanswered))
-            .await
-            .unwrap()
-    );
+    assert!(store.cdr_settle(settlement(&new, Settled::Unanswered)).await.unwrap());
     let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
     assert_eq!((row.delivery.as_str(), row.visible_at), ("pending", None));
     assert_eq!(store.duty_list(None, None, 10).await.unwrap().0, []);
@@ -651,29 +457,15 @@ async fn without_custody_nothing_is_owed_or_seen_until_somebody_takes_it(place: 
         let (store, row, duty) = (store.clone(), new.row.id.clone(), again(n));
         tokio::spawn(async move { store.cdr_owe(&row, duty).await.unwrap() })
     });
-    let owed: Vec<bool> = join_all(repeats)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let owed: Vec<bool> = join_all(repeats).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(owed.iter().filter(|owed| **owed).count(), 1);
 
     let mut repeat = new.clone();
     repeat.duty = Some(again(20));
-    repeat.duty.as_mut().unwrap().id = store.duty_list(None, None, 10).await.unwrap().0[0]
-        .id
-        .clone();
-    assert!(
-        store
-            .cdr_settle(settlement(&repeat, Settled::Delivered))
-            .await
-            .unwrap()
-    );
+    repeat.duty.as_mut().unwrap().id = store.duty_list(None, None, 10).await.unwrap().0[0].id.clone();
+    assert!(store.cdr_settle(settlement(&repeat, Settled::Delivered)).await.unwrap());
     let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
-    assert_eq!(
-        (row.delivery.as_str(), row.visible_at),
-        ("delivered", Some(at(5)))
-    );
+    assert_eq!((row.delivery.as_str(), row.visible_at), ("delivered", Some(at(5))));
     assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), 1);
     assert!(!store.cdr_owe(&new.row.id, again(30)).await.unwrap());
 }
@@ -683,16 +475,10 @@ async fn without_custody_nothing_is_owed_or_seen_until_somebody_takes_it(place: 
 async fn a_lease_is_given_to_one_worker_only(place: &Place) {
     let (one, other) = (place.store().await, place.store().await);
     for n in 0..60 {
-        one.cdr_take(cdr(&format!("C-{n}")).with_lease_until(0))
-            .await
-            .unwrap();
+        one.cdr_take(cdr(&format!("C-{n}")).with_lease_until(0)).await.unwrap();
     }
     let workers = (0..12).map(|n| {
-        let store = if n % 2 == 0 {
-            one.clone()
-        } else {
-            other.clone()
-        };
+        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
         tokio::spawn(async move {
             store
                 .duty_lease(&format!("worker {n}"), at(10), at(40), 7)
@@ -705,29 +491,15 @@ async fn a_lease_is_given_to_one_worker_only(place: &Place) {
         leased.extend(duties.unwrap());
     }
     // A worker may come away with less than there is when another one is choosing; nothing is given twice, and nothing is left in the end.
-    leased.extend(
-        one.duty_lease("the last", at(10), at(40), 100)
-            .await
-            .unwrap(),
-    );
+    leased.extend(one.duty_lease("the last", at(10), at(40), 100).await.unwrap());
     assert_eq!(leased.len(), 60);
-    assert_eq!(
-        leased
-            .iter()
-            .map(|duty| &duty.id)
-            .collect::<HashSet<_>>()
-            .len(),
-        60
-    );
+    assert_eq!(leased.iter().map(|duty| &duty.id).collect::<HashSet<_>>().len(), 60);
     assert!(
         leased
             .iter()
             .all(|duty| duty.lease_until == Some(at(40)) && duty.lease_owner.is_some())
     );
-    assert_eq!(
-        other.duty_lease("late", at(11), at(41), 100).await.unwrap(),
-        []
-    );
+    assert_eq!(other.duty_lease("late", at(11), at(41), 100).await.unwrap(), []);
 }
 
 async fn an_expired_lease_can_be_taken_again(place: &Place) {
@@ -755,29 +527,13 @@ async fn the_longest_due_is_leased_first_and_a_nudge_makes_due(place: &Place) {
     assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(100)));
     let leased = store.duty_lease("w", at(250), at(280), 10).await.unwrap();
     assert_eq!(
-        leased
-            .iter()
-            .map(|duty| duty.next_attempt_at)
-            .collect::<Vec<_>>(),
+        leased.iter().map(|duty| duty.next_attempt_at).collect::<Vec<_>>(),
         [at(100), at(200)]
     );
     // Two are leased and being worked on; the third one is woken.
-    assert_eq!(
-        store
-            .duties_nudge("another platform", at(251))
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(store.duties_nudge("another platform", at(251)).await.unwrap(), 0);
     assert_eq!(store.duties_nudge("emsp", at(251)).await.unwrap(), 1);
-    assert_eq!(
-        store
-            .duty_lease("w", at(251), at(281), 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(store.duty_lease("w", at(251), at(281), 10).await.unwrap().len(), 1);
 }
 
 async fn duties_are_listed_page_by_page(place: &Place) {
@@ -787,10 +543,7 @@ async fn duties_are_listed_page_by_page(place: &Place) {
     }
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
-        let (duties, next) = store
-            .duty_list(Some("owed"), cursor.as_deref(), 2)
-            .await
-            .unwrap();
+        let (duties, next) = store.duty_list(Some("owed"), cursor.as_deref(), 2).await.unwrap();
         seen.extend(duties.into_iter().map(|duty| duty.id));
         cursor = next;
         if cursor.is_none() {
@@ -813,30 +566,11 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
     let mut held = cdr("C-1").held();
     held.blocks = Vec::new();
     store.cdr_take(held.clone()).await.unwrap();
-    assert_eq!(
-        store
-            .cdr_page(pull("NL/EMS"), None, 0, 10)
-            .await
-            .unwrap()
-            .rows
-            .len(),
-        0
-    );
+    assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 0);
     assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), 0);
     let (emsp, cpo) = (["NL/EMS".to_owned()], ["DE/ABC".to_owned()]);
-    assert_eq!(
-        store.reports_since(&emsp, at(0), None, 10).await.unwrap().0,
-        []
-    );
-    assert_eq!(
-        store
-            .reports_since(&cpo, at(0), None, 10)
-            .await
-            .unwrap()
-            .0
-            .len(),
-        1
-    );
+    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0, []);
+    assert_eq!(store.reports_since(&cpo, at(0), None, 10).await.unwrap().0.len(), 1);
 
     let week = at(7 * 86_400);
     let duty = NewDuty {
@@ -863,37 +597,10 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
         1
     );
     let row = store.cdr_by_row(&held.row.id).await.unwrap().unwrap();
-    assert_eq!(
-        (row.delivery.as_str(), row.visible_at),
-        ("pending", Some(week))
-    );
-    assert_eq!(
-        store
-            .cdr_page(pull("NL/EMS"), None, 0, 10)
-            .await
-            .unwrap()
-            .rows
-            .len(),
-        1
-    );
-    assert_eq!(
-        store
-            .reports_since(&emsp, at(0), None, 10)
-            .await
-            .unwrap()
-            .0
-            .len(),
-        1
-    );
-    assert_eq!(
-        store
-            .duty_list(Some("owed"), None, 10)
-            .await
-            .unwrap()
-            .0
-            .len(),
-        1
-    );
+    assert_eq!((row.delivery.as_str(), row.visible_at), ("pending", Some(week)));
+    assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 1);
+    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(store.duty_list(Some("owed"), None, 10).await.unwrap().0.len(), 1);
 }
 
 /// Design 3.6.7: what was held or came late is not missed by a crawl with `date_from`.
@@ -916,25 +623,13 @@ async fn date_from_matches_the_day_it_became_visible(place: &Place) {
             ..pull("NL/EMS")
         };
         let by_offset = store.cdr_page(window.clone(), None, 0, 10).await.unwrap();
-        let by_key = store
-            .cdr_page(window.clone(), Some(""), 0, 10)
-            .await
-            .unwrap();
+        let by_key = store.cdr_page(window.clone(), Some(""), 0, 10).await.unwrap();
         assert!(by_offset == by_key);
-        assert_eq!(
-            store.cdr_count(window).await.unwrap(),
-            by_offset.rows.len() as u64
-        );
+        assert_eq!(store.cdr_count(window).await.unwrap(), by_offset.rows.len() as u64);
         by_offset
             .rows
             .into_iter()
-            .map(|row| {
-                if row.id == early.row.id {
-                    "early"
-                } else {
-                    "held"
-                }
-            })
+            .map(|row| if row.id == early.row.id { "early" } else { "held" })
             .collect::<Vec<_>>()
     };
     assert_eq!(found(None, None).await, ["early", "held"]);
@@ -990,10 +685,7 @@ async fn pages_by_keyset_and_by_offset_agree(place: &Place) {
         for limit in [1, 3, 100] {
             let (mut by_key, mut after) = (Vec::new(), None::<String>);
             loop {
-                let page = store
-                    .cdr_page(ask.clone(), after.as_deref(), 0, limit)
-                    .await
-                    .unwrap();
+                let page = store.cdr_page(ask.clone(), after.as_deref(), 0, limit).await.unwrap();
                 by_key.extend(page.rows.iter().map(|row| row.id.clone()));
                 if !page.more {
                     break;
@@ -1002,10 +694,7 @@ async fn pages_by_keyset_and_by_offset_agree(place: &Place) {
             }
             let mut by_offset = Vec::new();
             for offset in (0..=expected).step_by(limit as usize) {
-                let page = store
-                    .cdr_page(ask.clone(), None, offset, limit)
-                    .await
-                    .unwrap();
+                let page = store.cdr_page(ask.clone(), None, offset, limit).await.unwrap();
                 by_offset.extend(page.rows.into_iter().map(|row| row.id));
             }
             assert_eq!(by_key, by_offset, "{ask:?} by {limit}");
@@ -1016,15 +705,7 @@ async fn pages_by_keyset_and_by_offset_agree(place: &Place) {
             );
         }
         assert_eq!(store.cdr_count(ask.clone()).await.unwrap(), expected);
-        assert_eq!(
-            store
-                .cdr_page(ask, None, u64::MAX, 5)
-                .await
-                .unwrap()
-                .rows
-                .len(),
-            0
-        );
+        assert_eq!(store.cdr_page(ask, None, u64::MAX, 5).await.unwrap().rows.len(), 0);
     }
 }
 
@@ -1045,11 +726,7 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
         .unwrap();
     let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
     assert_eq!(
-        (
-            row.metering_status.as_str(),
-            row.billable,
-            row.marker.as_deref()
-        ),
+        (row.metering_status.as_str(), row.billable, row.marker.as_deref()),
         ("INVALID", false, Some("{\"m\":1}"))
     );
     assert_eq!(
@@ -1057,30 +734,15 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
         [new.report.as_str(), "{\"second\":2}"]
     );
     store
-        .verdict_add(
-            &new.row.id,
-            "{\"third\":3}",
-            "VERIFIED",
-            true,
-            None,
-            at(200),
-        )
+        .verdict_add(&new.row.id, "{\"third\":3}", "VERIFIED", true, None, at(200))
         .await
         .unwrap();
-    assert_eq!(
-        store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker,
-        None
-    );
-    let unknown = store
-        .verdict_add("nobody", "{}", "VERIFIED", true, None, at(1))
-        .await;
+    assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap().unwrap().marker, None);
+    let unknown = store.verdict_add("nobody", "{}", "VERIFIED", true, None, at(1)).await;
     assert!(matches!(unknown, Err(StoreError::NotFound)));
 
     let parties = ["NL/EMS".to_owned()];
-    let (first, next) = store
-        .reports_since(&parties, at(100), None, 1)
-        .await
-        .unwrap();
+    let (first, next) = store.reports_since(&parties, at(100), None, 1).await.unwrap();
     assert_eq!(first[0].report, "{\"second\":2}");
     let (second, end) = store
         .reports_since(&parties, at(100), next.as_deref(), 1)
@@ -1118,10 +780,7 @@ async fn the_operators_list_is_filtered_newest_first_page_by_page(place: &Place)
     };
     let (first, next) = store.cdr_list(filter.clone(), None, 2).await.unwrap();
     assert_eq!(
-        first
-            .iter()
-            .map(|cdr| cdr.cdr_id.as_str())
-            .collect::<Vec<_>>(),
+        first.iter().map(|cdr| cdr.cdr_id.as_str()).collect::<Vec<_>>(),
         ["C-4", "C-2"]
     );
     let (rest, end) = store.cdr_list(filter, next.as_deref(), 2).await.unwrap();
@@ -1161,12 +820,7 @@ async fn the_operators_list_is_filtered_newest_first_page_by_page(place: &Place)
         ),
     ] {
         assert_eq!(
-            store
-                .cdr_list(filter.clone(), None, 50)
-                .await
-                .unwrap()
-                .0
-                .len(),
+            store.cdr_list(filter.clone(), None, 50).await.unwrap().0.len(),
             expected,
             "{filter:?}"
         );
@@ -1207,51 +861,32 @@ async fn the_journal_is_found_by_correlation_party_and_object(place: &Place) {
     assert_eq!(count(None, Some("DE/ABC"), None).await, 4);
     assert_eq!(count(None, Some("NL/EMS"), None).await, 6);
     assert_eq!(count(None, None, Some("DE/ABC/2")).await, 2);
-    assert_eq!(
-        count(Some("corr-0"), Some("NL/EMS"), Some("DE/ABC/0")).await,
-        1
-    );
+    assert_eq!(count(Some("corr-0"), Some("NL/EMS"), Some("DE/ABC/0")).await, 1);
 }
 
 async fn the_overview_counts_what_there_is(place: &Place) {
     let store = place.store().await;
     assert_eq!(store.overview().await.unwrap(), Overview::default());
     store
-        .platform_create(platform(
-            "p1",
-            &[("DE", "ABC", "CPO"), ("DE", "ABC", "EMSP")],
-        ))
+        .platform_create(platform("p1", &[("DE", "ABC", "CPO"), ("DE", "ABC", "EMSP")]))
         .await
         .unwrap();
     store.key_register(key("k1")).await.unwrap();
     let dead = cdr("C-1");
     store.cdr_take(dead.clone()).await.unwrap();
-    store
-        .cdr_settle(settlement(&dead, Settled::Dead))
-        .await
-        .unwrap();
+    store.cdr_settle(settlement(&dead, Settled::Dead)).await.unwrap();
     store.cdr_take(cdr("C-2")).await.unwrap();
     let overview = store.overview().await.unwrap();
+    assert_eq!((overview.platforms, overview.parties, overview.keys), (1, 2, 1));
     assert_eq!(
-        (overview.platforms, overview.parties, overview.keys),
-        (1, 2, 1)
-    );
-    assert_eq!(
-        (
-            overview.duties_owed,
-            overview.duties_dead,
-            overview.oldest_owed
-        ),
+        (overview.duties_owed, overview.duties_dead, overview.oldest_owed),
         (1, 1, Some(at(0)))
     );
     assert_eq!(
         overview.cdrs_by_delivery,
         [("dead".to_owned(), 1), ("pending".to_owned(), 1)]
     );
-    assert_eq!(
-        overview.cdrs_by_metering_status,
-        [("VERIFIED".to_owned(), 2)]
-    );
+    assert_eq!(overview.cdrs_by_metering_status, [("VERIFIED".to_owned(), 2)]);
 }
 
 // ---- parties and keys ----
@@ -1266,10 +901,7 @@ async fn a_party_registered_elsewhere_is_a_conflict_and_changes_nothing(place: &
     let before = store.directory_load().await.unwrap();
 
     let taken = store
-        .platform_create(platform(
-            "p2",
-            &[("NL", "EMS", "EMSP"), ("de", "abc", "CPO")],
-        ))
+        .platform_create(platform("p2", &[("NL", "EMS", "EMSP"), ("de", "abc", "CPO")]))
         .await;
     assert!(
         matches!(&taken, Err(StoreError::Conflict(why)) if why.contains("DE/ABC")),
@@ -1290,10 +922,7 @@ async fn a_party_registered_elsewhere_is_a_conflict_and_changes_nothing(place: &
         id: "p3".to_owned(),
         status: Some("CONNECTED".to_owned()),
         token_out: Some(Some("secret".to_owned())),
-        parties: Some(vec![
-            party("p3", "DE", "ABC", "EMSP"),
-            party("p3", "DE", "ABC", "CPO"),
-        ]),
+        parties: Some(vec![party("p3", "DE", "ABC", "EMSP"), party("p3", "DE", "ABC", "CPO")]),
         tokens: Some(Vec::new()),
         ..PlatformChange::default()
     };
@@ -1316,11 +945,7 @@ async fn a_change_on_an_old_revision_is_refused(place: &Place) {
         .await
         .unwrap();
     let changes = (0..10).map(|n| {
-        let store = if n % 2 == 0 {
-            one.clone()
-        } else {
-            other.clone()
-        };
+        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
         let change = PlatformChange {
             id: "p1".to_owned(),
             expected_revision: Some(1),
@@ -1331,11 +956,7 @@ async fn a_change_on_an_old_revision_is_refused(place: &Place) {
         };
         tokio::spawn(async move { store.platform_change(change).await })
     });
-    let outcomes: Vec<_> = join_all(changes)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let outcomes: Vec<_> = join_all(changes).await.into_iter().map(Result::unwrap).collect();
     let done: Vec<_> = (0..10).filter(|n| matches!(outcomes[*n], Ok(2))).collect();
     assert_eq!(done.len(), 1, "{outcomes:?}");
     assert_eq!(
@@ -1355,19 +976,13 @@ async fn a_change_on_an_old_revision_is_refused(place: &Place) {
         id: "nobody".to_owned(),
         ..PlatformChange::default()
     };
-    assert!(matches!(
-        one.platform_change(unknown).await,
-        Err(StoreError::NotFound)
-    ));
+    assert!(matches!(one.platform_change(unknown).await, Err(StoreError::NotFound)));
 }
 
 async fn a_change_sets_what_it_names_and_leaves_the_rest(place: &Place) {
     let store = place.store().await;
     store
-        .platform_create(platform(
-            "p1",
-            &[("DE", "ABC", "CPO"), ("DE", "DEF", "CPO")],
-        ))
+        .platform_create(platform("p1", &[("DE", "ABC", "CPO"), ("DE", "DEF", "CPO")]))
         .await
         .unwrap();
     let change = PlatformChange {
@@ -1375,10 +990,7 @@ async fn a_change_sets_what_it_names_and_leaves_the_rest(place: &Place) {
         status: Some("CONNECTED".to_owned()),
         versions_url: Some("https://p1.example/versions".to_owned()),
         token_out: Some(Some("secret".to_owned())),
-        parties: Some(vec![
-            party("p1", "DE", "DEF", "CPO"),
-            party("p1", "DE", "NEW", "EMSP"),
-        ]),
+        parties: Some(vec![party("p1", "DE", "DEF", "CPO"), party("p1", "DE", "NEW", "EMSP")]),
         tokens: Some(vec![token("p1", "hash-2", None)]),
         ..PlatformChange::default()
     };
@@ -1386,26 +998,16 @@ async fn a_change_sets_what_it_names_and_leaves_the_rest(place: &Place) {
     let rows = store.directory_load().await.unwrap();
     let row = &rows.platforms[0];
     assert_eq!(
-        (
-            row.status.as_str(),
-            row.name.as_str(),
-            row.token_out.as_deref()
-        ),
+        (row.status.as_str(), row.name.as_str(), row.token_out.as_deref()),
         ("CONNECTED", "Platform p1", Some("secret"))
     );
     assert!(!format!("{row:?}").contains("secret"));
     assert_eq!(
-        rows.parties
-            .iter()
-            .map(|row| row.party_id.as_str())
-            .collect::<Vec<_>>(),
+        rows.parties.iter().map(|row| row.party_id.as_str()).collect::<Vec<_>>(),
         ["DEF", "NEW"]
     );
     assert_eq!(
-        rows.tokens
-            .iter()
-            .map(|row| row.hash.as_str())
-            .collect::<Vec<_>>(),
+        rows.tokens.iter().map(|row| row.hash.as_str()).collect::<Vec<_>>(),
         ["hash-2"]
     );
 
@@ -1417,24 +1019,14 @@ async fn a_change_sets_what_it_names_and_leaves_the_rest(place: &Place) {
     store.platform_change(forget).await.unwrap();
     let rows = store.directory_load().await.unwrap();
     assert_eq!(
-        (
-            &rows.platforms[0].token_out,
-            rows.parties.len(),
-            rows.tokens.len()
-        ),
+        (&rows.platforms[0].token_out, rows.parties.len(), rows.tokens.len()),
         (&None, 2, 1)
     );
 
     store.platform_delete("p1").await.unwrap();
     let rows = store.directory_load().await.unwrap();
-    assert_eq!(
-        (rows.platforms.len(), rows.parties.len(), rows.tokens.len()),
-        (0, 0, 0)
-    );
-    assert!(matches!(
-        store.platform_delete("p1").await,
-        Err(StoreError::NotFound)
-    ));
+    assert_eq!((rows.platforms.len(), rows.parties.len(), rows.tokens.len()), (0, 0, 0));
+    assert!(matches!(store.platform_delete("p1").await, Err(StoreError::NotFound)));
 }
 
 async fn the_directorys_revision_moves_with_every_change_and_only_then(place: &Place) {
@@ -1469,18 +1061,10 @@ async fn the_directorys_revision_moves_with_every_change_and_only_then(place: &P
 async fn the_same_key_registered_twice_is_one(place: &Place) {
     let (one, other) = (place.store().await, place.store().await);
     let registered = (0..10).map(|n| {
-        let store = if n % 2 == 0 {
-            one.clone()
-        } else {
-            other.clone()
-        };
+        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
         tokio::spawn(async move { store.key_register(key(&format!("k{n}"))).await.unwrap().id })
     });
-    let ids: HashSet<String> = join_all(registered)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let ids: HashSet<String> = join_all(registered).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(one.keys_all().await.unwrap().len(), 1);
     let revision = one.keys_revision().await.unwrap();
@@ -1528,10 +1112,7 @@ async fn processes_starting_at_once_migrate_once(place: &Place) {
     });
     for store in join_all(starts).await {
         let state = store.unwrap().schema_state().await.unwrap();
-        assert_eq!(
-            (state.current, state.pending.len()),
-            (Some(state.latest), 0)
-        );
+        assert_eq!((state.current, state.pending.len()), (Some(state.latest), 0));
     }
     let store = place.store().await;
     assert_eq!(store.directory_revision().await.unwrap(), 0);
@@ -1581,10 +1162,7 @@ async fn closing_writes_what_is_queued_and_then_refuses(place: &Place) {
         store.cdr_take(cdr("late")).await,
         Err(StoreError::Unavailable(_))
     ));
-    assert!(matches!(
-        store.ping().await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     // Who was told "kept" is there; an `Unavailable` may have been kept all the same, its sender repeats it.
     assert!(place.store().await.cdr_count(pull("NL/EMS")).await.unwrap() >= kept);
 }
@@ -1617,18 +1195,11 @@ async fn what_was_acknowledged_is_there_after_kill(place: &Place) {
             }
         }
         child.wait().unwrap();
-        assert!(
-            acknowledged.len() >= 150 * round,
-            "the child ended by itself"
-        );
+        assert!(acknowledged.len() >= 150 * round, "the child ended by itself");
 
         let store = place.store().await;
         for id in &acknowledged {
-            let row = store
-                .cdr_by_row(id)
-                .await
-                .unwrap()
-                .expect("acknowledged and gone");
+            let row = store.cdr_by_row(id).await.unwrap().expect("acknowledged and gone");
             assert_eq!(row.body, format!("{{\"id\":\"{}\"}}", row.cdr_id));
         }
         // And whatever is there is there as a whole.

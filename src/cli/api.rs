@@ -41,9 +41,7 @@ impl Access {
     /// When no token is given.
     pub fn open(self) -> Result<Api, NotDone> {
         let token = self.token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| {
-            NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN")
-        })?;
+        let token = token.ok_or_else(|| NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN"))?;
         Ok(Api {
             token: Some(Secret::new(token)),
             ..Api::public(&self.url)?
@@ -107,12 +105,7 @@ impl Api {
         let mut next = format!("{path}{separator}limit=1000");
         loop {
             let page = self.get(&next).await?;
-            items.extend(
-                page.get("items")
-                    .and_then(Value::as_array)
-                    .cloned()
-                    .unwrap_or_default(),
-            );
+            items.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
             match page.get("next_cursor").and_then(Value::as_str) {
                 Some(cursor) => next = format!("{path}{separator}limit=1000&cursor={cursor}"),
                 None => return Ok(items),
@@ -124,18 +117,10 @@ impl Api {
     ///
     /// # Errors
     /// With the sentence to print: what the problem document says, or why there is none.
-    pub async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value, NotDone> {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
         let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
         if let Some(token) = &self.token {
-            headers.push((
-                "Authorization".to_owned(),
-                format!("Bearer {}", token.expose()),
-            ));
+            headers.push(("Authorization".to_owned(), format!("Bearer {}", token.expose())));
         }
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
@@ -163,18 +148,9 @@ impl Api {
                 ))),
             };
         }
-        let said = |member: &str| {
-            json.as_ref()
-                .and_then(|json| json.get(member))
-                .and_then(Value::as_str)
-        };
-        let sentence = said("detail")
-            .or_else(|| said("status"))
-            .unwrap_or("no explanation");
-        Err(NotDone::failed(format!(
-            "HTTP {}: {sentence}",
-            answer.status
-        )))
+        let said = |member: &str| json.as_ref().and_then(|json| json.get(member)).and_then(Value::as_str);
+        let sentence = said("detail").or_else(|| said("status")).unwrap_or("no explanation");
+        Err(NotDone::failed(format!("HTTP {}: {sentence}", answer.status)))
     }
 }
 
@@ -204,9 +180,7 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
             .map(|(at, cell)| format!("{cell:<wide$}", wide = width(at)));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let rows = rows
-        .iter()
-        .map(|row| line(row.iter().map(String::as_str).collect()));
+    let rows = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
     std::iter::once(line(heading.to_vec()))
         .chain(rows)
         .collect::<Vec<_>>()

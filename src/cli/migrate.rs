@@ -26,19 +26,12 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<(), NotD
         .await
         .map_err(failed("opening the database"))?;
     if !arguments.status {
-        store
-            .migrate()
-            .await
-            .map_err(failed("migrating the database"))?;
+        store.migrate().await.map_err(failed("migrating the database"))?;
     }
-    let state = store
-        .schema_state()
-        .await
-        .map_err(failed("reading the schema"))?;
+    let state = store.schema_state().await.map_err(failed("reading the schema"))?;
     store.close().await;
     if arguments.json {
-        let state =
-            json!({"current": state.current, "latest": state.latest, "pending": state.pending});
+        let state = json!({"current": state.current, "latest": state.latest, "pending": state.pending});
         println!("{state}");
     } else {
         println!(

@@ -99,10 +99,7 @@ pub fn run() -> ExitCode {
 }
 
 fn obey(arguments: Arguments) -> Result<(), NotDone> {
-    let load = || {
-        Config::load(arguments.config.as_deref())
-            .map_err(|error| NotDone::usage(with_causes(&error)))
-    };
+    let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
         Command::Serve => wait(serve::run(load()?)),
         Command::Party(command) => wait(party::run(command)),
@@ -114,9 +111,7 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
 
 /// Runs one future on a runtime of its own.
 fn wait<T>(future: impl Future<Output = Result<T, NotDone>>) -> Result<T, NotDone> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime
         .map_err(|error| NotDone::failed(format!("the threads cannot be started: {error}")))?
         .block_on(future)

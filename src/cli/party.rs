@@ -101,20 +101,12 @@ async fn list(common: Common) -> Result<(), NotDone> {
         return Ok(());
     }
     let row = |party: &Value| {
-        let party_id = format!(
-            "{}/{}",
-            text(party, "country_code"),
-            text(party, "party_id")
-        );
-        let rest =
-            ["role", "status", "platform", "name"].map(|member| text(party, member).to_owned());
+        let party_id = format!("{}/{}", text(party, "country_code"), text(party, "party_id"));
+        let rest = ["role", "status", "platform", "name"].map(|member| text(party, member).to_owned());
         std::iter::once(party_id).chain(rest).collect::<Vec<_>>()
     };
     let rows = parties.iter().map(row).collect::<Vec<_>>();
-    println!(
-        "{}",
-        table(&["PARTY", "ROLE", "STATUS", "PLATFORM", "NAME"], &rows)
-    );
+    println!("{}", table(&["PARTY", "ROLE", "STATUS", "PLATFORM", "NAME"], &rows));
     Ok(())
 }
 
@@ -139,18 +131,12 @@ async fn register(register: Register) -> Result<(), NotDone> {
     let api = register.common.access.open()?;
     let path = format!("{}/register", path_of(&api, &register.platform).await?);
     let mut wish = Map::new();
-    for (name, value) in [
-        ("versions_url", register.versions_url),
-        ("token_a", register.token_a),
-    ] {
+    for (name, value) in [("versions_url", register.versions_url), ("token_a", register.token_a)] {
         if let Some(value) = value {
             wish.insert(name.to_owned(), json!(value));
         }
     }
-    show(
-        &api.post(&path, Some(Value::Object(wish))).await?,
-        register.common.json,
-    );
+    show(&api.post(&path, Some(Value::Object(wish))).await?, register.common.json);
     Ok(())
 }
 
@@ -215,21 +201,9 @@ fn show(platform: &Value, as_json: bool) {
             println!("{:<14}{value}", format!("{member}:"));
         }
     }
-    for party in platform
-        .get("parties")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let roles = party
-            .get("roles")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let roles = roles
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(",");
+    for party in platform.get("parties").and_then(Value::as_array).into_iter().flatten() {
+        let roles = party.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let roles = roles.filter_map(Value::as_str).collect::<Vec<_>>().join(",");
         let (country_code, party_id) = (text(party, "country_code"), text(party, "party_id"));
         println!(
             "{:<14}{country_code}/{party_id} {roles} {} {}",
@@ -245,18 +219,9 @@ fn show(platform: &Value, as_json: bool) {
             text(peer, "version"),
             text(peer, "versions_url")
         );
-        for endpoint in peer
-            .get("endpoints")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for endpoint in peer.get("endpoints").and_then(Value::as_array).into_iter().flatten() {
             let (module, role) = (text(endpoint, "identifier"), text(endpoint, "role"));
-            println!(
-                "{:<14}{module} {role} {}",
-                "endpoint:",
-                text(endpoint, "url")
-            );
+            println!("{:<14}{module} {role} {}", "endpoint:", text(endpoint, "url"));
         }
     }
 }
@@ -279,11 +244,9 @@ fn party(written: &str) -> Result<Value, NotDone> {
 
 /// `name=value`; a value that is JSON is taken as such, so that `custody=false` is no text.
 fn option(written: &str) -> Result<(String, Value), NotDone> {
-    let (name, value) = written.split_once('=').ok_or_else(|| {
-        NotDone::usage(format!(
-            "--option {written}: write it as token_encoding=raw"
-        ))
-    })?;
+    let (name, value) = written
+        .split_once('=')
+        .ok_or_else(|| NotDone::usage(format!("--option {written}: write it as token_encoding=raw")))?;
     Ok((
         name.to_owned(),
         serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
@@ -307,10 +270,7 @@ mod tests {
 
     #[test]
     fn an_option_keeps_its_type() {
-        assert_eq!(
-            option("custody=false").unwrap(),
-            ("custody".to_owned(), json!(false))
-        );
+        assert_eq!(option("custody=false").unwrap(), ("custody".to_owned(), json!(false)));
         assert_eq!(
             option("token_encoding=raw").unwrap(),
             ("token_encoding".to_owned(), json!("raw"))

@@ -82,10 +82,7 @@ impl Hub {
         let store = Store::open(config.database.url.expose())
             .await
             .map_err(at("opening the database"))?;
-        store
-            .migrate()
-            .await
-            .map_err(at("migrating the database"))?;
+        store.migrate().await.map_err(at("migrating the database"))?;
 
         let http = Http::new(HttpSettings {
             connect: config.timeouts.connect,
@@ -95,8 +92,7 @@ impl Hub {
             user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let http = http.map_err(at("preparing to call partners"))?;
-        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id)
-            .map_err(at("reading [hub]"))?;
+        let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
             hub,
             hub_name: config.hub.name.clone(),
@@ -163,14 +159,8 @@ impl Running {
 }
 
 async fn until_told_to_stop() -> Result<(), NotDone> {
-    let listen = |kind| {
-        signal(kind)
-            .map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")))
-    };
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -55,21 +55,14 @@ impl Parties {
     ///
     /// # Errors
     /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
-    pub async fn authenticate(
-        &self,
-        authorization: Option<&str>,
-        version: Option<Version>,
-    ) -> Result<Caller, Refusal> {
+    pub async fn authenticate(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
         let snapshot = self.snapshot();
         let Some(authorization) = authorization else {
             // F-01: some peers forget the header on GET versions; the log line says which header it was.
             log::info!("refused: no Authorization header");
-            return Err(Refusal::unauthenticated(
-                "the Authorization header is missing",
-            ));
+            return Err(Refusal::unauthenticated("the Authorization header is missing"));
         };
-        let Some((presented, entry, platform)) = self.recognise(&snapshot, authorization, version)
-        else {
+        let Some((presented, entry, platform)) = self.recognise(&snapshot, authorization, version) else {
             log::info!("refused: the Authorization header carries no token of a known platform");
             return Err(Refusal::unauthenticated(
                 "the Authorization header carries no known token",

@@ -63,10 +63,7 @@ impl Parties {
                 }
             }
         }
-        Err(Fault::found(format!(
-            "platform {id} changes faster than it can be changed"
-        ))
-        .into())
+        Err(Fault::found(format!("platform {id} changes faster than it can be changed")).into())
     }
 }
 
@@ -79,9 +76,7 @@ impl<E> From<Fault> for NotChanged<E> {
 impl From<NotChanged<Refusal>> for Failure {
     fn from(not: NotChanged<Refusal>) -> Failure {
         match not {
-            NotChanged::Vanished => {
-                Refusal::unauthenticated("this platform is no longer known").into()
-            }
+            NotChanged::Vanished => Refusal::unauthenticated("this platform is no longer known").into(),
             NotChanged::Refused(refusal) => refusal.into(),
             NotChanged::Taken(why) => Refusal::invalid("/roles", why).into(),
             NotChanged::Ours(fault) => fault.into(),

@@ -101,10 +101,7 @@ impl Snapshot {
     pub(super) fn new(hub: PartyId, rows: DirectoryRows) -> Snapshot {
         let mut parties: HashMap<String, Vec<PartyRow>> = HashMap::new();
         for row in rows.parties {
-            parties
-                .entry(row.platform_id.clone())
-                .or_default()
-                .push(row);
+            parties.entry(row.platform_id.clone()).or_default().push(row);
         }
         let platforms = rows
             .platforms
@@ -174,16 +171,8 @@ impl PlatformFile {
         let platform = rows.platforms.into_iter().find(|row| row.id == id)?;
         Some(PlatformFile {
             platform,
-            parties: rows
-                .parties
-                .into_iter()
-                .filter(|row| row.platform_id == id)
-                .collect(),
-            tokens: rows
-                .tokens
-                .into_iter()
-                .filter(|row| row.platform_id == id)
-                .collect(),
+            parties: rows.parties.into_iter().filter(|row| row.platform_id == id).collect(),
+            tokens: rows.tokens.into_iter().filter(|row| row.platform_id == id).collect(),
         })
     }
 

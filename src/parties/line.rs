@@ -67,11 +67,7 @@ pub struct NoEndpoint {
 
 impl Line {
     pub(super) fn new(http: Http, relay: Duration, presence: Arc<Presence>) -> Line {
-        Line {
-            http,
-            relay,
-            presence,
-        }
+        Line { http, relay, presence }
     }
 
     /// Sends one request to a platform, once, and reports to [`Presence`] whether anybody was there.
@@ -82,11 +78,7 @@ impl Line {
     /// # Errors
     /// [`NoEndpoint`] when the platform never listed that interface.
     pub async fn send(&self, platform: &Platform, call: Call) -> Result<Outcome, NoEndpoint> {
-        let Some(token) = platform
-            .token_out
-            .as_ref()
-            .filter(|_| platform.status.is_registered())
-        else {
+        let Some(token) = platform.token_out.as_ref().filter(|_| platform.status.is_registered()) else {
             return Ok(Outcome::Unreachable(format!(
                 "platform {} is {}",
                 platform.id,
@@ -96,17 +88,12 @@ impl Line {
         let url = match &call.to {
             Target::Url(url) => url.clone(),
             Target::Module(module, interface, segments) => {
-                let base = platform
-                    .endpoint(module, *interface)
-                    .ok_or_else(|| NoEndpoint {
-                        platform: platform.id.clone(),
-                        module,
-                        interface: interface.as_str(),
-                    })?;
-                url::join(
-                    base,
-                    &segments.iter().map(String::as_str).collect::<Vec<_>>(),
-                )
+                let base = platform.endpoint(module, *interface).ok_or_else(|| NoEndpoint {
+                    platform: platform.id.clone(),
+                    module,
+                    interface: interface.as_str(),
+                })?;
+                url::join(base, &segments.iter().map(String::as_str).collect::<Vec<_>>())
             }
         };
         let outcome = self
@@ -119,17 +106,11 @@ impl Line {
                 token,
                 form: platform.token_form,
                 hosts: hosts_of(platform),
-                correlation_id: call
-                    .ids
-                    .correlation_id
-                    .unwrap_or_else(|| Uuid::new_v4().to_string()),
+                correlation_id: call.ids.correlation_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
                 routing: call.routing,
                 headers: call.headers,
                 body: call.body,
-                timeout: call
-                    .timeout
-                    .or(platform.options.timeouts.relay)
-                    .unwrap_or(self.relay),
+                timeout: call.timeout.or(platform.options.timeouts.relay).unwrap_or(self.relay),
             })
             .await;
         match &outcome {
@@ -171,10 +152,7 @@ impl Line {
                 headers::authorization(exchange.token.expose(), exchange.form),
             ),
             (headers::X_REQUEST_ID.to_owned(), Uuid::new_v4().to_string()),
-            (
-                headers::X_CORRELATION_ID.to_owned(),
-                exchange.correlation_id,
-            ),
+            (headers::X_CORRELATION_ID.to_owned(), exchange.correlation_id),
         ];
         if exchange.body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
@@ -227,9 +205,7 @@ fn hosts_of(platform: &Platform) -> Vec<String> {
         .versions_url
         .iter()
         .chain(platform.endpoints.iter().map(|e| &e.url));
-    let mut hosts = own
-        .filter_map(|url| url::host_and_port(url))
-        .collect::<Vec<_>>();
+    let mut hosts = own.filter_map(|url| url::host_and_port(url)).collect::<Vec<_>>();
     hosts.extend(spelled_out(&platform.options.allowed_hosts));
     hosts
 }
@@ -237,9 +213,9 @@ fn hosts_of(platform: &Platform) -> Vec<String> {
 /// `name:port` for every host an operator allowed; a bare name means its HTTPS port, and HTTP's (D-25: a host is name and port).
 pub(super) fn spelled_out(allowed: &[String]) -> impl Iterator<Item = String> {
     allowed.iter().flat_map(|host| {
-        let has_port = host.rsplit_once(':').is_some_and(|(name, port)| {
-            port.parse::<u16>().is_ok() && (!name.contains(':') || name.ends_with(']'))
-        });
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(name, port)| port.parse::<u16>().is_ok() && (!name.contains(':') || name.ends_with(']')));
         let host = host.to_ascii_lowercase();
         if has_port {
             vec![host]

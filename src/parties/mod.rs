@@ -83,11 +83,7 @@ impl Parties {
             .await
             .map_err(|e| Fault::new("reading the directory", e))?;
         let current = Current::new(Snapshot::new(settings.hub.clone(), rows));
-        let presence = Arc::new(Presence::new(
-            current.clone(),
-            clock.clone(),
-            settings.presence.clone(),
-        ));
+        let presence = Arc::new(Presence::new(current.clone(), clock.clone(), settings.presence.clone()));
         let line = Arc::new(Line::new(http, settings.relay, presence.clone()));
         Ok(Arc::new(Parties {
             store,
@@ -139,10 +135,8 @@ impl Parties {
             .directory_load()
             .await
             .map_err(|e| Fault::new("reading the directory", e))?;
-        self.current.replace(
-            Snapshot::new(self.settings.hub.clone(), rows),
-            &self.presence,
-        );
+        self.current
+            .replace(Snapshot::new(self.settings.hub.clone(), rows), &self.presence);
         Ok(())
     }
 

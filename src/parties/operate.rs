@@ -88,10 +88,7 @@ impl Parties {
             id: id.to_string(),
             name,
             options: options::write(&options).to_string(),
-            parties: listed
-                .iter()
-                .map(|entry| planned(&id, entry, now))
-                .collect(),
+            parties: listed.iter().map(|entry| planned(&id, entry, now)).collect(),
             token: Some(registration(&id, &token, now)),
             created_at: now,
         };
@@ -123,15 +120,11 @@ impl Parties {
             self.check(listed)?;
         }
         self.change(id, |file| {
-            let options = wishes
-                .map(|wishes| patched(file.read().options, wishes))
-                .transpose()?;
+            let options = wishes.map(|wishes| patched(file.read().options, wishes)).transpose()?;
             Ok::<_, Declined>(Some(PlatformChange {
                 name: name.clone(),
                 options: options.map(|options| options::write(&options).to_string()),
-                parties: listed
-                    .as_ref()
-                    .map(|listed| relisted(file, id, listed, self.now())),
+                parties: listed.as_ref().map(|listed| relisted(file, id, listed, self.now())),
                 ..PlatformChange::default()
             }))
         })
@@ -149,7 +142,7 @@ impl Parties {
             Ok::<_, Declined>((!suspended).then(|| to_status(PlatformStatus::Suspended)))
         })
         .await?;
-        self.presence.forget(id);
+        self.presence.begin_anew(id);
         self.known(id)
     }
 
@@ -161,9 +154,7 @@ impl Parties {
         self.change(id, |file| {
             let platform = file.read();
             Ok::<_, Declined>(match platform.status {
-                PlatformStatus::Suspended if platform.token_out.is_some() => {
-                    Some(to_status(PlatformStatus::Connected))
-                }
+                PlatformStatus::Suspended if platform.token_out.is_some() => Some(to_status(PlatformStatus::Connected)),
                 PlatformStatus::Suspended => Some(back_to_planned(file, self.now())),
                 _ => None,
             })
@@ -221,19 +212,16 @@ impl Parties {
     }
 
     fn known(&self, id: &PlatformId) -> Result<Arc<Platform>, Declined> {
-        self.snapshot()
-            .directory()
-            .platform(id)
-            .ok_or(Declined::Unknown)
+        self.snapshot().directory().platform(id).ok_or(Declined::Unknown)
     }
 
     fn check(&self, listed: &[Listed]) -> Result<(), Declined> {
         for (at, entry) in listed.iter().enumerate() {
             if entry.party == self.settings.hub {
-                return Err(Declined::field(
-                    &entry.pointer,
-                    format!("{} is the hub itself", entry.party),
-                ));
+                return Err(Declined::Conflict(format!(
+                    "{}: {} is the hub itself",
+                    entry.pointer, entry.party
+                )));
             }
             if listed
                 .iter()
@@ -250,12 +238,8 @@ impl Parties {
     }
 }
 
-fn patched(
-    options: PlatformOptions,
-    wishes: &Map<String, Value>,
-) -> Result<PlatformOptions, Declined> {
-    options::patch(options, wishes)
-        .map_err(|wrong| Declined::field(format!("/options{}", wrong.pointer), wrong.reason))
+fn patched(options: PlatformOptions, wishes: &Map<String, Value>) -> Result<PlatformOptions, Declined> {
+    options::patch(options, wishes).map_err(|wrong| Declined::field(format!("/options{}", wrong.pointer), wrong.reason))
 }
 
 fn planned(id: &PlatformId, entry: &Listed, now: DateTime<Utc>) -> PartyRow {
@@ -272,28 +256,21 @@ fn planned(id: &PlatformId, entry: &Listed, now: DateTime<Utc>) -> PartyRow {
 }
 
 /// The new list: what it names, what it names and is already there as it is there, and what is registered anyway.
-fn relisted(
-    file: &PlatformFile,
-    id: &PlatformId,
-    listed: &[Listed],
-    now: DateTime<Utc>,
-) -> Vec<PartyRow> {
+fn relisted(file: &PlatformFile, id: &PlatformId, listed: &[Listed], now: DateTime<Utc>) -> Vec<PartyRow> {
     let is = |row: &PartyRow, entry: &Listed| {
         row.role == entry.role.as_str()
-            && row
-                .country_code
-                .eq_ignore_ascii_case(entry.party.country_code())
+            && row.country_code.eq_ignore_ascii_case(entry.party.country_code())
             && row.party_id.eq_ignore_ascii_case(entry.party.party_id())
     };
     let is_planned = |row: &PartyRow| row.status == PlatformStatus::Planned.as_str();
     let registered = |row: &&PartyRow| row.status == PlatformStatus::Connected.as_str();
-    let named = listed.iter().map(
-        |entry| match file.parties.iter().find(|row| is(row, entry)) {
+    let named = listed
+        .iter()
+        .map(|entry| match file.parties.iter().find(|row| is(row, entry)) {
             // What a party registered with is its own word; the operator's stands until then.
             Some(row) if !is_planned(row) => row.clone(),
             _ => planned(id, entry, now),
-        },
-    );
+        });
     let anyway = file
         .parties
         .iter()

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::routing::directory::{
-    InvalidCdrs, MarkerWhen, PlatformOptions, PlatformTimeouts, TokenEncoding,
-};
+use crate::routing::directory::{InvalidCdrs, MarkerWhen, PlatformOptions, PlatformTimeouts, TokenEncoding};
 
 /// A member that cannot be accepted, by JSON pointer relative to the options object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,27 +25,17 @@ const MAX_HOSTS: usize = 20;
 ///
 /// # Errors
 /// The first member that is unknown, of the wrong type or out of range.
-pub fn patch(
-    mut options: PlatformOptions,
-    patch: &Map<String, Value>,
-) -> Result<PlatformOptions, WrongOption> {
+pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result<PlatformOptions, WrongOption> {
     for (name, value) in patch {
         match name.as_str() {
-            "token_encoding" => {
-                options.token_encoding = word(name, value, ENCODINGS)?.unwrap_or_default()
-            }
-            "metering_marker" => {
-                options.metering_marker = word(name, value, MARKERS)?.unwrap_or_default()
-            }
+            "token_encoding" => options.token_encoding = word(name, value, ENCODINGS)?.unwrap_or_default(),
+            "metering_marker" => options.metering_marker = word(name, value, MARKERS)?.unwrap_or_default(),
             "invalid_cdrs" => options.invalid_cdrs = word(name, value, POLICIES)?,
             "allowed_hosts" => options.allowed_hosts = hosts(value)?,
             "custody" => options.custody = switch(name, value)?,
             "timeouts" => options.timeouts = timeouts(options.timeouts, value)?,
             "catch_up" | "custom_modules" => {
-                return Err(wrong(
-                    name,
-                    "has no effect in this version, so it is not accepted",
-                ));
+                return Err(wrong(name, "has no effect in this version, so it is not accepted"));
             }
             _ => return Err(wrong(name, "is no option of a platform")),
         }
@@ -105,13 +93,7 @@ fn word<T: Copy>(name: &str, value: &Value, words: Words<T>) -> Result<Option<T>
     let found = value
         .as_str()
         .and_then(|text| words.iter().find(|(word, _)| *word == text));
-    let choices = || {
-        words
-            .iter()
-            .map(|(word, _)| *word)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let choices = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     found
         .map(|(_, meaning)| Some(*meaning))
         .ok_or_else(|| wrong(name, &format!("must be one of {}", choices())))
@@ -137,10 +119,7 @@ fn hosts(value: &Value) -> Result<Vec<String>, WrongOption> {
         Value::Null => return Ok(Vec::new()),
         Value::Array(list) if list.len() <= MAX_HOSTS => list,
         Value::Array(_) => {
-            return Err(wrong(
-                "allowed_hosts",
-                &format!("may have at most {MAX_HOSTS} entries"),
-            ));
+            return Err(wrong("allowed_hosts", &format!("may have at most {MAX_HOSTS} entries")));
         }
         _ => return Err(wrong("allowed_hosts", "must be a list of hosts")),
     };
@@ -161,36 +140,22 @@ fn is_host(text: &str) -> bool {
         _ => (text, None),
     };
     let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     let is_address = |inside: &str| {
-        (2..=45).contains(&inside.len())
-            && inside
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+        (2..=45).contains(&inside.len()) && inside.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
     };
-    let named = match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    let named = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(inside) => is_address(inside),
         None => host.split('.').all(is_label),
     };
     let ported = port.is_none_or(|port| {
-        port.bytes().all(|b| b.is_ascii_digit())
-            && !port.starts_with('0')
-            && port.parse::<u16>().is_ok()
+        port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0') && port.parse::<u16>().is_ok()
     });
     text.len() <= 255 && named && ported
 }
 
-fn timeouts(
-    mut timeouts: PlatformTimeouts,
-    value: &Value,
-) -> Result<PlatformTimeouts, WrongOption> {
+fn timeouts(mut timeouts: PlatformTimeouts, value: &Value) -> Result<PlatformTimeouts, WrongOption> {
     let members = match value {
         Value::Null => return Ok(PlatformTimeouts::default()),
         Value::Object(members) => members,
@@ -201,10 +166,7 @@ fn timeouts(
         match name.as_str() {
             "relay_s" => timeouts.relay = seconds(&pointer, value)?,
             _ => {
-                return Err(wrong(
-                    &pointer,
-                    "is no deadline of a platform in this version",
-                ));
+                return Err(wrong(&pointer, "is no deadline of a platform in this version"));
             }
         }
     }
@@ -216,9 +178,7 @@ fn seconds(pointer: &str, value: &Value) -> Result<Option<Duration>, WrongOption
         return Ok(None);
     }
     // JSON knows one kind of number: 5 and 5.0 are the same.
-    let whole = |number: f64| {
-        (number.fract() == 0.0 && (1.0..=120.0).contains(&number)).then_some(number as u64)
-    };
+    let whole = |number: f64| (number.fract() == 0.0 && (1.0..=120.0).contains(&number)).then_some(number as u64);
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds @ 1..=MAX_RELAY_S) => Ok(Some(Duration::from_secs(seconds))),
         _ => Err(wrong(
@@ -262,9 +222,7 @@ mod tests {
 
     #[test]
     fn a_patch_changes_only_what_it_names_and_null_returns_to_the_default() {
-        let before =
-            patched(json!({"custody": true, "invalid_cdrs": "reject", "timeouts": {"relay_s": 3}}))
-                .unwrap();
+        let before = patched(json!({"custody": true, "invalid_cdrs": "reject", "timeouts": {"relay_s": 3}})).unwrap();
         let after = patch(before, json!({"invalid_cdrs": null}).as_object().unwrap()).unwrap();
         assert_eq!(after.custody, Some(true));
         assert_eq!(after.invalid_cdrs, None);
@@ -299,11 +257,7 @@ mod tests {
             (json!({"timeouts": {"connect_s": 1}}), "/timeouts/connect_s"),
         ];
         for (value, pointer) in cases {
-            assert_eq!(
-                patched(value.clone()).unwrap_err().pointer,
-                pointer,
-                "{value}"
-            );
+            assert_eq!(patched(value.clone()).unwrap_err().pointer, pointer, "{value}");
         }
     }
 }

@@ -62,11 +62,7 @@ struct Pulse {
 }
 
 impl Presence {
-    pub(super) fn new(
-        current: Current,
-        clock: SharedClock,
-        settings: PresenceSettings,
-    ) -> Presence {
+    pub(super) fn new(current: Current, clock: SharedClock, settings: PresenceSettings) -> Presence {
         // 256 changes: a listener that falls behind by more looks at the directory instead.
         let (changes, _) = broadcast::channel(256);
         Presence {
@@ -97,29 +93,30 @@ impl Presence {
     /// Nobody answered at the platform's address.
     pub fn unreachable(&self, id: &PlatformId) {
         let pulse = self.pulse(id);
-        let failures = pulse
-            .failures
-            .fetch_add(1, Ordering::Relaxed)
-            .saturating_add(1);
+        let failures = pulse.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         // Checks follow at their interval from here on, not only after long silence.
         pulse.checked_at.store(self.now(), Ordering::Relaxed);
-        if failures >= self.settings.failures_until_offline
-            && !pulse.offline.swap(true, Ordering::Relaxed)
-        {
+        if failures >= self.settings.failures_until_offline && !pulse.offline.swap(true, Ordering::Relaxed) {
             self.announce(id, PlatformStatus::Offline);
         }
     }
 
-    /// Forgets what was known: a fresh registration starts with a clean sheet, a deleted platform leaves nothing.
-    pub(super) fn forget(&self, id: &PlatformId) {
-        let pulse = self
+    /// A fresh registration, or the end of one: what was known counts no more, and silence is counted from here.
+    pub(super) fn begin_anew(&self, id: &PlatformId) {
+        let fresh = Arc::new(Pulse::new(self.now()));
+        let before = self
             .pulses
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
-        if pulse.is_some_and(|pulse| pulse.offline.load(Ordering::Relaxed)) {
+            .insert(id.clone(), fresh);
+        if before.is_some_and(|pulse| pulse.offline.load(Ordering::Relaxed)) {
             self.announce(id, PlatformStatus::Connected);
         }
+    }
+
+    /// A deleted platform leaves nothing.
+    pub(super) fn forget(&self, id: &PlatformId) {
+        self.pulses.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// The platforms this process found asleep.
@@ -159,22 +156,14 @@ impl Presence {
     fn is_due(&self, platform: &Platform) -> bool {
         let pulse = self.pulse(&platform.id);
         let now = self.now();
-        let rested =
-            now - pulse.checked_at.load(Ordering::Relaxed) >= micros(self.settings.check_interval);
-        let doubtful =
-            pulse.offline.load(Ordering::Relaxed) || pulse.failures.load(Ordering::Relaxed) > 0;
-        let silent =
-            now - pulse.heard_at.load(Ordering::Relaxed) >= micros(self.settings.idle_check);
+        let rested = now - pulse.checked_at.load(Ordering::Relaxed) >= micros(self.settings.check_interval);
+        let doubtful = pulse.offline.load(Ordering::Relaxed) || pulse.failures.load(Ordering::Relaxed) > 0;
+        let silent = now - pulse.heard_at.load(Ordering::Relaxed) >= micros(self.settings.idle_check);
         rested && (doubtful || silent)
     }
 
     fn pulse(&self, id: &PlatformId) -> Arc<Pulse> {
-        if let Some(pulse) = self
-            .pulses
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-        {
+        if let Some(pulse) = self.pulses.read().unwrap_or_else(PoisonError::into_inner).get(id) {
             return pulse.clone();
         }
         let mut pulses = self.pulses.write().unwrap_or_else(PoisonError::into_inner);
@@ -186,8 +175,7 @@ impl Presence {
 
     fn announce(&self, id: &PlatformId, status: PlatformStatus) {
         log::info!("platform {id} is {}", status.as_str());
-        self.current
-            .set_liveness(id, status == PlatformStatus::Offline);
+        self.current.set_liveness(id, status == PlatformStatus::Offline);
         // Nobody listening is no error.
         let _ = self.changes.send(PresenceChange {
             platform: id.clone(),

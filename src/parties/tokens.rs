@@ -32,10 +32,7 @@ pub(super) mod kind {
 pub fn mint() -> Result<Secret, Fault> {
     let mut random = [0u8; 24];
     getrandom::fill(&mut random).map_err(|e| Fault::new("drawing a random token", e))?;
-    Ok(Secret::new(format!(
-        "tw-{}",
-        URL_SAFE_NO_PAD.encode(random)
-    )))
+    Ok(Secret::new(format!("tw-{}", URL_SAFE_NO_PAD.encode(random))))
 }
 
 /// The hash of a token.
@@ -65,11 +62,7 @@ mod tests {
             assert!(token.len() <= 64);
             assert!(token.chars().all(|c| ('\u{21}'..='\u{7e}').contains(&c)));
             assert!(token.contains('-'));
-            assert!(
-                base64::engine::general_purpose::STANDARD
-                    .decode(&token)
-                    .is_err()
-            );
+            assert!(base64::engine::general_purpose::STANDARD.decode(&token).is_err());
             assert!(seen.insert(token));
         }
     }

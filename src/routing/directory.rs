@@ -144,10 +144,7 @@ impl Directory {
                 hosts
                     .entry((role.party.clone(), role.role))
                     .or_insert_with(|| platform.id.clone());
-                parties
-                    .entry(role.party.clone())
-                    .or_default()
-                    .push(role.role);
+                parties.entry(role.party.clone()).or_default().push(role.role);
             }
         }
         Directory {
@@ -217,16 +214,13 @@ impl Platform {
     /// Whether the party is registered here in that role.
     #[must_use]
     pub fn has_role(&self, party: &PartyId, role: Role) -> bool {
-        self.party_role(party, role)
-            .is_some_and(|p| p.status.is_registered())
+        self.party_role(party, role).is_some_and(|p| p.status.is_registered())
     }
 
     /// The entry of a party and role, whatever its state.
     #[must_use]
     pub fn party_role(&self, party: &PartyId, role: Role) -> Option<&PartyRole> {
-        self.parties
-            .iter()
-            .find(|p| p.party == *party && p.role == role)
+        self.parties.iter().find(|p| p.party == *party && p.role == role)
     }
 
     /// The registered parties with that role (R-07: infer `from` when there is exactly one).
@@ -253,9 +247,7 @@ impl Platform {
     /// A platform suspended by the operator keeps its token, one that never registered has no version.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.status == PlatformStatus::Suspended
-            && self.token_out.is_none()
-            && self.version.is_some()
+        self.status == PlatformStatus::Suspended && self.token_out.is_none() && self.version.is_some()
     }
 
     /// Moves the platform and its registered parties between CONNECTED and OFFLINE.
@@ -327,11 +319,7 @@ mod tests {
         PartyId::from_slash(text).unwrap()
     }
 
-    fn platform(
-        id: &str,
-        status: PlatformStatus,
-        parties: &[(&str, Role, PlatformStatus)],
-    ) -> Platform {
+    fn platform(id: &str, status: PlatformStatus, parties: &[(&str, Role, PlatformStatus)]) -> Platform {
         Platform {
             id: PlatformId::from(id),
             name: id.to_owned(),
@@ -361,11 +349,7 @@ mod tests {
         // T-42, D-04
         let directory = Directory::new(
             party("DE/TWH"),
-            [platform(
-                "p1",
-                Connected,
-                &[("DE/AbC", Role::Cpo, Connected)],
-            )],
+            [platform("p1", Connected, &[("DE/AbC", Role::Cpo, Connected)])],
         );
         let (host, role) = directory.host(&party("de/aBc"), Role::Cpo).unwrap();
         assert_eq!(host.id.to_string(), "p1");
@@ -420,10 +404,7 @@ mod tests {
             .collect();
         assert_eq!(states, [Offline, Offline, Planned]);
         let back = away.with_liveness(&PlatformId::from("p1"), false);
-        assert_eq!(
-            back.platform(&PlatformId::from("p1")).unwrap().status,
-            Connected
-        );
+        assert_eq!(back.platform(&PlatformId::from("p1")).unwrap().status, Connected);
         assert_eq!(
             directory.platform(&PlatformId::from("p1")).unwrap().status,
             Connected,
@@ -441,10 +422,7 @@ mod tests {
             );
             for offline in [true, false] {
                 let after = directory.with_liveness(&PlatformId::from("p1"), offline);
-                assert_eq!(
-                    after.platform(&PlatformId::from("p1")).unwrap().status,
-                    status
-                );
+                assert_eq!(after.platform(&PlatformId::from("p1")).unwrap().status, status);
             }
         }
     }

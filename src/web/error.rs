@@ -49,9 +49,7 @@ pub fn answer(failure: &Failure, now: DateTime<Utc>) -> HttpResponse {
         Failure::Refused(refusal) => refused(refusal, now),
         Failure::Ours(fault) => {
             log::error!("{}", fault.chain());
-            Reply::of(StatusCode::SERVER_ERROR)
-                .message("internal error")
-                .send(now)
+            Reply::of(StatusCode::SERVER_ERROR).message("internal error").send(now)
         }
     }
 }

@@ -41,7 +41,6 @@ async fn ready(doors: Data<Doors>) -> HttpResponse {
     let checks = json!({"database": database, "schema": schema});
     match schema {
         true => HttpResponse::Ok().json(json!({"status": "ready", "checks": checks})),
-        false => HttpResponse::ServiceUnavailable()
-            .json(json!({"status": "not ready", "checks": checks})),
+        false => HttpResponse::ServiceUnavailable().json(json!({"status": "not ready", "checks": checks})),
     }
 }

@@ -109,11 +109,7 @@ fn served(mut scope: Scope, prefix: &str) -> Scope {
             } else {
                 operator::wrong_method
             };
-            scope = scope.service(route::resource(
-                rest,
-                &routes,
-                wrong_method(route::allow(&routes)),
-            ));
+            scope = scope.service(route::resource(rest, &routes, wrong_method(route::allow(&routes))));
         }
     }
     scope
@@ -121,10 +117,7 @@ fn served(mut scope: Scope, prefix: &str) -> Scope {
 
 fn served_at_the_root(app: &mut ServiceConfig) {
     for (path, routes) in route::by_path(routes()) {
-        if FRAMED
-            .iter()
-            .all(|prefix| route::below(path, prefix).is_none())
-        {
+        if FRAMED.iter().all(|prefix| route::below(path, prefix).is_none()) {
             app.service(route::resource(
                 path,
                 &routes,

@@ -28,7 +28,5 @@ async fn operator() -> HttpResponse {
 
 fn yaml(text: &'static str) -> HttpResponse {
     // RFC 9512.
-    HttpResponse::Ok()
-        .content_type("application/yaml")
-        .body(text)
+    HttpResponse::Ok().content_type("application/yaml").body(text)
 }

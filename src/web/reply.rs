@@ -86,19 +86,11 @@ impl Reply {
     /// The response, stamped with `now`.
     #[must_use]
     pub fn send(self, now: DateTime<Utc>) -> HttpResponse {
-        let body = envelope::write(
-            self.data.as_deref(),
-            self.code,
-            self.message.as_deref(),
-            now,
-        );
+        let body = envelope::write(self.data.as_deref(), self.code, self.message.as_deref(), now);
         let mut response = HttpResponse::build(Http::from_u16(self.http).unwrap_or(Http::OK));
         response.insert_header(ContentType::json());
         for (name, value) in self.headers {
-            match (
-                HeaderName::try_from(name.as_str()),
-                HeaderValue::from_str(&value),
-            ) {
+            match (HeaderName::try_from(name.as_str()), HeaderValue::from_str(&value)) {
                 (Ok(name), Ok(value)) => {
                     response.append_header((name, value));
                 }

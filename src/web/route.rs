@@ -82,8 +82,8 @@ pub(super) fn allow(routes: &[Route]) -> String {
 
 /// One actix resource with all methods of a path, and what answers the others.
 pub(super) fn resource(path: &str, routes: &[Route], otherwise: actix_web::Route) -> Resource {
-    let resource = routes.iter().fold(web::resource(path), |resource, route| {
-        resource.route((route.serve)())
-    });
+    let resource = routes
+        .iter()
+        .fold(web::resource(path), |resource, route| resource.route((route.serve)()));
     resource.default_service(otherwise)
 }

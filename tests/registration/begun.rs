@@ -23,10 +23,7 @@ fn token_handed_out(peer: &Peer) -> String {
         .heard()
         .into_iter()
         .filter(|heard| heard.path.ends_with("/handshake") && heard.body.is_object());
-    heard.last().unwrap().body["token"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    heard.last().unwrap().body["token"].as_str().unwrap().to_owned()
 }
 
 stories! {

@@ -113,7 +113,6 @@ impl Peer {
         self.with(|state| state.tokens.push(token.to_owned()));
     }
 
-
     pub fn speak(&self, versions: &[&'static str]) {
         self.with(|state| state.versions = versions.to_vec());
     }
@@ -144,9 +143,7 @@ impl Peer {
     }
 
     pub fn ask_back(&self, url: String, token: &str) {
-        self.with(|state| {
-            state.asks_back = Some((url, format!("Token {}", STANDARD.encode(token))))
-        });
+        self.with(|state| state.asks_back = Some((url, format!("Token {}", STANDARD.encode(token)))));
     }
 
     pub fn asked_back(&self) -> Vec<u16> {
@@ -214,17 +211,13 @@ impl Peer {
 
 fn serve(listener: TcpListener, url: &str, state: Arc<Mutex<State>>) -> ServerHandle {
     let me = web::Data::new((url.to_owned(), state));
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(me.clone())
-            .default_service(web::to(answer))
-    })
-    .workers(1)
-    .shutdown_timeout(0)
-    .disable_signals()
-    .listen(listener)
-    .unwrap()
-    .run();
+    let server = HttpServer::new(move || App::new().app_data(me.clone()).default_service(web::to(answer)))
+        .workers(1)
+        .shutdown_timeout(0)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
     let handle = server.handle();
     tokio::spawn(server);
     handle
@@ -251,22 +244,11 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
             path: path.clone(),
             authorization: authorization.clone(),
             body: body.clone(),
-            routing: request
-                .headers()
-                .keys()
-                .any(|name| name.as_str().starts_with("ocpi-")),
-            ids: (
-                header("x-request-id").is_some(),
-                header("x-correlation-id").is_some(),
-            ),
+            routing: request.headers().keys().any(|name| name.as_str().starts_with("ocpi-")),
+            ids: (header("x-request-id").is_some(), header("x-correlation-id").is_some()),
         });
-        let at = state
-            .instead
-            .iter()
-            .position(|(segment, _)| path.ends_with(segment));
-        let instead = at
-            .and_then(|at| state.instead.remove(at))
-            .map(|(_, instead)| instead);
+        let at = state.instead.iter().position(|(segment, _)| path.ends_with(segment));
+        let instead = at.and_then(|at| state.instead.remove(at)).map(|(_, instead)| instead);
         let presented = authorization.strip_prefix("Token ").unwrap_or_default();
         let known = state.tokens.iter().any(|token| match state.raw_only {
             true => presented == token,
@@ -281,9 +263,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
                 .body(text);
         }
         Some(Instead::RedirectTo(target)) => {
-            return HttpResponse::Found()
-                .insert_header(("Location", target))
-                .finish();
+            return HttpResponse::Found().insert_header(("Location", target)).finish();
         }
         Some(Instead::Stall(time)) => tokio::time::sleep(time).await,
         None => {}
@@ -297,10 +277,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
         let status = get(&target, &authorization).await;
         state.lock().unwrap().asked_back.push(status);
     }
-    if fetches
-        && path.ends_with("/handshake")
-        && matches!(*request.method(), Method::POST | Method::PUT)
-    {
+    if fetches && path.ends_with("/handshake") && matches!(*request.method(), Method::POST | Method::PUT) {
         let token = body["token"].as_str().unwrap_or_default();
         let authorization = format!("Token {}", STANDARD.encode(token));
         let versions = body["url"].as_str().unwrap_or_default().to_owned();
@@ -311,10 +288,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
     }
     let state = &mut *state.lock().unwrap();
     let elsewhere = state.elsewhere.clone().unwrap_or_else(|| url.clone());
-    match (
-        request.method().as_str(),
-        path.rsplit('/').next().unwrap_or_default(),
-    ) {
+    match (request.method().as_str(), path.rsplit('/').next().unwrap_or_default()) {
         ("GET", "versions") => {
             let list = state
                 .versions
@@ -328,11 +302,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
                 let url = format!("{elsewhere}/my/handshake");
                 endpoints.push(json!({"identifier": "credentials", "role": "SENDER", "url": url}));
             }
-            enveloped(
-                200,
-                1000,
-                Some(json!({"version": version, "endpoints": endpoints})),
-            )
+            enveloped(200, 1000, Some(json!({"version": version, "endpoints": endpoints})))
         }
         ("POST" | "PUT", "handshake") => {
             let token = state.hands_out.clone();

@@ -70,10 +70,7 @@ impl World {
     }
 
     /// `None`, and a line that says so, where there is no PostgreSQL.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the test run says where PostgreSQL is"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the test run says where PostgreSQL is")]
     pub async fn on_postgres() -> Option<World> {
         let Ok(server) = std::env::var("TRUEWATT_TEST_POSTGRES") else {
             eprintln!("skipped on PostgreSQL: TRUEWATT_TEST_POSTGRES names no server");
@@ -81,9 +78,7 @@ impl World {
         };
         let name = format!("truewatt_{}", Uuid::new_v4().simple());
         let database = Database::Postgres { server, name };
-        database
-            .execute(|name| format!("CREATE DATABASE {name}"))
-            .await;
+        database.execute(|name| format!("CREATE DATABASE {name}")).await;
         Some(World::start(database, OPEN).await)
     }
 
@@ -112,9 +107,7 @@ impl World {
     pub async fn restart(&mut self) {
         let port = self.url.rsplit(':').next().unwrap().to_owned();
         self.hub.take().unwrap().stop().await;
-        self.settings = self
-            .settings
-            .replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+        self.settings = self.settings.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
         self.wake().await;
     }
 
@@ -141,13 +134,7 @@ impl World {
     }
 
     /// One request; headers as given.
-    pub async fn send(
-        &self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Option<&[u8]>,
-    ) -> Said {
+    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Said {
         let outgoing = Outgoing {
             method: method.word(),
             url: url.to_owned(),
@@ -178,11 +165,7 @@ impl World {
             ("Content-Type", "application/json"),
         ];
         let body = body.map(|body| body.to_string());
-        let headers = if body.is_some() {
-            &headers[..]
-        } else {
-            &headers[..1]
-        };
+        let headers = if body.is_some() { &headers[..] } else { &headers[..1] };
         self.send(
             method,
             &format!("{}{path}", self.url),
@@ -200,11 +183,7 @@ impl World {
             ("Content-Type", "application/json"),
         ];
         let body = body.map(|body| body.to_string());
-        let headers = if body.is_some() {
-            &headers[..]
-        } else {
-            &headers[..1]
-        };
+        let headers = if body.is_some() { &headers[..] } else { &headers[..1] };
         let url = format!("{}/operator/v1{path}", self.url);
         self.send(method, &url, headers, body.as_deref().map(str::as_bytes))
             .await
@@ -223,25 +202,18 @@ impl World {
     }
 
     pub async fn platform(&self, id: &str) -> Value {
-        let said = self
-            .operator(Method::Get, &format!("/platforms/{id}"), None)
-            .await;
+        let said = self.operator(Method::Get, &format!("/platforms/{id}"), None).await;
         assert_eq!(said.http, 200, "{said:?}");
         said.body
     }
 
     pub async fn status(&self, id: &str) -> String {
-        self.platform(id).await["status"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.platform(id).await["status"].as_str().unwrap().to_owned()
     }
 
     /// The states of a party's roles, as `CPO CONNECTED`.
     pub async fn roles(&self, party: &str) -> Vec<String> {
-        let said = self
-            .operator(Method::Get, "/parties?limit=1000", None)
-            .await;
+        let said = self.operator(Method::Get, "/parties?limit=1000", None).await;
         let items = said.body["items"].as_array().unwrap().clone();
         let named = items.iter().filter(|item| {
             format!(
@@ -315,9 +287,7 @@ impl Database {
         let Database::Postgres { server, name } = self else {
             return;
         };
-        let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
-            .await
-            .unwrap();
+        let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
         let connected = tokio::spawn(connection);
         client.batch_execute(&statement(name)).await.unwrap();
         drop(client);
@@ -346,9 +316,7 @@ impl Said {
     #[track_caller]
     pub fn outcome(&self) -> (u16, i64) {
         let code = self.body["status_code"].as_i64();
-        let stamped = self.body["timestamp"]
-            .as_str()
-            .is_some_and(|at| at.ends_with('Z'));
+        let stamped = self.body["timestamp"].as_str().is_some_and(|at| at.ends_with('Z'));
         assert!(
             stamped
                 && self
@@ -356,10 +324,7 @@ impl Said {
                     .is_some_and(|it| it.starts_with("application/json")),
             "{self:?}"
         );
-        (
-            self.http,
-            code.unwrap_or_else(|| panic!("no envelope: {self:?}")),
-        )
+        (self.http, code.unwrap_or_else(|| panic!("no envelope: {self:?}")))
     }
 
     #[track_caller]

@@ -21,12 +21,7 @@ pub enum Place {
 impl Place {
     pub fn sqlite() -> Place {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder
-            .path()
-            .join("truewatt.db")
-            .to_str()
-            .unwrap()
-            .to_owned();
+        let path = folder.path().join("truewatt.db").to_str().unwrap().to_owned();
         Place::Sqlite {
             url: format!("sqlite://{path}"),
             path,
@@ -37,9 +32,7 @@ impl Place {
     /// `None`, and one loud line, when no server is given.
     pub async fn postgres() -> Option<Place> {
         let Some(server) = environment("TRUEWATT_TEST_POSTGRES") else {
-            eprintln!(
-                "SKIPPED: this promise was NOT checked on PostgreSQL, TRUEWATT_TEST_POSTGRES is not set"
-            );
+            eprintln!("SKIPPED: this promise was NOT checked on PostgreSQL, TRUEWATT_TEST_POSTGRES is not set");
             return None;
         };
         let name = format!("truewatt_{}", uuid::Uuid::new_v4().simple());
@@ -73,10 +66,7 @@ impl Place {
     /// A statement behind the store's back.
     pub async fn execute(&self, sql: &str) {
         match self {
-            Place::Sqlite { path, .. } => SqliteConnection::establish(path)
-                .unwrap()
-                .batch_execute(sql)
-                .unwrap(),
+            Place::Sqlite { path, .. } => SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
             Place::Postgres { url, .. } => run(url, sql).await,
         }
     }
@@ -99,10 +89,7 @@ impl Drop for Place {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a test must know where its server is"
-)]
+#[allow(clippy::disallowed_methods, reason = "a test must know where its server is")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

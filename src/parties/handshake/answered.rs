@@ -55,18 +55,12 @@ impl Parties {
         let theirs = Credentials::read(body)?;
         let token_b = Secret::new(theirs.token.clone());
         let hash = tokens::hash_hex(caller.presented.expose());
-        let file = self
-            .file(&caller.platform.id)
-            .await?
-            .ok_or_else(no_longer_known)?;
+        let file = self.file(&caller.platform.id).await?.ok_or_else(no_longer_known)?;
         self.still_may(&file, &hash, handover)?;
         // Before anybody is called: a list of roles that cannot be accepted needs no look at the peer's API.
         claim(&file.parties, &theirs.roles, self.now())?;
 
-        let correlation_id = ids
-            .correlation_id
-            .clone()
-            .unwrap_or_else(|| Uuid::new_v4().to_string());
+        let correlation_id = ids.correlation_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
         let peer = Peer {
             line: self.line(),
             versions_url: &theirs.url,
@@ -74,15 +68,10 @@ impl Parties {
             options: &caller.platform.options,
             correlation_id: &correlation_id,
         };
-        let found = discover(&peer, Wanted::Exactly(version))
-            .await
-            .map_err(|failure| {
-                log::warn!(
-                    "platform {} could not register: {failure}",
-                    caller.platform.id
-                );
-                Refusal::from(failure)
-            })?;
+        let found = discover(&peer, Wanted::Exactly(version)).await.map_err(|failure| {
+            log::warn!("platform {} could not register: {failure}", caller.platform.id);
+            Refusal::from(failure)
+        })?;
 
         let token = tokens::mint()?;
         self.change(&caller.platform.id, |file| {
@@ -93,7 +82,7 @@ impl Parties {
             Ok::<_, Refusal>(Some(connected(&theirs, &found, parties, tokens)))
         })
         .await?;
-        self.presence().forget(&caller.platform.id);
+        self.presence().begin_anew(&caller.platform.id);
         log::info!(
             "platform {} registered with OCPI {}",
             caller.platform.id,
@@ -115,7 +104,7 @@ impl Parties {
             Ok::<_, Refusal>(Some(left(file, self.now())))
         })
         .await?;
-        self.presence().forget(&caller.platform.id);
+        self.presence().begin_anew(&caller.platform.id);
         log::info!("platform {} ended its registration", caller.platform.id);
         Ok(())
     }
@@ -134,22 +123,13 @@ impl Parties {
 
     /// The same question as [`may`], asked of what is stored: somebody else may have been faster, or the operator may have
     /// said no meanwhile.
-    fn still_may(
-        &self,
-        file: &PlatformFile,
-        hash: &str,
-        handover: Handover,
-    ) -> Result<(), Refusal> {
+    fn still_may(&self, file: &PlatformFile, hash: &str, handover: Handover) -> Result<(), Refusal> {
         let platform = file.read();
         match file.token(hash, self.now()) {
-            _ if platform.status == PlatformStatus::Suspended => {
-                Err(Refusal::forbidden("this platform is suspended"))
-            }
+            _ if platform.status == PlatformStatus::Suspended => Err(Refusal::forbidden("this platform is suspended")),
             Some(row) => may(kind_of(row), handover),
             // The TOKEN_A was used up by a registration that finished while this one was on its way.
-            None if handover == Handover::Register && platform.status.is_registered() => {
-                Err(already_registered())
-            }
+            None if handover == Handover::Register && platform.status.is_registered() => Err(already_registered()),
             None => Err(no_longer_known()),
         }
     }
@@ -185,11 +165,7 @@ impl Parties {
             .into_iter()
             .map(|row| {
                 let starts_now = row.kind == kind::CURRENT || row.hash == presented;
-                let expires_at = if starts_now {
-                    Some(end)
-                } else {
-                    row.expires_at
-                };
+                let expires_at = if starts_now { Some(end) } else { row.expires_at };
                 TokenRow {
                     kind: kind::PREVIOUS.to_owned(),
                     expires_at,
@@ -200,10 +176,7 @@ impl Parties {
         // The presented one first, then the youngest.
         replaced.sort_by_key(|row| (row.hash != presented, std::cmp::Reverse(row.created_at)));
         replaced.truncate(MAX_PREVIOUS);
-        std::iter::once(current)
-            .chain(replaced)
-            .chain(kept)
-            .collect()
+        std::iter::once(current).chain(replaced).chain(kept).collect()
     }
 }
 
@@ -272,9 +245,9 @@ fn may(token: TokenKind, handover: Handover) -> Result<(), Refusal> {
 fn may_leave(token: TokenKind) -> Result<(), Refusal> {
     match token {
         TokenKind::Current | TokenKind::Previous => Ok(()),
-        TokenKind::Registration | TokenKind::Pending => Err(Refusal::method_not_allowed(
-            "not registered: nothing to delete",
-        )),
+        TokenKind::Registration | TokenKind::Pending => {
+            Err(Refusal::method_not_allowed("not registered: nothing to delete"))
+        }
     }
 }
 

@@ -55,24 +55,11 @@ impl Parties {
             Handover::Update
         };
         let token = token_a
-            .or_else(|| {
-                platform
-                    .token_out
-                    .clone()
-                    .filter(|_| platform.status.is_registered())
-            })
-            .ok_or_else(|| {
-                Declined::Conflict(
-                    "the platform is not registered, so token_a is required".to_owned(),
-                )
-            })?;
-        let versions_url = versions_url
-            .or_else(|| platform.versions_url.clone())
-            .ok_or_else(|| {
-                Declined::Conflict(
-                    "no versions URL is known yet, so versions_url is required".to_owned(),
-                )
-            })?;
+            .or_else(|| platform.token_out.clone().filter(|_| platform.status.is_registered()))
+            .ok_or_else(|| Declined::Conflict("the platform is not registered, so token_a is required".to_owned()))?;
+        let versions_url = versions_url.or_else(|| platform.versions_url.clone()).ok_or_else(|| {
+            Declined::Conflict("no versions URL is known yet, so versions_url is required".to_owned())
+        })?;
 
         let ours = tokens::mint()?;
         self.lend(id, &ours).await?;
@@ -96,11 +83,8 @@ impl Parties {
             self.take_back(id, &ours, begun.keep_token(not)).await;
         }
         done?;
-        self.presence().forget(id);
-        self.snapshot()
-            .directory()
-            .platform(id)
-            .ok_or(Declined::Unknown)
+        self.presence().begin_anew(id);
+        self.snapshot().directory().platform(id).ok_or(Declined::Unknown)
     }
 
     /// Makes a token valid for the versions endpoint, because the peer will use it before it answers (CR-07).
@@ -167,14 +151,8 @@ impl Parties {
                 correlation_id: &correlation_id,
             };
             if let Some(url) = credentials_endpoint(&platform.endpoints) {
-                peer.call_at(
-                    Method::DELETE,
-                    url,
-                    platform.token_form,
-                    None,
-                    &platform.endpoints,
-                )
-                .await;
+                peer.call_at(Method::DELETE, url, platform.token_form, None, &platform.endpoints)
+                    .await;
             }
         });
     }
@@ -212,18 +190,16 @@ impl From<Ended> for Declined {
 
 impl Begun<'_> {
     async fn run(&self, peer: &Peer<'_>) -> Result<(), Ended> {
-        let found = discover(peer, Wanted::Highest)
-            .await
-            .map_err(|failure| match failure {
-                // The operator's own URL, not something a peer said.
-                HandshakeFailure {
-                    step: Step::Versions,
-                    not_called: true,
-                    message,
-                    ..
-                } => Ended::Before(Declined::field("/versions_url", message)),
-                failure => before(failure),
-            })?;
+        let found = discover(peer, Wanted::Highest).await.map_err(|failure| match failure {
+            // The operator's own URL, not something a peer said.
+            HandshakeFailure {
+                step: Step::Versions,
+                not_called: true,
+                message,
+                ..
+            } => Ended::Before(Declined::field("/versions_url", message)),
+            failure => before(failure),
+        })?;
         let Some(url) = credentials_endpoint(&found.endpoints) else {
             let missing = "the credentials endpoint is not listed";
             return Err(before(HandshakeFailure::new(
@@ -257,21 +233,14 @@ impl Begun<'_> {
         if committed.is_err() && self.handover == Handover::Register {
             // The peer believes in a registration that does not exist here: undo it with the token it just gave.
             let token = Secret::new(theirs.token.clone());
-            let undo = Peer {
-                token: &token,
-                ..*peer
-            };
+            let undo = Peer { token: &token, ..*peer };
             undo.call_at(Method::DELETE, url, found.form, None, &found.endpoints)
                 .await;
         }
         committed.map_err(Ended::Unclear)
     }
 
-    async fn commit(
-        &self,
-        theirs: &Credentials,
-        found: &super::discover::Discovered,
-    ) -> Result<(), Declined> {
+    async fn commit(&self, theirs: &Credentials, found: &super::discover::Discovered) -> Result<(), Declined> {
         let hash = tokens::hash_hex(self.ours.expose());
         let id = &self.platform.id;
         let changed = self.parties.change(id, |file| {
@@ -281,16 +250,9 @@ impl Begun<'_> {
             if self.handover == Handover::Update {
                 theirs.roles = only_listed(&file.parties, theirs.roles);
             }
-            let parties = claim(&file.parties, &theirs.roles, now).map_err(|no| {
-                failed(HandshakeFailure::new(
-                    Step::Credentials,
-                    no.situation,
-                    no.message,
-                ))
-            })?;
-            let tokens = self
-                .parties
-                .tokens_after(file, self.handover, &hash, self.ours, now);
+            let parties = claim(&file.parties, &theirs.roles, now)
+                .map_err(|no| failed(HandshakeFailure::new(Step::Credentials, no.situation, no.message)))?;
+            let tokens = self.parties.tokens_after(file, self.handover, &hash, self.ours, now);
             Ok::<_, Declined>(Some(connected(&theirs, found, parties, tokens)))
         });
         changed.await.map_err(|not| match not {
@@ -302,9 +264,7 @@ impl Begun<'_> {
     fn still_wanted(&self, file: &PlatformFile, hash: &str) -> Result<(), Declined> {
         let platform = file.read();
         if platform.status == PlatformStatus::Suspended && !platform.has_left() {
-            return Err(failed(commit_failure(
-                "the platform was suspended meanwhile",
-            )));
+            return Err(failed(commit_failure("the platform was suspended meanwhile")));
         }
         match file.token(hash, self.parties.now()) {
             Some(_) => Ok(()),

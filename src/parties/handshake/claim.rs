@@ -23,10 +23,7 @@ pub(super) fn claim(
 ) -> Result<Vec<PartyRow>, Refusal> {
     for (at, role) in claimed.iter().enumerate() {
         if !listed.iter().any(|row| is_same(row, role)) {
-            let reason = format!(
-                "{} {} is not listed for this platform",
-                role.role, role.party
-            );
+            let reason = format!("{} {} is not listed for this platform", role.role, role.party);
             return Err(Refusal::invalid(&format!("/roles/{at}"), reason));
         }
     }
@@ -37,10 +34,7 @@ pub(super) fn claim(
 }
 
 /// The roles of `claimed` that are listed: what counts when the peer was not asked to claim anything.
-pub(super) fn only_listed(
-    listed: &[PartyRow],
-    claimed: Vec<CredentialsRole>,
-) -> Vec<CredentialsRole> {
+pub(super) fn only_listed(listed: &[PartyRow], claimed: Vec<CredentialsRole>) -> Vec<CredentialsRole> {
     let (known, unknown): (Vec<_>, Vec<_>) = claimed
         .into_iter()
         .partition(|role| listed.iter().any(|row| is_same(row, role)));
@@ -61,10 +55,7 @@ fn after(row: &PartyRow, claimed: Option<&CredentialsRole>, now: DateTime<Utc>) 
             next.country_code = role.party.country_code().to_owned();
             next.party_id = role.party.party_id().to_owned();
             next.name = role.name.clone();
-            next.business_details = role
-                .business_details
-                .as_ref()
-                .map(|raw| raw.get().to_owned());
+            next.business_details = role.business_details.as_ref().map(|raw| raw.get().to_owned());
             next.status = PlatformStatus::Connected.as_str().to_owned();
         }
         None if row.status == PlatformStatus::Connected.as_str() => {
@@ -80,8 +71,6 @@ fn after(row: &PartyRow, claimed: Option<&CredentialsRole>, now: DateTime<Utc>) 
 
 fn is_same(row: &PartyRow, role: &CredentialsRole) -> bool {
     row.role == role.role.as_str()
-        && row
-            .country_code
-            .eq_ignore_ascii_case(role.party.country_code())
+        && row.country_code.eq_ignore_ascii_case(role.party.country_code())
         && row.party_id.eq_ignore_ascii_case(role.party.party_id())
 }

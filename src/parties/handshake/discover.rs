@@ -43,23 +43,14 @@ pub(super) struct Discovered {
 }
 
 /// Reads the peer's versions and the details of the version wanted.
-pub(super) async fn discover(
-    peer: &Peer<'_>,
-    wanted: Wanted,
-) -> Result<Discovered, HandshakeFailure> {
+pub(super) async fn discover(peer: &Peer<'_>, wanted: Wanted) -> Result<Discovered, HandshakeFailure> {
     // While the version is open the peer may turn out to be a 2.2 one, whose first edition knew raw tokens only (D-01).
     let may_be_raw = !matches!(wanted, Wanted::Exactly(Version::V2_2_1));
     let (data, form) = peer
-        .get(
-            Step::Versions,
-            peer.versions_url,
-            peer.options.first_form(),
-            may_be_raw,
-        )
+        .get(Step::Versions, peer.versions_url, peer.options.first_form(), may_be_raw)
         .await?;
-    let offered = versions::read_versions(data.get()).map_err(|e| {
-        HandshakeFailure::new(Step::Versions, Situation::UnusableClientApi, e.to_string())
-    })?;
+    let offered = versions::read_versions(data.get())
+        .map_err(|e| HandshakeFailure::new(Step::Versions, Situation::UnusableClientApi, e.to_string()))?;
     let acceptable: &[Version] = match &wanted {
         Wanted::Exactly(version) => std::slice::from_ref(version),
         Wanted::Highest => &Version::ALL,
@@ -71,10 +62,7 @@ pub(super) async fn discover(
             .collect::<Vec<_>>()
             .join(", ");
         let message = match wanted {
-            Wanted::Exactly(version) => format!(
-                "version {} is not among those offered ({names})",
-                version.as_str()
-            ),
+            Wanted::Exactly(version) => format!("version {} is not among those offered ({names})", version.as_str()),
             Wanted::Highest => format!("none of the versions offered ({names}) is spoken here"),
         };
         return Err(HandshakeFailure::new(
@@ -90,20 +78,10 @@ pub(super) async fn discover(
         form
     };
     let (data, form) = peer
-        .get(
-            Step::VersionDetails,
-            details_url,
-            form,
-            version == Version::V2_2,
-        )
+        .get(Step::VersionDetails, details_url, form, version == Version::V2_2)
         .await?;
-    let details = versions::read_details(data.get()).map_err(|e| {
-        HandshakeFailure::new(
-            Step::VersionDetails,
-            Situation::UnusableClientApi,
-            e.to_string(),
-        )
-    })?;
+    let details = versions::read_details(data.get())
+        .map_err(|e| HandshakeFailure::new(Step::VersionDetails, Situation::UnusableClientApi, e.to_string()))?;
     if details.version != version.as_str() {
         let message = format!(
             "the details of version {} call themselves {:?}",
@@ -133,11 +111,7 @@ pub(super) async fn discover(
 
 /// The peer's credentials endpoint, whatever role it lists it with (V-04, F-02).
 pub(super) fn credentials_endpoint(endpoints: &[Endpoint]) -> Option<&str> {
-    versions::endpoint(
-        endpoints,
-        "credentials",
-        crate::ocpi::role::InterfaceRole::Sender,
-    )
+    versions::endpoint(endpoints, "credentials", crate::ocpi::role::InterfaceRole::Sender)
 }
 
 impl Peer<'_> {
@@ -152,11 +126,7 @@ impl Peer<'_> {
         let mut form = form;
         let mut outcome = self.call(Method::GET, url, form, None).await;
         let refused = matches!(&outcome, Outcome::Answered(answer) if answer.status == 401);
-        if refused
-            && may_be_raw
-            && form == TokenForm::Base64
-            && self.options.token_encoding == TokenEncoding::Auto
-        {
+        if refused && may_be_raw && form == TokenForm::Base64 && self.options.token_encoding == TokenEncoding::Auto {
             form = TokenForm::Raw;
             outcome = self.call(Method::GET, url, form, None).await;
         }
@@ -164,13 +134,7 @@ impl Peer<'_> {
     }
 
     /// One request of the handshake: no routing headers, the token only to the peer's own hosts (N-05).
-    pub async fn call(
-        &self,
-        method: Method,
-        url: &str,
-        form: TokenForm,
-        body: Option<String>,
-    ) -> Outcome {
+    pub async fn call(&self, method: Method, url: &str, form: TokenForm, body: Option<String>) -> Outcome {
         self.call_at(method, url, form, body, &[]).await
     }
 
@@ -183,8 +147,7 @@ impl Peer<'_> {
         body: Option<String>,
         endpoints: &[Endpoint],
     ) -> Outcome {
-        let own =
-            std::iter::once(self.versions_url).chain(endpoints.iter().map(|e| e.url.as_str()));
+        let own = std::iter::once(self.versions_url).chain(endpoints.iter().map(|e| e.url.as_str()));
         let hosts = own
             .filter_map(url::host_and_port)
             .chain(spelled_out(&self.options.allowed_hosts))
@@ -223,8 +186,7 @@ impl PlatformOptions {
 
 /// The `data` of a successful answer; otherwise who said what.
 pub(super) fn data_of(step: Step, outcome: Outcome) -> Result<Box<RawValue>, HandshakeFailure> {
-    let unusable =
-        |message: String| HandshakeFailure::new(step, Situation::UnusableClientApi, message);
+    let unusable = |message: String| HandshakeFailure::new(step, Situation::UnusableClientApi, message);
     let answer = match outcome {
         Outcome::Answered(answer) => answer,
         Outcome::TimedOut => return Err(unusable("no answer in time".to_owned())),

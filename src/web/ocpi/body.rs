@@ -37,10 +37,7 @@ impl FromRequest for JsonBody {
             let body = read(payload, MAX_BODY).await?;
             // T-20: without a body the type may be missing; what is then missing is the body.
             if !is_json && !body.is_empty() {
-                return Err(Refusal::unsupported_media_type(
-                    "the Content-Type must be application/json",
-                )
-                .into());
+                return Err(Refusal::unsupported_media_type("the Content-Type must be application/json").into());
             }
             Ok(JsonBody(body))
         })
@@ -82,9 +79,7 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
         }
     }
     if length > limit {
-        return Err(Refusal::too_large(format!(
-            "a body may have at most {limit} bytes"
-        )));
+        return Err(Refusal::too_large(format!("a body may have at most {limit} bytes")));
     }
     Ok(body.freeze())
 }

@@ -75,19 +75,11 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
         Some(ids) => ids.clone(),
         None => MessageIds::read(|name| text(request.headers(), name)),
     };
-    Ok(Asked {
-        caller,
-        version,
-        ids,
-    })
+    Ok(Asked { caller, version, ids })
 }
 
 async fn ask_registered(request: &HttpRequest) -> Result<Registered, OcpiError> {
-    let Asked {
-        caller,
-        version,
-        ids,
-    } = ask(request).await?;
+    let Asked { caller, version, ids } = ask(request).await?;
     caller.must_be_registered()?;
     let routing = Routing::read(|name| text(request.headers(), name))?;
     Ok(Registered {

@@ -29,19 +29,11 @@ async fn show(asked: Asked, doors: Data<Doors>) -> Result<HttpResponse, OcpiErro
     Ok(Reply::success().data(data).send(doors.clock.now()))
 }
 
-async fn register(
-    asked: Asked,
-    body: JsonBody,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, OcpiError> {
+async fn register(asked: Asked, body: JsonBody, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
     take(Handover::Register, asked, body, doors).await
 }
 
-async fn update(
-    asked: Asked,
-    body: JsonBody,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, OcpiError> {
+async fn update(asked: Asked, body: JsonBody, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
     take(Handover::Update, asked, body, doors).await
 }
 

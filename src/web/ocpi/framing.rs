@@ -31,7 +31,9 @@ pub async fn frame(
     });
     let doors = request.app_data::<Data<Doors>>().cloned();
     let requester = is_functional(request.path()).then(|| Routing {
-        to: Routing::read(|name| text(request.headers(), name)).ok().and_then(|said| said.from),
+        to: Routing::read(|name| text(request.headers(), name))
+            .ok()
+            .and_then(|said| said.from),
         from: doors.as_ref().map(|doors| doors.parties.settings().hub.clone()),
     });
 

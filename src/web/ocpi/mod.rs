@@ -35,10 +35,7 @@ pub(super) fn wrong_method(allow: String) -> actix_web::Route {
             if framing::is_functional(request.path()) {
                 asked.caller.must_be_registered()?;
             }
-            let message = format!(
-                "{} is not possible here; possible: {allow}",
-                request.method()
-            );
+            let message = format!("{} is not possible here; possible: {allow}", request.method());
             Err::<HttpResponse, OcpiError>(Refusal::method_not_allowed(message).into())
         }
     })

@@ -26,9 +26,7 @@ async fn versions(_asked: Asked, doors: Data<Doors>) -> HttpResponse {
         .iter()
         .map(|version| json!({"version": version.as_str(), "url": format!("{base}/ocpi/{}", version.as_str())}))
         .collect::<Vec<_>>();
-    Reply::success()
-        .data(json!(list).to_string())
-        .send(doors.clock.now())
+    Reply::success().data(json!(list).to_string()).send(doors.clock.now())
 }
 
 async fn details(asked: Asked, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
@@ -36,7 +34,5 @@ async fn details(asked: Asked, doors: Data<Doors>) -> Result<HttpResponse, OcpiE
     // Exactly what the table of modules has (V-05): a module that is not served is not listed.
     let endpoints = modules::endpoints(&doors.parties.settings().public_url, version);
     let data = json!({"version": version.as_str(), "endpoints": endpoints});
-    Ok(Reply::success()
-        .data(data.to_string())
-        .send(doors.clock.now()))
+    Ok(Reply::success().data(data.to_string()).send(doors.clock.now()))
 }

@@ -21,10 +21,7 @@ pub async fn operators_only(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match check(request.request()) {
-        Ok(()) => next
-            .call(request)
-            .await
-            .map(ServiceResponse::map_into_boxed_body),
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
         Err(problem) => Ok(request.into_response(problem.error_response())),
     }
 }
@@ -56,7 +53,5 @@ fn check(request: &HttpRequest) -> Result<(), Problem> {
 
 /// Compares hashes of equal length in constant time, so that neither length nor a common beginning shows.
 fn is_same(presented: &str, expected: &str) -> bool {
-    Sha256::digest(presented)
-        .ct_eq(&Sha256::digest(expected))
-        .into()
+    Sha256::digest(presented).ct_eq(&Sha256::digest(expected)).into()
 }

@@ -41,15 +41,8 @@ impl Members {
     /// # Errors
     /// 422 naming the first unknown member.
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        match self
-            .members
-            .keys()
-            .find(|name| !known.contains(&name.as_str()))
-        {
-            Some(unknown) => Err(Problem::invalid(
-                &self.at(unknown),
-                "is no member of this request",
-            )),
+        match self.members.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => Err(Problem::invalid(&self.at(unknown), "is no member of this request")),
             None => Ok(()),
         }
     }
@@ -57,11 +50,7 @@ impl Members {
     /// The pointer of a member.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
-        format!(
-            "{}/{}",
-            self.pointer,
-            name.replace('~', "~0").replace('/', "~1")
-        )
+        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
     }
 
     /// A member as it is; null counts as absent.
@@ -88,10 +77,7 @@ impl Members {
             ));
         }
         if text.chars().any(char::is_control) {
-            return Err(Problem::invalid(
-                &self.at(name),
-                "must not contain control characters",
-            ));
+            return Err(Problem::invalid(&self.at(name), "must not contain control characters"));
         }
         Ok(Some(text.to_owned()))
     }
@@ -120,12 +106,7 @@ impl Members {
     ///
     /// # Errors
     /// 422 naming the member.
-    pub fn list(
-        &self,
-        name: &str,
-        least: usize,
-        most: usize,
-    ) -> Result<Option<Vec<(String, &Value)>>, Problem> {
+    pub fn list(&self, name: &str, least: usize, most: usize) -> Result<Option<Vec<(String, &Value)>>, Problem> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -177,18 +158,17 @@ impl FromRequest for Members {
         let is_json = is_json(request);
         let payload = payload.take();
         Box::pin(async move {
-            let body =
-                read(payload, MAX_BODY)
-                    .await
-                    .map_err(|refusal| match refusal.situation {
-                        Situation::TooLarge => Problem::too_large(refusal.message),
-                        _ => Problem::bad_request("", refusal.message),
-                    })?;
+            let body = read(payload, MAX_BODY)
+                .await
+                .map_err(|refusal| match refusal.situation {
+                    Situation::TooLarge => Problem::too_large(refusal.message),
+                    _ => Problem::bad_request("", refusal.message),
+                })?;
             if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
-            let value: Value = serde_json::from_slice(&body)
-                .map_err(|e| Problem::bad_request("", format!("is not JSON: {e}")))?;
+            let value: Value =
+                serde_json::from_slice(&body).map_err(|e| Problem::bad_request("", format!("is not JSON: {e}")))?;
             Members::of(&value, "")
         })
     }
@@ -237,10 +217,7 @@ impl FromRequest for Query {
             .iter()
             .find(|(name, value)| name.chars().chain(value.chars()).any(char::is_control));
         std::future::ready(match control {
-            Some((name, _)) => Err(Problem::bad_request(
-                name,
-                "must not contain control characters",
-            )),
+            Some((name, _)) => Err(Problem::bad_request(name, "must not contain control characters")),
             None => Ok(Query(pairs)),
         })
     }

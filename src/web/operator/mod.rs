@@ -29,11 +29,6 @@ pub async fn nothing_here() -> Result<HttpResponse, Problem> {
 pub(super) fn wrong_method(allow: String) -> actix_web::Route {
     actix_web::web::to(move |request: HttpRequest| {
         let allow = allow.clone();
-        async move {
-            Err::<HttpResponse, Problem>(Problem::method_not_allowed(
-                request.method().as_str(),
-                &allow,
-            ))
-        }
+        async move { Err::<HttpResponse, Problem>(Problem::method_not_allowed(request.method().as_str(), &allow)) }
     })
 }

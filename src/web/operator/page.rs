@@ -102,14 +102,8 @@ mod tests {
 
     #[test]
     fn a_last_page_that_is_full_has_no_next() {
-        let page = Page {
-            limit: 2,
-            after: None,
-        };
-        assert_eq!(
-            page.cut(vec!["a", "b"], |s| (*s).to_owned()),
-            (vec!["a", "b"], None)
-        );
+        let page = Page { limit: 2, after: None };
+        assert_eq!(page.cut(vec!["a", "b"], |s| (*s).to_owned()), (vec!["a", "b"], None));
     }
 
     #[test]

@@ -20,12 +20,7 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
     let all = snapshot
         .directory()
         .platforms()
-        .flat_map(|platform| {
-            platform
-                .parties
-                .iter()
-                .map(|entry| PartyView::new(platform, entry))
-        })
+        .flat_map(|platform| platform.parties.iter().map(|entry| PartyView::new(platform, entry)))
         .collect::<Vec<_>>();
     let (items, next) = page.cut(all, PartyView::key);
     Ok(page::list(&items, next.as_deref()))

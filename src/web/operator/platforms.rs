@@ -26,26 +26,10 @@ pub fn routes() -> Vec<Route> {
         Route::get(ONE, Document::Operator, show),
         Route::patch(ONE, Document::Operator, amend),
         Route::delete(ONE, Document::Operator, remove),
-        Route::post(
-            "/operator/v1/platforms/{id}/register",
-            Document::Operator,
-            register,
-        ),
-        Route::post(
-            "/operator/v1/platforms/{id}/suspend",
-            Document::Operator,
-            suspend,
-        ),
-        Route::post(
-            "/operator/v1/platforms/{id}/resume",
-            Document::Operator,
-            resume,
-        ),
-        Route::post(
-            "/operator/v1/platforms/{id}/token",
-            Document::Operator,
-            fresh_token,
-        ),
+        Route::post("/operator/v1/platforms/{id}/register", Document::Operator, register),
+        Route::post("/operator/v1/platforms/{id}/suspend", Document::Operator, suspend),
+        Route::post("/operator/v1/platforms/{id}/resume", Document::Operator, resume),
+        Route::post("/operator/v1/platforms/{id}/token", Document::Operator, fresh_token),
     ]
 }
 
@@ -66,11 +50,7 @@ async fn plan(wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem
     if let Some(members) = answer.as_object_mut() {
         members.insert("token_a".to_owned(), json!(token.expose()));
     }
-    let location = format!(
-        "{}{ALL}/{}",
-        doors.parties.settings().public_url,
-        platform.id
-    );
+    let location = format!("{}{ALL}/{}", doors.parties.settings().public_url, platform.id);
     Ok(HttpResponse::Created()
         .insert_header(("Location", location))
         .json(answer))
@@ -80,11 +60,7 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
     query.only(&[])?;
     let page = Page::read(&query)?;
     let snapshot = doors.parties.snapshot();
-    let all = snapshot
-        .directory()
-        .platforms()
-        .cloned()
-        .collect::<Vec<_>>();
+    let all = snapshot.directory().platforms().cloned().collect::<Vec<_>>();
     let (platforms, next) = page.cut(all, |platform| platform.id.to_string());
     let items = platforms
         .iter()
@@ -103,26 +79,14 @@ async fn show(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Prob
     Ok(HttpResponse::Ok().json(view(&doors, &platform)))
 }
 
-async fn amend(
-    id: Path<String>,
-    wish: Members,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, Problem> {
+async fn amend(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     wish.only(&["name", "parties", "options"])?;
     let id = PlatformId::from(id.into_inner());
     let name = wish.text("name", MAX_NAME)?;
     // A party listed without a name goes by that of its platform.
-    let fallback = name.clone().or_else(|| {
-        Some(
-            doors
-                .parties
-                .snapshot()
-                .directory()
-                .platform(&id)?
-                .name
-                .clone(),
-        )
-    });
+    let fallback = name
+        .clone()
+        .or_else(|| Some(doors.parties.snapshot().directory().platform(&id)?.name.clone()));
     let listed = listed(&wish, &fallback.unwrap_or_default())?;
     let options = wish.object("options")?;
     let platform = doors
@@ -133,26 +97,16 @@ async fn amend(
 }
 
 async fn remove(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    doors
-        .parties
-        .remove(&PlatformId::from(id.into_inner()))
-        .await?;
+    doors.parties.remove(&PlatformId::from(id.into_inner())).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// The hub starts the handshake. It goes on when the operator hangs up: a peer may already have said yes.
-async fn register(
-    id: Path<String>,
-    wish: Members,
-    doors: Data<Doors>,
-) -> Result<HttpResponse, Problem> {
+async fn register(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     wish.only(&["versions_url", "token_a"])?;
     let id = PlatformId::from(id.into_inner());
     let versions_url = wish.text("versions_url", 255)?;
-    if versions_url
-        .as_deref()
-        .is_some_and(|text| !url::is_web_url(text))
-    {
+    if versions_url.as_deref().is_some_and(|text| !url::is_web_url(text)) {
         return Err(Problem::invalid(
             "/versions_url",
             "must be an absolute http or https URL of at most 255 characters",
@@ -170,11 +124,7 @@ async fn register(
         ));
     }
     let parties = doors.parties.clone();
-    let handshake = tokio::spawn(async move {
-        parties
-            .register(&id, versions_url, token_a.map(Secret::new))
-            .await
-    });
+    let handshake = tokio::spawn(async move { parties.register(&id, versions_url, token_a.map(Secret::new)).await });
     let platform = match handshake.await {
         Ok(done) => done?,
         Err(broken) => {
@@ -185,18 +135,12 @@ async fn register(
 }
 
 async fn suspend(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    let platform = doors
-        .parties
-        .suspend(&PlatformId::from(id.into_inner()))
-        .await?;
+    let platform = doors.parties.suspend(&PlatformId::from(id.into_inner())).await?;
     Ok(HttpResponse::Ok().json(view(&doors, &platform)))
 }
 
 async fn resume(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    let platform = doors
-        .parties
-        .resume(&PlatformId::from(id.into_inner()))
-        .await?;
+    let platform = doors.parties.resume(&PlatformId::from(id.into_inner())).await?;
     Ok(HttpResponse::Ok().json(view(&doors, &platform)))
 }
 
@@ -232,22 +176,17 @@ fn listed(wish: &Members, fallback: &str) -> Result<Option<Vec<Listed>>, Problem
         }
         let country_code = entry.required_text("country_code", 2)?;
         let party_id = entry.required_text("party_id", 3)?;
-        let party = PartyId::new(&country_code, &party_id).map_err(|e| {
-            Problem::invalid(&e.member().map_or(pointer, |member| entry.at(member)), e)
-        })?;
-        let name = entry
-            .text("name", MAX_NAME)?
-            .unwrap_or_else(|| fallback.to_owned());
+        let party = PartyId::new(&country_code, &party_id)
+            .map_err(|e| Problem::invalid(&e.member().map_or(pointer, |member| entry.at(member)), e))?;
+        let name = entry.text("name", MAX_NAME)?.unwrap_or_else(|| fallback.to_owned());
         let roles = entry
             .list("roles", 1, Role::ALL.len())?
             .ok_or_else(|| entry.missing("roles"))?;
         for (pointer, role) in roles {
-            let role = role.as_str().and_then(Role::parse).ok_or_else(|| {
-                Problem::invalid(
-                    &pointer,
-                    "must be one of CPO, EMSP, HUB, NAP, NSP, OTHER, SCSP",
-                )
-            })?;
+            let role = role
+                .as_str()
+                .and_then(Role::parse)
+                .ok_or_else(|| Problem::invalid(&pointer, "must be one of CPO, EMSP, HUB, NAP, NSP, OTHER, SCSP"))?;
             listed.push(Listed {
                 party: party.clone(),
                 role,

@@ -97,9 +97,7 @@ impl Problem {
     #[must_use]
     pub fn handshake(failure: &HandshakeFailure) -> Problem {
         let mut problem = Problem::new(Http::BAD_GATEWAY, failure.to_string());
-        problem
-            .more
-            .insert("step".to_owned(), json!(failure.step.as_str()));
+        problem.more.insert("step".to_owned(), json!(failure.step.as_str()));
         let peer = failure.said.as_ref().map(|said| {
             json!({
                 "http_status": said.http_status,
@@ -115,10 +113,7 @@ impl Problem {
     #[must_use]
     pub fn ours(fault: &Fault) -> Problem {
         log::error!("{}", fault.chain());
-        Problem::new(
-            Http::INTERNAL_SERVER_ERROR,
-            "internal error: the log has the details",
-        )
+        Problem::new(Http::INTERNAL_SERVER_ERROR, "internal error: the log has the details")
     }
 
     fn named(status: Http, field: &str, reason: impl fmt::Display) -> Problem {
