@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod metering;
 pub mod ocpi;
 
 pub mod routing;
@@ -10,6 +11,8 @@ pub mod client;
 pub mod store;
 
 pub mod parties;
+
+pub mod evidence;
 
 pub mod web;
 

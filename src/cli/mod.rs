@@ -2,7 +2,7 @@
 //!
 //! `serve` composes the hub; `party` and its siblings speak the operator API over HTTP ([`api`]), so that whatever a script can
 //! do, a remote script can do as well. Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 64 the
-//! command line or the configuration makes no sense.
+//! command line or the configuration makes no sense; [`verify`] has one more.
 //!
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
@@ -12,6 +12,7 @@ pub mod health;
 pub mod migrate;
 pub mod party;
 pub mod serve;
+pub mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// An OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "truewatt", version, about, max_term_width = 100)]
 struct Arguments {
     /// The configuration file; without it `truewatt.toml` where there is one. The environment (`TRUEWATT__SECTION__KEY`) wins over it.
@@ -32,12 +33,14 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the hub.
     Serve,
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
+    /// Check a signed record, signed data or a CDR; no hub needed.
+    Verify(verify::VerifyArgs),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -90,7 +93,7 @@ pub fn run() -> ExitCode {
         }
     };
     match obey(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(NotDone { code, message }) => {
             eprintln!("truewatt: {message}");
             ExitCode::from(code)
@@ -98,15 +101,17 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn obey(arguments: Arguments) -> Result<(), NotDone> {
+fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
+        Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
         Command::Party(command) => wait(party::run(command)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs one future on a runtime of its own.

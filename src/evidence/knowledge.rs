@@ -1,0 +1,226 @@
+//! What a registry knows, and which of it a CDR is held against.
+//!
+//! The registry answers with plain data: every registration of the EVSE, the meter and the key that came along, at all times. Which of them held
+//! when charging took place, and what it means when none did, is decided here (key-registry.md 4.6, steps 3 to 5).
+
+use chrono::{DateTime, Utc};
+
+use crate::metering::finding::{Code, Finding, Place};
+use crate::metering::key::PublicKey;
+use crate::metering::plausible::folded;
+use crate::metering::session::Opened;
+
+/// What a registry is asked for one CDR. Everything is as the CDR and its records say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyQuestion {
+    /// The operator, `DE/ABC`, upper case.
+    pub cpo: String,
+    /// `cdr_location.evse_id`
+    pub evse_id: Option<String>,
+    /// `cdr_location.evse_uid`
+    pub evse_uid: Option<String>,
+    /// The meters the records name.
+    pub meter_serials: Vec<String>,
+    /// The gateways the records name.
+    pub gateway_serials: Vec<String>,
+    /// Fingerprint of the key that came along, if it could be read.
+    pub delivered_fingerprint: Option<String>,
+    /// When charging began: the signed time where the meter vouches for it, otherwise the CDR's.
+    pub from: Option<DateTime<Utc>>,
+    /// When it ended, the same.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// What the registry answers. Plain data, at all times: which of it held at charging time is decided here.
+#[derive(Debug, Clone, Default)]
+pub struct KeyKnowledge {
+    /// Registrations found by EVSE (id, or uid within the operator) or by a serial number the records name.
+    pub for_evse: Vec<RegisteredKey>,
+    /// Registrations of the key that came along, wherever.
+    pub by_fingerprint: Vec<RegisteredKey>,
+    /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
+    pub calibrated: bool,
+}
+
+/// One registration: this key belongs to this meter at this EVSE, from when until when.
+#[derive(Debug, Clone)]
+pub struct RegisteredKey {
+    /// Id of the registration.
+    pub id: String,
+    /// The key.
+    pub key: PublicKey,
+    /// The meter.
+    pub meter_serial: Option<String>,
+    /// The gateway that signs for it.
+    pub gateway_serial: Option<String>,
+    /// The EVSE by its eMI3 id.
+    pub evse_id: Option<String>,
+    /// The EVSE by its uid at the operator.
+    pub evse_uid: Option<String>,
+    /// The operator, `DE/ABC`; compared without case.
+    pub cpo: String,
+    /// First instant at which it holds.
+    pub valid_from: DateTime<Utc>,
+    /// First instant at which it no longer holds.
+    pub valid_to: Option<DateTime<Utc>>,
+    /// Whether the EVSE is calibrated with it.
+    pub calibrated: bool,
+    /// When the registry learned of it.
+    pub registered_at: Option<DateTime<Utc>>,
+}
+
+/// Which registration a CDR is held against, and what is wrong with it.
+pub(super) struct Selection<'k> {
+    pub registration: Option<&'k RegisteredKey>,
+    pub findings: Vec<Finding>,
+}
+
+impl<'k> Selection<'k> {
+    /// key-registry.md 4.6, steps 3 to 5.
+    pub(super) fn make(
+        question: &KeyQuestion,
+        knowledge: &'k KeyKnowledge,
+        delivered: Option<&PublicKey>,
+        opened: &Opened<'_>,
+    ) -> Selection<'k> {
+        let belongs: Vec<&RegisteredKey> = knowledge
+            .for_evse
+            .iter()
+            .filter(|r| r.is_of_cpo(&question.cpo) && r.is_at_evse(question))
+            .collect();
+        let held_throughout: Vec<&RegisteredKey> = belongs
+            .iter()
+            .copied()
+            .filter(|r| r.held_at(question.from) && r.held_at(question.to))
+            .collect();
+        if let Some(chosen) = best(&held_throughout, question, delivered, opened) {
+            return Selection::of(chosen).check_meter(question).check_date(question);
+        }
+        let at_begin = belongs.iter().copied().find(|r| r.held_at(question.from));
+        let at_end = belongs.iter().copied().find(|r| r.held_at(question.to));
+        if let (Some(before), Some(after)) = (at_begin, at_end) {
+            let sentence = "another key was registered at the end of the session than at its begin";
+            return Selection::of(if opened.would_fit(&after.key) { after } else { before })
+                .found(Code::KeyChangedDuringSession, sentence);
+        }
+        // Nothing held here and then. Is the key known for something else?
+        let is_the_key = |r: &&&RegisteredKey| match delivered {
+            Some(delivered) => r.key == *delivered,
+            None => opened.would_fit(&r.key),
+        };
+        let everywhere: Vec<&RegisteredKey> = knowledge.for_evse.iter().chain(&knowledge.by_fingerprint).collect();
+        let known: Vec<&RegisteredKey> = everywhere.iter().filter(is_the_key).copied().collect();
+        if let Some(registration) = known
+            .iter()
+            .copied()
+            .find(|r| r.is_of_cpo(&question.cpo) && r.is_at_evse(question))
+        {
+            return Selection::of(registration).found(
+                Code::KeyDeactivatedAtTime,
+                "the key was not registered for this EVSE at charging time",
+            );
+        }
+        if let Some(registration) = known.iter().copied().find(|r| r.is_of_cpo(&question.cpo)) {
+            return Selection::of(registration).found(Code::KeyForOtherEvse, "the key is registered for another EVSE");
+        }
+        match known.first() {
+            Some(registration) => Selection::of(registration).found(
+                Code::KeyForOtherCpo,
+                "the key is registered for an EVSE of another operator",
+            ),
+            None => Selection {
+                registration: None,
+                findings: Vec::new(),
+            },
+        }
+    }
+
+    fn of(registration: &'k RegisteredKey) -> Selection<'k> {
+        Selection {
+            registration: Some(registration),
+            findings: Vec::new(),
+        }
+    }
+
+    fn found(mut self, code: Code, sentence: &str) -> Selection<'k> {
+        self.findings.push(Finding::new(code, Place::Key, sentence));
+        self
+    }
+
+    /// One gateway may sign for several meters with one key: then only the serial number tells them apart.
+    fn check_meter(self, question: &KeyQuestion) -> Selection<'k> {
+        match self.registration {
+            Some(registration) if registration.contradicts_serials(question) => self.found(
+                Code::KeyForOtherMeter,
+                "the record names another meter than the one registered with this key",
+            ),
+            _ => self,
+        }
+    }
+
+    /// A replacement without off-time: valid since charging, learned of afterwards.
+    fn check_date(self, question: &KeyQuestion) -> Selection<'k> {
+        let learned = self.registration.and_then(|registration| registration.registered_at);
+        match (learned, question.to) {
+            (Some(learned), Some(to)) if learned > to => self.found(
+                Code::KeyLaterPublished,
+                "the key was registered after the session, valid from before it",
+            ),
+            _ => self,
+        }
+    }
+}
+
+/// Of several registrations that held, the one of the key that came along, else of the meter the records name, else the one that fits.
+fn best<'k>(
+    held: &[&'k RegisteredKey],
+    question: &KeyQuestion,
+    delivered: Option<&PublicKey>,
+    opened: &Opened<'_>,
+) -> Option<&'k RegisteredKey> {
+    let of_meter: Vec<&RegisteredKey> = held
+        .iter()
+        .copied()
+        .filter(|r| !r.contradicts_serials(question))
+        .collect();
+    let candidates = if of_meter.is_empty() { held } else { of_meter.as_slice() };
+    if let [only] = candidates {
+        return Some(only);
+    }
+    let delivered_one = candidates.iter().find(|r| delivered == Some(&r.key));
+    delivered_one
+        .or_else(|| candidates.iter().find(|r| opened.would_fit(&r.key)))
+        .or(candidates.first())
+        .copied()
+}
+
+impl RegisteredKey {
+    fn held_at(&self, instant: Option<DateTime<Utc>>) -> bool {
+        instant.is_none_or(|instant| self.valid_from <= instant && self.valid_to.is_none_or(|end| instant < end))
+    }
+
+    fn is_of_cpo(&self, cpo: &str) -> bool {
+        self.cpo.eq_ignore_ascii_case(cpo)
+    }
+
+    /// Whether it is of the EVSE of the CDR. What one of the two does not say cannot differ.
+    fn is_at_evse(&self, question: &KeyQuestion) -> bool {
+        match (&self.evse_id, &question.evse_id, &self.evse_uid, &question.evse_uid) {
+            (Some(mine), Some(asked), _, _) => folded(mine) == folded(asked),
+            (_, _, Some(mine), Some(asked)) => mine.eq_ignore_ascii_case(asked),
+            _ => true,
+        }
+    }
+
+    /// Whether the records name another meter or gateway than the registration. Many records name only a gateway, many registrations only a
+    /// meter, and operators write one in the place of the other.
+    fn contradicts_serials(&self, question: &KeyQuestion) -> bool {
+        let named = |serials: &[String], serial: &str| serials.iter().any(|named| folded(named) == folded(serial));
+        let contradicts = |mine: &Option<String>, same: &[String], other: &[String]| {
+            mine.as_deref()
+                .is_some_and(|serial| !same.is_empty() && !named(same, serial) && !named(other, serial))
+        };
+        contradicts(&self.meter_serial, &question.meter_serials, &question.gateway_serials)
+            || contradicts(&self.gateway_serial, &question.gateway_serials, &question.meter_serials)
+    }
+}

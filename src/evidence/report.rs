@@ -1,0 +1,144 @@
+//! The verdict as a document: the JSON of design.md 3.5, written once and kept.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::assess::{Goals, KeyUsed, PointedFinding, ShownReading, Verdict};
+
+/// Which program said so.
+pub const SOFTWARE: &str = concat!("truewatt ", env!("CARGO_PKG_VERSION"));
+
+/// Writes the verdict down.
+pub fn document(verdict: &Verdict, checked_at: DateTime<Utc>) -> String {
+    let document = Document {
+        cdr: CdrName {
+            country_code: &verdict.cdr.country_code,
+            party_id: &verdict.cdr.party_id,
+            id: &verdict.cdr.id,
+        },
+        status: verdict.status.as_str(),
+        billable: verdict.billable,
+        checked_at: checked_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        software: SOFTWARE,
+        encoding_method: verdict.encoding_method.as_deref(),
+        goals: GoalsShown::from(&verdict.goals),
+        key: KeyShown::from(&verdict.key),
+        readings: verdict.readings.iter().map(ReadingShown::from).collect(),
+        signed_energy_kwh: verdict.signed_energy_kwh.as_deref(),
+        cdr_energy_kwh: verdict.cdr_energy_kwh.as_deref(),
+        findings: verdict.findings.iter().map(FindingShown::from).collect(),
+    };
+    // Strings and booleans only: there is nothing in it that could fail to be written.
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Document<'v> {
+    cdr: CdrName<'v>,
+    status: &'static str,
+    billable: bool,
+    checked_at: String,
+    software: &'static str,
+    encoding_method: Option<&'v str>,
+    goals: GoalsShown,
+    key: KeyShown<'v>,
+    readings: Vec<ReadingShown<'v>>,
+    signed_energy_kwh: Option<&'v str>,
+    cdr_energy_kwh: Option<&'v str>,
+    findings: Vec<FindingShown<'v>>,
+}
+
+#[derive(Serialize)]
+struct CdrName<'v> {
+    country_code: &'v str,
+    party_id: &'v str,
+    id: &'v str,
+}
+
+#[derive(Serialize)]
+struct GoalsShown {
+    truthfulness: &'static str,
+    integrity: &'static str,
+    authenticity: &'static str,
+    imputability: &'static str,
+    availability: &'static str,
+}
+
+impl From<&Goals> for GoalsShown {
+    fn from(goals: &Goals) -> GoalsShown {
+        GoalsShown {
+            truthfulness: goals.truthfulness.as_str(),
+            integrity: goals.integrity.as_str(),
+            authenticity: goals.authenticity.as_str(),
+            imputability: goals.imputability.as_str(),
+            availability: goals.availability.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct KeyShown<'v> {
+    trust: &'static str,
+    fingerprint: Option<&'v str>,
+    curve: Option<&'static str>,
+    meter_serial: Option<&'v str>,
+}
+
+impl<'v> From<&'v KeyUsed> for KeyShown<'v> {
+    fn from(key: &'v KeyUsed) -> KeyShown<'v> {
+        KeyShown {
+            trust: key.trust.as_str(),
+            fingerprint: key.fingerprint.as_deref(),
+            curve: key.curve.map(|curve| curve.name()),
+            meter_serial: key.meter_serial.as_deref(),
+        }
+    }
+}
+
+/// A reading as it stands in verdicts and in the answer of `verify`: the value and its unit as signed, the time with its offset.
+#[derive(Serialize)]
+pub struct ReadingShown<'v> {
+    nature: Option<&'v str>,
+    time: String,
+    time_status: &'static str,
+    obis: &'v str,
+    value: &'v str,
+    unit: &'v str,
+}
+
+impl<'v> From<&'v ShownReading> for ReadingShown<'v> {
+    fn from(shown: &'v ShownReading) -> ReadingShown<'v> {
+        let reading = &shown.reading;
+        ReadingShown {
+            nature: shown.nature.as_deref(),
+            time: match reading.time.instant {
+                Some(instant) => instant.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                None => reading.time.text.clone(),
+            },
+            time_status: reading.time.status.as_str(),
+            obis: &reading.register,
+            value: &reading.value_text,
+            unit: &reading.unit,
+        }
+    }
+}
+
+/// A finding as it stands in verdicts.
+#[derive(Serialize)]
+pub struct FindingShown<'v> {
+    code: &'static str,
+    severity: &'static str,
+    pointer: &'v str,
+    message: &'v str,
+}
+
+impl<'v> From<&'v PointedFinding> for FindingShown<'v> {
+    fn from(finding: &'v PointedFinding) -> FindingShown<'v> {
+        FindingShown {
+            code: finding.code.as_str(),
+            severity: finding.severity.as_str(),
+            pointer: &finding.pointer,
+            message: &finding.message,
+        }
+    }
+}

@@ -1,0 +1,632 @@
+//! Signed records with the verdict of somebody else's verifiers: every OCMF row of the corpus must come out as they say.
+//!
+//! The corpus lies beside the repository (`TRUEWATT_SHARED`, by default `../shared`) and is not part of it: licences differ. Without it these
+//! tests say so in one line and skip. A row agrees when the outcome is `expected` or in `also_acceptable`.
+
+#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "where the corpus lies is said by the environment"
+)]
+
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use truewatt::cli::verify::{VerifyArgs, run};
+use truewatt::evidence::assess::{
+    Assessment, KeyKnowledge, KeyQuestion, Policy, RegisteredKey, Status, UsedBlock, assess,
+};
+use truewatt::evidence::report;
+use truewatt::metering::finding::{Code, Finding, Outcome};
+use truewatt::metering::key::{Curve, PublicKey};
+use truewatt::metering::reading::{Reading, exact_decimal};
+use truewatt::metering::record::{Given, JudgedAs, SignedValue};
+use truewatt::metering::session::{Examination, examine};
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    kind: String,
+    format: String,
+    encoding_method: Option<String>,
+    signed_data: Option<String>,
+    public_key: Option<String>,
+    registry_public_key: Option<String>,
+    records: Option<Vec<RecordRow>>,
+    expected: String,
+    also_acceptable: Option<Vec<String>>,
+    signature: Option<String>,
+    findings: Option<Vec<String>>,
+    meter_serial: Option<String>,
+    start_time: Option<String>,
+    stop_time: Option<String>,
+    reading_start: Option<String>,
+    reading_stop: Option<String>,
+    curve: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordRow {
+    nature: Option<String>,
+    signed_data: String,
+    public_key: Option<String>,
+}
+
+/// The rows of one file of the corpus; `None`, and a line that says so, where there is no corpus.
+fn corpus<T: for<'de> Deserialize<'de>>(file: &str) -> Option<Vec<T>> {
+    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
+        PathBuf::from,
+    );
+    let path = shared.join("vectors").join(file);
+    match std::fs::read(&path) {
+        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
+        Err(_) => {
+            println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
+            None
+        }
+    }
+}
+
+impl Row {
+    fn accepts(&self, outcome: &str) -> bool {
+        self.expected == outcome || self.also_acceptable.iter().flatten().any(|other| other == outcome)
+    }
+}
+
+/// Collects disagreements, so that a run shows all of them.
+#[derive(Default)]
+struct Ledger {
+    rows: usize,
+    disagreements: Vec<String>,
+}
+
+impl Ledger {
+    fn check(&mut self, agrees: bool, sentence: impl FnOnce() -> String) {
+        if !agrees {
+            self.disagreements.push(sentence());
+        }
+    }
+
+    fn close(self, at_least: usize) {
+        assert!(self.rows >= at_least, "only {} rows were judged", self.rows);
+        assert!(
+            self.disagreements.is_empty(),
+            "{} of {} rows disagree:\n{}",
+            self.disagreements.len(),
+            self.rows,
+            self.disagreements.join("\n")
+        );
+    }
+}
+
+fn shown(examination: &Examination) -> String {
+    let codes: Vec<&str> = examination
+        .all_findings()
+        .map(|finding| finding.code.as_str())
+        .collect();
+    format!("{} {codes:?}", examination.outcome.as_str())
+}
+
+fn same_number(reading: Option<&Reading>, stated: Option<&str>) -> bool {
+    match stated {
+        None => true,
+        Some(stated) => reading.and_then(Reading::kilowatt_hours) == exact_decimal(stated),
+    }
+}
+
+fn same_time(reading: Option<&Reading>, stated: Option<&str>) -> bool {
+    stated.is_none_or(|stated| reading.is_some_and(|reading| reading.time.text == stated))
+}
+
+/// What a reader must get out of a record or session: readings, times, serial.
+fn compare_content(ledger: &mut Ledger, row: &Row, examination: &Examination) {
+    let (begin, end) = (examination.begin_reading(), examination.end_reading());
+    ledger.check(same_number(begin, row.reading_start.as_deref()), || {
+        format!("{}: reading_start", row.id)
+    });
+    ledger.check(same_number(end, row.reading_stop.as_deref()), || {
+        format!("{}: reading_stop", row.id)
+    });
+    ledger.check(same_time(begin, row.start_time.as_deref()), || {
+        format!("{}: start_time", row.id)
+    });
+    ledger.check(same_time(end, row.stop_time.as_deref()), || {
+        format!("{}: stop_time", row.id)
+    });
+    if let Some(serial) = &row.meter_serial {
+        let named = examination
+            .records
+            .first()
+            .and_then(|record| record.identifying_serial());
+        ledger.check(named == Some(serial), || {
+            format!("{}: serial {named:?}, stated {serial}", row.id)
+        });
+    }
+}
+
+/// Fatal findings that the corpus states must be found, where the outcome rests on them.
+fn compare_findings(ledger: &mut Ledger, row: &Row, examination: &Examination) {
+    for stated in row.findings.iter().flatten() {
+        let Some(code) = Code::from_name(stated) else { continue };
+        let found = examination.all_findings().any(|finding: &Finding| finding.code == code);
+        // A placeholder letter (`1-b:1.8.0`) is no other register, and where the signature is wrong no finding decides.
+        let is_theirs_alone = matches!(code, Code::KeyConflict | Code::RegisterMismatch)
+            || row.signature.as_deref() != Some("VALID") && row.records.is_none();
+        ledger.check(found || is_theirs_alone, || {
+            format!(
+                "{} ({}): {stated} was not found, {}",
+                row.id,
+                row.kind,
+                shown(examination)
+            )
+        });
+    }
+}
+
+#[test]
+fn every_ocmf_record_of_the_corpus_comes_out_as_two_independent_verifiers_say() {
+    let Some(rows) = corpus::<Row>("ocmf.json") else { return };
+    let mut ledger = Ledger::default();
+    for row in &rows {
+        ledger.rows += 1;
+        let registered = row
+            .registry_public_key
+            .as_deref()
+            .map(|text| PublicKey::read(text, None).unwrap());
+        let value = SignedValue {
+            signed_data: row.signed_data.as_deref().unwrap(),
+            ..SignedValue::default()
+        };
+        let given = Given {
+            encoding_method: row.encoding_method.as_deref(),
+            delivered_key: row.public_key.as_deref(),
+            registered_key: registered.as_ref(),
+            given_key: None,
+        };
+        let examination = examine(&[value], &given, JudgedAs::Record);
+        let outcome = examination.outcome.as_str();
+        ledger.check(row.accepts(outcome), || {
+            format!(
+                "{} ({}): expected {}, {}",
+                row.id,
+                row.kind,
+                row.expected,
+                shown(&examination)
+            )
+        });
+        if let (Some(curve), Some(signature)) = (&row.curve, &row.signature)
+            && signature == "VALID"
+            && examination.outcome == Outcome::Valid
+        {
+            let found = examination.records[0].curve.map(|curve| curve.name());
+            ledger.check(found == Some(curve.as_str()), || {
+                format!("{}: curve {found:?}, stated {curve}", row.id)
+            });
+        }
+        if !examination.records[0].readings.is_empty() {
+            compare_content(&mut ledger, row, &examination);
+            compare_findings(&mut ledger, row, &examination);
+        } else {
+            ledger.check(
+                row.reading_start.is_none() && row.reading_stop.is_none() || examination.outcome != Outcome::Valid,
+                || format!("{}: no readings although stated", row.id),
+            );
+        }
+    }
+    ledger.close(433);
+}
+
+#[test]
+fn every_ocmf_session_of_the_corpus_comes_out_as_expected() {
+    let Some(rows) = corpus::<Row>("sessions.json") else {
+        return;
+    };
+    let mut ledger = Ledger::default();
+    for row in rows.iter().filter(|row| row.format == "OCMF") {
+        ledger.rows += 1;
+        let records = row.records.as_deref().unwrap();
+        let values: Vec<SignedValue<'_>> = records
+            .iter()
+            .map(|record| SignedValue {
+                nature: record.nature.as_deref(),
+                plain_data: "",
+                signed_data: &record.signed_data,
+                delivered_key: record.public_key.as_deref(),
+            })
+            .collect();
+        let given = Given {
+            encoding_method: row.encoding_method.as_deref(),
+            ..Given::default()
+        };
+        let examination = examine(&values, &given, JudgedAs::Session);
+        let outcome = examination.outcome.as_str();
+        ledger.check(row.accepts(outcome), || {
+            format!(
+                "{} ({}): expected {}, {}",
+                row.id,
+                row.kind,
+                row.expected,
+                shown(&examination)
+            )
+        });
+        compare_content(&mut ledger, row, &examination);
+        compare_findings(&mut ledger, row, &examination);
+    }
+    ledger.close(82);
+}
+
+#[derive(Deserialize)]
+struct CdrRow {
+    id: String,
+    kind: String,
+    record_format: Option<String>,
+    encoding_method: Option<String>,
+    cdr: Box<RawValue>,
+    registry: Option<Vec<RegistryRow>>,
+    previous_cdrs: Option<Vec<Box<RawValue>>>,
+    energy_from_records_kwh: Option<String>,
+    expected: String,
+    also_acceptable: Option<Vec<String>>,
+    findings: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct RegistryRow {
+    evse_uid: Option<String>,
+    meter_serial: Option<String>,
+    public_key: String,
+}
+
+/// The registry of a row, as the hub's would answer.
+fn knowledge(registry: &[RegistryRow], question: &KeyQuestion) -> KeyKnowledge {
+    let registered = |row: &RegistryRow| RegisteredKey {
+        id: "registered".into(),
+        // Alfen's keys are compressed points that do not name their curve.
+        key: PublicKey::read(&row.public_key, None)
+            .or_else(|_| PublicKey::read(&row.public_key, Some(Curve::Secp192r1)))
+            .unwrap(),
+        meter_serial: row.meter_serial.clone(),
+        gateway_serial: None,
+        evse_id: None,
+        evse_uid: row.evse_uid.clone(),
+        cpo: question.cpo.clone(),
+        valid_from: DateTime::UNIX_EPOCH,
+        valid_to: None,
+        calibrated: true,
+        registered_at: None,
+    };
+    let is_asked_for = |row: &&RegistryRow| {
+        row.evse_uid.is_some() && row.evse_uid == question.evse_uid
+            || row
+                .meter_serial
+                .as_ref()
+                .is_some_and(|serial| question.meter_serials.contains(serial))
+    };
+    KeyKnowledge {
+        for_evse: registry.iter().filter(is_asked_for).map(registered).collect(),
+        ..KeyKnowledge::default()
+    }
+}
+
+impl CdrRow {
+    fn assess(&self, cdr: &RawValue) -> Assessment {
+        let registry = self.registry.as_deref().unwrap_or_default();
+        assess(
+            cdr.get().as_bytes(),
+            |question| knowledge(registry, question),
+            &Policy::default(),
+        )
+        .unwrap()
+    }
+
+    /// Blocks that earlier CDRs used up: not those of the same CDR, nor of the one this one credits.
+    fn replayed(&self) -> Vec<UsedBlock> {
+        let this: serde_json::Value = serde_json::from_str(self.cdr.get()).unwrap();
+        let credited = if this["credit"] == true {
+            &this["credit_reference_id"]
+        } else {
+            &serde_json::Value::Null
+        };
+        let mut used = Vec::new();
+        for earlier in self.previous_cdrs.iter().flatten() {
+            let other: serde_json::Value = serde_json::from_str(earlier.get()).unwrap();
+            if other["id"] != this["id"] && other["id"] != *credited {
+                used.extend(self.assess(earlier).verdict(&[]).blocks);
+            }
+        }
+        used
+    }
+
+    /// The words of the verdict that the row's words allow (README of the vectors, "Map to the product's status words").
+    fn accepts(&self, status: Status) -> bool {
+        let words = std::iter::once(&self.expected).chain(self.also_acceptable.iter().flatten());
+        words.map(String::as_str).any(|word| match status {
+            Status::Verified => word == "VALID" && self.registry.is_some(),
+            Status::IntegrityOnly => word == "VALID" && self.registry.is_none(),
+            Status::Invalid => word == "INVALID",
+            Status::Unverifiable => word == "UNVERIFIABLE",
+            Status::Missing | Status::NotApplicable => word == "UNVERIFIABLE" && self.kind == "signed-data-absent",
+        })
+    }
+}
+
+#[test]
+fn every_ocmf_cdr_of_the_corpus_gets_the_status_it_deserves() {
+    let Some(rows) = corpus::<CdrRow>("ocpi_cdr.json") else {
+        return;
+    };
+    let mut ledger = Ledger::default();
+    for row in rows
+        .iter()
+        .filter(|row| matches!(row.record_format.as_deref(), Some("OCMF") | None))
+    {
+        ledger.rows += 1;
+        let verdict = row.assess(&row.cdr).verdict(&row.replayed());
+        let codes: Vec<&str> = verdict.findings.iter().map(|finding| finding.code.as_str()).collect();
+        ledger.check(row.accepts(verdict.status), || {
+            format!(
+                "{} ({}): expected {}, {} {codes:?}",
+                row.id,
+                row.kind,
+                row.expected,
+                verdict.status.as_str()
+            )
+        });
+        ledger.check(
+            verdict.billable == (verdict.status == Status::Verified || verdict.status == Status::NotApplicable),
+            || format!("{}: billable {}", row.id, verdict.billable),
+        );
+        if let Some(energy) = row
+            .energy_from_records_kwh
+            .as_ref()
+            .filter(|_| verdict.status != Status::Unverifiable)
+        {
+            let signed = verdict.signed_energy_kwh.as_deref().and_then(exact_decimal);
+            ledger.check(signed == exact_decimal(energy), || {
+                format!("{}: signed energy {signed:?}, stated {energy}", row.id)
+            });
+        }
+        for stated in row.findings.iter().flatten() {
+            ledger.check(codes.contains(&stated.as_str()), || {
+                format!("{} ({}): {stated} was not found, {codes:?}", row.id, row.kind)
+            });
+        }
+        let report = report::document(&verdict, DateTime::UNIX_EPOCH);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        ledger.check(
+            report["status"] == verdict.status.as_str() && report["findings"].is_array(),
+            || format!("{}: report", row.id),
+        );
+    }
+    ledger.close(150);
+}
+
+#[test]
+fn cdrs_in_formats_that_cannot_be_read_yet_are_unverifiable_and_named() {
+    let Some(rows) = corpus::<CdrRow>("ocpi_cdr.json") else {
+        return;
+    };
+    let mut ledger = Ledger::default();
+    for row in rows
+        .iter()
+        .filter(|row| !matches!(row.record_format.as_deref(), Some("OCMF") | None))
+    {
+        ledger.rows += 1;
+        let verdict = row.assess(&row.cdr).verdict(&[]);
+        let name = match row.record_format.as_deref() {
+            Some("ALFEN") => "Alfen Eichrecht",
+            Some("EDL_40_P") => "EDL40 E-Mobility Extension",
+            Some("EDL_40_SIG") => "EDL_40_SIG",
+            Some("EDL_40_MENNEKES") => "EDL40 Mennekes",
+            Some("ISA_EDL_40_P") => "ISA-EDL-40-P",
+            Some("PCDF") => "PCDF",
+            other => panic!("no name for {other:?}"),
+        };
+        let named = verdict
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::UnsupportedFormat && finding.message.contains(name));
+        ledger.check(verdict.status == Status::Unverifiable && named, || {
+            format!(
+                "{} ({}, {:?}): {} {:?}",
+                row.id,
+                row.kind,
+                row.encoding_method,
+                verdict.status.as_str(),
+                verdict.findings
+            )
+        });
+    }
+    ledger.close(60);
+}
+
+/// One record or session of a format that is not read yet.
+#[derive(Deserialize)]
+struct ForeignRow {
+    id: String,
+    encoding_method: Option<String>,
+    signed_data: Option<String>,
+    records: Option<Vec<RecordRow>>,
+    public_key: Option<String>,
+}
+
+#[test]
+fn records_of_other_formats_are_never_wrong_only_unverifiable() {
+    let files = [
+        "alfen.json",
+        "edl40.json",
+        "isa_edl40.json",
+        "edl40_sig.json",
+        "edl40_mennekes.json",
+        "pcdf.json",
+        "sessions.json",
+    ];
+    let mut ledger = Ledger::default();
+    for file in files {
+        let Some(rows) = corpus::<ForeignRow>(file) else { return };
+        for row in &rows {
+            let texts = row
+                .signed_data
+                .iter()
+                .chain(row.records.iter().flatten().map(|record| &record.signed_data));
+            let values: Vec<SignedValue<'_>> = texts
+                .map(|text| SignedValue {
+                    signed_data: text,
+                    ..SignedValue::default()
+                })
+                .collect();
+            if values.iter().any(|value| value.signed_data.starts_with("OCMF")) {
+                continue;
+            }
+            ledger.rows += 1;
+            let given = Given {
+                encoding_method: row.encoding_method.as_deref(),
+                delivered_key: row.public_key.as_deref(),
+                ..Given::default()
+            };
+            let examination = examine(&values, &given, JudgedAs::Session);
+            ledger.check(examination.outcome == Outcome::Unverifiable, || {
+                format!("{file} {}: {}", row.id, shown(&examination))
+            });
+        }
+    }
+    ledger.close(500);
+}
+
+fn verify(input: &[u8], args: &VerifyArgs) -> (u8, String) {
+    let mut out = Vec::new();
+    let code = run(args, input, &mut out);
+    (code, String::from_utf8(out).unwrap())
+}
+
+fn word(code: u8) -> &'static str {
+    match code {
+        0 => "VALID",
+        1 => "INVALID",
+        2 => "UNVERIFIABLE",
+        other => panic!("exit code {other}"),
+    }
+}
+
+#[test]
+fn truewatt_verify_ends_with_the_exit_code_that_every_ocmf_vector_asks_for() {
+    let Some(rows) = corpus::<Row>("ocmf.json") else { return };
+    let mut ledger = Ledger::default();
+    for row in &rows {
+        ledger.rows += 1;
+        // The command has no registry: the better key is the one to give it.
+        let key = row.registry_public_key.clone().or(row.public_key.clone());
+        for json in [false, true] {
+            let args = VerifyArgs {
+                file: None,
+                public_key: key.clone(),
+                format: row.encoding_method.clone(),
+                json,
+            };
+            let (code, text) = verify(row.signed_data.as_deref().unwrap().as_bytes(), &args);
+            ledger.check(row.accepts(word(code)), || {
+                format!(
+                    "{} ({}): expected {}, exit {code}: {text}",
+                    row.id, row.kind, row.expected
+                )
+            });
+        }
+    }
+    ledger.close(433);
+}
+
+#[test]
+fn truewatt_verify_judges_sessions_given_as_lines() {
+    let Some(rows) = corpus::<Row>("sessions.json") else {
+        return;
+    };
+    let mut ledger = Ledger::default();
+    for row in rows.iter().filter(|row| row.format == "OCMF") {
+        let records = row.records.as_deref().unwrap();
+        let keys: Vec<&Option<String>> = records.iter().map(|record| &record.public_key).collect();
+        // One key can be given on the command line; a lone record is judged as a record, and lines have no labels.
+        let needs_labels = row.kind.contains("swapped-order");
+        if records.len() < 2 || needs_labels || keys.windows(2).any(|pair| pair[0] != pair[1]) {
+            continue;
+        }
+        ledger.rows += 1;
+        let lines: Vec<&str> = records.iter().map(|record| record.signed_data.as_str()).collect();
+        let args = VerifyArgs {
+            public_key: keys[0].clone(),
+            format: row.encoding_method.clone(),
+            ..VerifyArgs::default()
+        };
+        let (code, text) = verify(lines.join("\n").as_bytes(), &args);
+        ledger.check(row.accepts(word(code)), || {
+            format!(
+                "{} ({}): expected {}, exit {code}: {text}",
+                row.id, row.kind, row.expected
+            )
+        });
+    }
+    ledger.close(40);
+}
+
+#[test]
+fn truewatt_verify_judges_every_ocmf_cdr_as_far_as_it_can_without_a_registry() {
+    let Some(rows) = corpus::<CdrRow>("ocpi_cdr.json") else {
+        return;
+    };
+    let mut ledger = Ledger::default();
+    for row in rows
+        .iter()
+        .filter(|row| matches!(row.record_format.as_deref(), Some("OCMF") | None))
+    {
+        // Replays need a memory, which the command has not.
+        if row.findings.iter().flatten().any(|code| code == "REPLAYED_RECORD") {
+            continue;
+        }
+        ledger.rows += 1;
+        let registered = row
+            .registry
+            .as_deref()
+            .and_then(|registry| registry.first())
+            .map(|row| row.public_key.clone());
+        let args = VerifyArgs {
+            public_key: registered,
+            format: row.encoding_method.clone(),
+            ..VerifyArgs::default()
+        };
+        let (code, text) = verify(row.cdr.get().as_bytes(), &args);
+        let words = std::iter::once(&row.expected).chain(row.also_acceptable.iter().flatten());
+        let agrees = words.map(String::as_str).any(|accepted| accepted == word(code));
+        ledger.check(agrees, || {
+            format!(
+                "{} ({}): expected {}, exit {code}: {text}",
+                row.id, row.kind, row.expected
+            )
+        });
+    }
+    ledger.close(140);
+}
+
+/// A container of another format, as text.
+#[derive(Deserialize)]
+struct ContainerRow {
+    id: String,
+    document: Option<String>,
+}
+
+#[test]
+fn truewatt_verify_calls_containers_by_name_and_leaves_them_undecided() {
+    let mut ledger = Ledger::default();
+    for file in ["safe_xml.json", "other_containers.json"] {
+        let Some(rows) = corpus::<ContainerRow>(file) else {
+            return;
+        };
+        for (id, document) in rows.iter().filter_map(|row| Some((&row.id, row.document.as_deref()?))) {
+            ledger.rows += 1;
+            let (code, text) = verify(document.as_bytes(), &VerifyArgs::default());
+            ledger.check(code == 2, || format!("{file} {id}: exit {code}: {text}"));
+        }
+    }
+    ledger.close(100);
+}
