@@ -2,7 +2,7 @@
 //!
 //! `serve` composes the hub; `party` and its siblings speak the operator API over HTTP ([`api`]), so that whatever a script can
 //! do, a remote script can do as well. Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 64 the
-//! command line or the configuration makes no sense.
+//! command line or the configuration makes no sense; [`verify`] has one more.
 //!
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// An OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "truewatt", version, about, max_term_width = 100)]
 struct Arguments {
     /// The configuration file; without it `truewatt.toml` where there is one. The environment (`TRUEWATT__SECTION__KEY`) wins over it.
@@ -38,7 +38,7 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the hub.
     Serve,
@@ -53,12 +53,17 @@ enum Command {
     BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
+<<<<<<< .merge_file_GEejBt
     /// Meter keys: register, list, show, deactivate.
     Key(key::Arguments),
     /// CDRs: list, show, release, re-check.
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
+=======
+    /// Check a signed record, signed data or a CDR; no hub needed.
+    Verify(verify::VerifyArgs),
+>>>>>>> .merge_file_b6yabd
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -122,7 +127,10 @@ pub fn run() -> ExitCode {
 fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
+<<<<<<< .merge_file_GEejBt
         // The only command whose answer is its exit code.
+=======
+>>>>>>> .merge_file_b6yabd
         Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
         Command::Demo(command) => wait(demo::run(command)),
@@ -135,8 +143,13 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
+<<<<<<< .merge_file_GEejBt
     }
     .map(|()| ExitCode::SUCCESS)
+=======
+    }?;
+    Ok(ExitCode::SUCCESS)
+>>>>>>> .merge_file_b6yabd
 }
 
 /// Runs one future on a runtime of its own.

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::{NotDone, with_causes};
 use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
+<<<<<<< .merge_file_yIZXU4
 use crate::config::{self, Config, Secret};
 use crate::delivery::kinds::Horizons;
 use crate::delivery::worker::Worker;
@@ -22,6 +23,10 @@ use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::links::Links;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
+=======
+use crate::config::{Config, Secret};
+use crate::metering::signature::self_test;
+>>>>>>> .merge_file_30VGIc
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
@@ -93,6 +98,11 @@ impl Hub {
     /// # Errors
     /// [`StartError`] with the step that failed; nothing is left running.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
+        // A build whose cryptography is wrong must not judge anybody's bill.
+        self_test().map_err(|why| StartError {
+            doing: "testing the signature checks",
+            why,
+        })?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
