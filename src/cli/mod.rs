@@ -53,17 +53,12 @@ enum Command {
     BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
-<<<<<<< .merge_file_GEejBt
     /// Meter keys: register, list, show, deactivate.
     Key(key::Arguments),
     /// CDRs: list, show, release, re-check.
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
-=======
-    /// Check a signed record, signed data or a CDR; no hub needed.
-    Verify(verify::VerifyArgs),
->>>>>>> .merge_file_b6yabd
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -127,10 +122,7 @@ pub fn run() -> ExitCode {
 fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
-<<<<<<< .merge_file_GEejBt
         // The only command whose answer is its exit code.
-=======
->>>>>>> .merge_file_b6yabd
         Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
         Command::Demo(command) => wait(demo::run(command)),
@@ -143,13 +135,8 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
-<<<<<<< .merge_file_GEejBt
     }
     .map(|()| ExitCode::SUCCESS)
-=======
-    }?;
-    Ok(ExitCode::SUCCESS)
->>>>>>> .merge_file_b6yabd
 }
 
 /// Runs one future on a runtime of its own.

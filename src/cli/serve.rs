@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 use super::{NotDone, with_causes};
 use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
-<<<<<<< .merge_file_yIZXU4
 use crate::config::{self, Config, Secret};
 use crate::delivery::kinds::Horizons;
 use crate::delivery::worker::Worker;
@@ -23,10 +22,7 @@ use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::links::Links;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
-=======
-use crate::config::{Config, Secret};
 use crate::metering::signature::self_test;
->>>>>>> .merge_file_30VGIc
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
