@@ -2,10 +2,7 @@
 //!
 //! The map, from the ground up; `ARCHITECTURE.md` draws the floors and the walls, and every room has a sign at its door.
 
-<<<<<<< .merge_file_JKfAAa
 // Ground: the language, the arithmetic of trust, what the operator decided, what time it is.
-=======
->>>>>>> .merge_file_82qzl2
 pub mod clock;
 pub mod config;
 pub mod metering;
@@ -21,7 +18,6 @@ pub mod store;
 // People: who is connected, and how to speak to them.
 pub mod parties;
 
-<<<<<<< .merge_file_JKfAAa
 // Post: what is owed and carried.
 pub mod delivery;
 
@@ -34,17 +30,10 @@ pub mod registry;
 pub mod exchange;
 
 // Doors.
-=======
-pub mod evidence;
-
->>>>>>> .merge_file_82qzl2
 pub mod web;
 
 // Roof.
 pub mod cli;
-<<<<<<< .merge_file_JKfAAa
 
 // Beside the house: neighbours for rent.
 pub mod sandbox;
-=======
->>>>>>> .merge_file_82qzl2
