@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use truewatt::client::http::Method;
+use truewatt::client::Method;
 use truewatt::clock::{SharedClock, SystemClock};
 use truewatt::metering::key::{Curve, PublicKey};
 use truewatt::metering::signature::{self, Check};
@@ -228,7 +228,7 @@ async fn nothing_is_turned_away_without_a_reason() {
     let lost = cpo
         .platform
         .call(
-            Method::Get,
+            Method::GET,
             &format!("http://{}/nowhere", emsp.platform.host()),
             &[],
             None,
