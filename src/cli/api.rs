@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{NotDone, with_causes};
-use crate::client::Outcome;
 use crate::client::http::DEFAULT_MAX_BODY;
-use crate::client::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::config::Secret;
 
 /// Where a hub answers that was started without configuration.
@@ -42,14 +41,22 @@ impl Access {
     pub fn open(self) -> Result<Api, NotDone> {
         let token = self.token.filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| NotDone::usage("no operator token: give --token or set TRUEWATT_TOKEN"))?;
-        Ok(Api {
-            token: Some(Secret::new(token)),
-            ..Api::public(&self.url)?
-        })
+        Api::with_token(&self.url, Secret::new(token))
     }
 }
 
 impl Api {
+    /// The hub, for its operator.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn with_token(url: &str, token: Secret) -> Result<Api, NotDone> {
+        Ok(Api {
+            token: Some(token),
+            ..Api::public(url)?
+        })
+    }
+
     /// The hub, for what anybody may ask.
     ///
     /// # Errors
@@ -135,7 +142,9 @@ impl Api {
         };
         let answer = match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
-            other => return Err(NotDone::failed(format!("{}: {}", self.url, other))),
+            other => {
+                return Err(NotDone::failed(format!("{}: {}", self.url, other.to_string())));
+            }
         };
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if (200..300).contains(&answer.status) {

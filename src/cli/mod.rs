@@ -2,13 +2,15 @@
 //!
 //! `serve` composes the hub; `party` and its siblings speak the operator API over HTTP ([`api`]), so that whatever a script can
 //! do, a remote script can do as well. Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 64 the
-//! command line or the configuration makes no sense.
+//! command line or the configuration makes no sense; [`verify`] has one more.
 //!
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
 pub mod api;
+pub mod bench;
 pub mod cdr;
 pub mod config;
+pub mod demo;
 pub mod duty;
 pub mod health;
 pub mod key;
@@ -26,7 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// An OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "truewatt", version, about, max_term_width = 100)]
 struct Arguments {
     /// The configuration file; without it `truewatt.toml` where there is one. The environment (`TRUEWATT__SECTION__KEY`) wins over it.
@@ -36,10 +38,19 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the hub.
     Serve,
+    /// A hub and its neighbours in one process, and every kind of CDR through it; each step prints what was expected and what was seen.
+    Demo(demo::Arguments),
+    /// Check a signed record or a CDR, no hub needed. Exit 0 valid, 1 invalid, 2 cannot be decided, 64 usage.
+    Verify(verify::VerifyArgs),
+    /// Measure a hub: rate, latency, cost per CDR, and whether everything sent was stored and delivered exactly once.
+    Bench(bench::Arguments),
+    /// The bare path beside the hub that `bench --floor` measures.
+    #[command(hide = true)]
+    BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.
     Party(party::Arguments),
     /// Meter keys: register, list, show, deactivate.
@@ -106,7 +117,7 @@ pub fn run() -> ExitCode {
         return ExitCode::from(verify::main(arguments));
     }
     match obey(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(NotDone { code, message }) => {
             eprintln!("truewatt: {message}");
             ExitCode::from(code)
@@ -114,10 +125,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn obey(arguments: Arguments) -> Result<(), NotDone> {
+fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
+        // The only command whose answer is its exit code.
+        Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
+        Command::Demo(command) => wait(demo::run(command)),
+        Command::Bench(command) => wait(bench::run(command)),
+        Command::BenchFloor(command) => wait(bench::floor::run(command)),
         Command::Party(command) => wait(party::run(command)),
         Command::Key(command) => wait(key::run(command)),
         Command::Cdr(command) => wait(cdr::run(command)),
@@ -127,6 +143,7 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs one future on a runtime of its own.

@@ -22,6 +22,7 @@ use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::links::Links;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
+use crate::metering::signature::self_test;
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
@@ -93,6 +94,11 @@ impl Hub {
     /// # Errors
     /// [`StartError`] with the step that failed; nothing is left running.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
+        // A build whose cryptography is wrong must not judge anybody's bill.
+        self_test().map_err(|why| StartError {
+            doing: "testing the signature checks",
+            why,
+        })?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
@@ -283,7 +289,7 @@ impl Running {
     }
 }
 
-async fn until_told_to_stop() -> Result<(), NotDone> {
+pub(crate) async fn until_told_to_stop() -> Result<(), NotDone> {
     let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {

@@ -117,7 +117,9 @@ impl World {
             }
         };
         let endpoints = match peer {
-            Some(peer) => json!([{"identifier": "cdrs", "role": "RECEIVER", "url": peer.url("/in/box?tenant=1")}]),
+            Some(peer) => {
+                json!([{"identifier": "cdrs", "role": "RECEIVER", "url": peer.url("/in/box?tenant=1")}])
+            }
             None => json!([]),
         };
         let store = &self.hub.store;

@@ -83,7 +83,7 @@ impl Parties {
             self.take_back(id, &ours, begun.keep_token(not)).await;
         }
         done?;
-        self.presence().forget(id);
+        self.presence().begin_anew(id);
         self.snapshot().directory().platform(id).ok_or(Declined::Unknown)
     }
 

@@ -96,7 +96,9 @@ async fn work<J: Weight, T>(
         {
             // One writer fills its group at a time; the other is writing meanwhile.
             let mut jobs = jobs.lock().await;
-            let Some(first) = jobs.recv().await else { return };
+            let Some(first) = jobs.recv().await else {
+                return;
+            };
             let mut bytes = first.job.weight();
             group.push(first);
             while group.len() < GROUP_JOBS && bytes < GROUP_BYTES {

@@ -168,14 +168,18 @@ fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, P
 
 /// A party in a query: `DE/ABC`.
 pub(super) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
     PartyId::from_slash(text)
         .map(|party| Some(party.key()))
         .map_err(|error| Problem::bad_request(name, error))
 }
 
 fn instant(query: &Query, name: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
     time::parse(text)
         .map(Some)
         .map_err(|error| Problem::bad_request(name, error))

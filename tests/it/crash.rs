@@ -1,0 +1,213 @@
+//! `kill -9`, again and again: what was answered with 1000 is delivered, and nothing is stored twice (design.md, promise 2).
+//!
+//! The hub dies at a random instant, or exactly before or after the receiver answers: there the receiver pulls the trigger. Eight
+//! deaths per database, fifty with `TRUEWATT_LONG=1`, all on the same data. After each, the operator of the charge points does
+//! what a real one does: it repeats every post that got no answer.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use truewatt::sandbox::cpo::SandboxCpo;
+use truewatt::sandbox::{CdrDraft, Moment, Reply, SandboxEmsp};
+
+use crate::world::{Database, Hub, charge, long, random_below};
+
+on_both_databases!(what_was_answered_survives_every_death_and_nothing_is_stored_twice);
+
+/// Posts at the same time.
+const HANDS: usize = 6;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Death {
+    AtRandom,
+    JustBefore,
+    JustAfter,
+}
+
+async fn what_was_answered_survives_every_death_and_nothing_is_stored_twice(database: Database) {
+    let hub = Hub::start(&database).await;
+    let cpo = Arc::new(hub.cpo("DE/ABC").await);
+    let emsp = hub.emsp("DE/EMS").await;
+    let deaths = if long() { 50 } else { 8 };
+    let mut posted = HashMap::new();
+
+    for round in 0..deaths {
+        let death = [Death::AtRandom, Death::JustBefore, Death::JustAfter][round % 3];
+        let batch = drafts(&cpo, &emsp, round);
+        let answered = post_until_death(&hub, &cpo, &emsp, &batch, death).await;
+        assert!(!hub.runs(), "round {round}: the hub was to be dead");
+
+        hub.restart().await;
+        let answered = repeat_unanswered(&cpo, &batch, answered).await;
+        for draft in batch {
+            assert!(answered.contains_key(&draft.id));
+            posted.insert(draft.id.clone(), draft);
+        }
+        everything_answered_is_delivered(&hub, &emsp, &posted, (round, death)).await;
+        nothing_is_stored_twice(&hub, &emsp, &posted, (round, death)).await;
+    }
+}
+
+fn drafts(cpo: &SandboxCpo, emsp: &SandboxEmsp, round: usize) -> Vec<CdrDraft> {
+    (0..48)
+        .map(|number| cpo.cdr(&format!("C-{round}-{number}"), &emsp.party, &charge(10_000 + number)))
+        .collect()
+}
+
+/// Posts the batch from several hands until the hub is dead; the answers that arrived.
+async fn post_until_death(
+    hub: &Hub,
+    cpo: &Arc<SandboxCpo>,
+    emsp: &SandboxEmsp,
+    batch: &[CdrDraft],
+    death: Death,
+) -> HashMap<String, Reply> {
+    let kill = hub.killer();
+    if death != Death::AtRandom {
+        let moment = if death == Death::JustBefore {
+            Moment::BeforeAnswer
+        } else {
+            Moment::AfterAnswer
+        };
+        let countdown = AtomicUsize::new(1 + usize::try_from(random_below(12)).unwrap());
+        let kill = Arc::clone(&kill);
+        emsp.platform.tell(Some(Arc::new(move |now, _| {
+            if now == moment && countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
+                kill();
+            }
+        })));
+    }
+
+    let queue = Arc::new(std::sync::Mutex::new(batch.to_vec()));
+    let dead = Arc::new(AtomicBool::new(false));
+    let hands: Vec<_> = (0..HANDS)
+        .map(|_| {
+            let (queue, cpo, dead) = (Arc::clone(&queue), Arc::clone(cpo), Arc::clone(&dead));
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                while !dead.load(Ordering::SeqCst) {
+                    let Some(draft) = queue.lock().unwrap().pop() else {
+                        break;
+                    };
+                    match cpo.post_cdr(&draft).await {
+                        Ok(reply) => answers.push((draft.id, reply)),
+                        Err(_) => break,
+                    }
+                }
+                answers
+            })
+        })
+        .collect();
+
+    if death == Death::AtRandom {
+        tokio::time::sleep(Duration::from_millis(random_below(400))).await;
+        kill();
+        dead.store(true, Ordering::SeqCst);
+    }
+    let mut answered = HashMap::new();
+    for hand in hands {
+        answered.extend(hand.await.unwrap());
+    }
+    emsp.platform.tell(None);
+    // A countdown longer than the batch, or a batch faster than the random instant: the death still takes place.
+    kill();
+    assert!(
+        answered.values().all(Reply::accepted),
+        "before its death the hub refused something: {answered:?}"
+    );
+    answered
+}
+
+/// What a real operator does: it posts again whatever had no answer. An answered one is repeated too: it must say the same.
+async fn repeat_unanswered(
+    cpo: &SandboxCpo,
+    batch: &[CdrDraft],
+    mut answered: HashMap<String, Reply>,
+) -> HashMap<String, Reply> {
+    for draft in batch {
+        let again = cpo.post_cdr(draft).await.unwrap();
+        assert!(again.accepted(), "{} after the restart: {again:?}", draft.id);
+        if let Some(before) = answered.insert(draft.id.clone(), again.clone()) {
+            assert_eq!(
+                before.header("location"),
+                again.header("location"),
+                "{}: one CDR, one Location (CDR-11)",
+                draft.id
+            );
+        }
+    }
+    answered
+}
+
+async fn everything_answered_is_delivered(
+    hub: &Hub,
+    emsp: &SandboxEmsp,
+    posted: &HashMap<String, CdrDraft>,
+    when: (usize, Death),
+) {
+    let all_there = emsp
+        .platform
+        .wait_for_cdrs(Duration::from_secs(30), |got| {
+            let ids: HashSet<_> = got.iter().filter_map(truewatt::sandbox::Got::object_id).collect();
+            posted.keys().all(|id| ids.contains(id))
+        })
+        .await;
+    assert!(
+        all_there,
+        "{when:?}: not every CDR that was answered reached its receiver; the hub said:\n{}",
+        hub.said()
+    );
+    for got in emsp.platform.got_cdrs() {
+        let id = got.object_id().unwrap();
+        assert_eq!(got.text(), posted[&id].json(), "{id} arrived with other octets");
+    }
+}
+
+async fn nothing_is_stored_twice(
+    hub: &Hub,
+    emsp: &SandboxEmsp,
+    posted: &HashMap<String, CdrDraft>,
+    when: (usize, Death),
+) {
+    let started = Instant::now();
+    let kept = loop {
+        let items = hub.cdrs().await;
+        let open: Vec<_> = items.iter().filter(|item| item["delivery"] != "delivered").collect();
+        if open.is_empty() {
+            break items;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "{when:?}: still not delivered: {open:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let kept: Vec<String> = kept
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect();
+    let listed: Vec<String> = emsp
+        .pull("")
+        .await
+        .unwrap()
+        .objects
+        .iter()
+        .map(|object| {
+            serde_json::from_str::<serde_json::Value>(object).unwrap()["id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    for (who, ids) in [("the operator's list", kept), ("the provider's list", listed)] {
+        let once: HashSet<_> = ids.iter().collect();
+        assert_eq!(once.len(), ids.len(), "{when:?}: {who} has a CDR twice");
+        assert_eq!(
+            once,
+            posted.keys().collect(),
+            "{when:?}: {who} has other CDRs than were posted"
+        );
+    }
+}
