@@ -59,8 +59,6 @@ enum Command {
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
-    /// Check a signed record or an OCPI CDR, no hub needed. Exit code 0 valid, 1 invalid, 2 cannot be decided.
-    Verify(verify::VerifyArgs),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -112,10 +110,6 @@ pub fn run() -> ExitCode {
             };
         }
     };
-    if let Command::Verify(arguments) = &arguments.command {
-        // Its exit code is a verdict, not a success.
-        return ExitCode::from(verify::main(arguments));
-    }
     match obey(arguments) {
         Ok(code) => code,
         Err(NotDone { code, message }) => {
@@ -138,7 +132,6 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Key(command) => wait(key::run(command)),
         Command::Cdr(command) => wait(cdr::run(command)),
         Command::Duty(command) => wait(duty::run(command)),
-        Command::Verify(_) => Ok(()),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
