@@ -78,10 +78,7 @@ fn disagreement(vector: &Vector) -> Option<String> {
     }
     let key = read.ok()?;
     let Some(decoded) = &vector.decoded else {
-        return Some(format!(
-            "{}: accepted, and nobody says which point it is",
-            vector.id
-        ));
+        return Some(format!("{}: accepted, and nobody says which point it is", vector.id));
     };
     let size = key.curve().field_bytes() * 2;
     let point = format!("04{:0>size$}{:0>size$}", decoded.x, decoded.y);

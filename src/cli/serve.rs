@@ -77,7 +77,10 @@ impl Hub {
     /// [`StartError`] with the step that failed; nothing is left running.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
         // A build whose cryptography is wrong must not judge anybody's bill.
-        self_test().map_err(|why| StartError { doing: "testing the signature checks", why })?;
+        self_test().map_err(|why| StartError {
+            doing: "testing the signature checks",
+            why,
+        })?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
