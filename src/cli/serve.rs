@@ -289,7 +289,7 @@ impl Running {
     }
 }
 
-pub(crate) async fn until_told_to_stop() -> Result<(), NotDone> {
+pub(super) async fn until_told_to_stop() -> Result<(), NotDone> {
     let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {

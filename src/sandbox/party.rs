@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 use super::behaviour::{Behaviour, Door, Trigger};
 use super::got::Got;
 use super::server;
-use crate::client::outcome::Outcome;
-use crate::client::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::clock::SharedClock;
 use crate::ocpi::envelope;
 use crate::ocpi::headers::{self, TokenForm};
@@ -570,8 +569,7 @@ impl Inner {
         };
         match self.http.send(outgoing).await {
             Outcome::Answered(answer) => Ok(Reply::of(answer.status, answer.headers, answer.body.to_vec())),
-            Outcome::TimedOut => Err(no_answer(format!("nothing within {} s", PATIENCE.as_secs()))),
-            Outcome::Unreachable(how) | Outcome::NotAllowed(how) | Outcome::Nonsense(how) => Err(no_answer(how)),
+            other => Err(no_answer(other.to_string())),
         }
     }
 }

@@ -233,9 +233,7 @@ async fn be_registered(inner: &Arc<Inner>, method: &str, caller: Caller, path: &
     }
     let theirs = match Credentials::read(&request.body) {
         Ok(theirs) => theirs,
-        Err(refusal) => {
-            return Answer::refusal(200, StatusCode::INVALID_PARAMETER, &refusal.message);
-        }
+        Err(refusal) => return Answer::refusal(200, StatusCode::INVALID_PARAMETER, &refusal.message),
     };
     let Some(version) = inner
         .plan
@@ -248,9 +246,7 @@ async fn be_registered(inner: &Arc<Inner>, method: &str, caller: Caller, path: &
     };
     let found = match handshake::discover(inner, &theirs.url, &theirs.token, Some(version)).await {
         Ok(found) => found,
-        Err(error) => {
-            return Answer::refusal(200, StatusCode::UNUSABLE_CLIENT_API, &error.to_string());
-        }
+        Err(error) => return Answer::refusal(200, StatusCode::UNUSABLE_CLIENT_API, &error.to_string()),
     };
     let ours = mint();
     let answer = Answer::data(credentials_json(inner, &ours));
@@ -439,9 +435,7 @@ impl Inner {
     fn offered_cdrs(&self, query: &str) -> Answer {
         let wanted = match PageQuery::read(query) {
             Ok(wanted) => wanted,
-            Err(refusal) => {
-                return Answer::refusal(200, StatusCode::INVALID_PARAMETER, &refusal.message);
-            }
+            Err(refusal) => return Answer::refusal(200, StatusCode::INVALID_PARAMETER, &refusal.message),
         };
         let limit = wanted.limit.map_or(PAGE, u64::from).min(PAGE);
         let book = self.book();

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use truewatt::sandbox::cpo::SandboxCpo;
@@ -27,7 +27,7 @@ enum Death {
 }
 
 async fn what_was_answered_survives_every_death_and_nothing_is_stored_twice(database: Database) {
-    let hub = Hub::start(&database).await;
+    let hub = Hub::start_with(&database, &[("paging.max_limit", "1000")]).await;
     let cpo = Arc::new(hub.cpo("DE/ABC").await);
     let emsp = hub.emsp("DE/EMS").await;
     let deaths = if long() { 50 } else { 8 };
@@ -35,8 +35,7 @@ async fn what_was_answered_survives_every_death_and_nothing_is_stored_twice(data
 
     for round in 0..deaths {
         let death = [Death::AtRandom, Death::JustBefore, Death::JustAfter][round % 3];
-        let batch = drafts(&cpo, &emsp, round);
-        let answered = post_until_death(&hub, &cpo, &emsp, &batch, death).await;
+        let (batch, answered) = post_until_death(&hub, &cpo, &emsp, round, death).await;
         assert!(!hub.runs(), "round {round}: the hub was to be dead");
 
         hub.restart().await;
@@ -50,20 +49,14 @@ async fn what_was_answered_survives_every_death_and_nothing_is_stored_twice(data
     }
 }
 
-fn drafts(cpo: &SandboxCpo, emsp: &SandboxEmsp, round: usize) -> Vec<CdrDraft> {
-    (0..48)
-        .map(|number| cpo.cdr(&format!("C-{round}-{number}"), &emsp.party, &charge(10_000 + number)))
-        .collect()
-}
-
-/// Posts the batch from several hands until the hub is dead; the answers that arrived.
+/// Posts from several hands, one CDR after the other, until the hub is dead. What was posted, and the answers that arrived.
 async fn post_until_death(
     hub: &Hub,
     cpo: &Arc<SandboxCpo>,
     emsp: &SandboxEmsp,
-    batch: &[CdrDraft],
+    round: usize,
     death: Death,
-) -> HashMap<String, Reply> {
+) -> (Vec<CdrDraft>, HashMap<String, Reply>) {
     let kill = hub.killer();
     if death != Death::AtRandom {
         let moment = if death == Death::JustBefore {
@@ -71,7 +64,7 @@ async fn post_until_death(
         } else {
             Moment::AfterAnswer
         };
-        let countdown = AtomicUsize::new(1 + usize::try_from(random_below(12)).unwrap());
+        let countdown = AtomicUsize::new(1 + usize::try_from(random_below(40)).unwrap());
         let kill = Arc::clone(&kill);
         emsp.platform.tell(Some(Arc::new(move |now, _| {
             if now == moment && countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -80,44 +73,43 @@ async fn post_until_death(
         })));
     }
 
-    let queue = Arc::new(std::sync::Mutex::new(batch.to_vec()));
-    let dead = Arc::new(AtomicBool::new(false));
+    let number = Arc::new(AtomicUsize::new(0));
     let hands: Vec<_> = (0..HANDS)
         .map(|_| {
-            let (queue, cpo, dead) = (Arc::clone(&queue), Arc::clone(cpo), Arc::clone(&dead));
+            let (cpo, payer, number) = (Arc::clone(cpo), emsp.party.clone(), Arc::clone(&number));
             tokio::spawn(async move {
-                let mut answers = Vec::new();
-                while !dead.load(Ordering::SeqCst) {
-                    let Some(draft) = queue.lock().unwrap().pop() else {
-                        break;
-                    };
+                let (mut posted, mut answers) = (Vec::new(), Vec::new());
+                loop {
+                    let number = number.fetch_add(1, Ordering::SeqCst);
+                    let watt_hours = 10_000 + i64::try_from(number).unwrap();
+                    let draft = cpo.cdr(&format!("C-{round}-{number}"), &payer, &charge(watt_hours));
+                    posted.push(draft.clone());
                     match cpo.post_cdr(&draft).await {
                         Ok(reply) => answers.push((draft.id, reply)),
-                        Err(_) => break,
+                        // The hub is dead, or died over this one.
+                        Err(_) => return (posted, answers),
                     }
                 }
-                answers
             })
         })
         .collect();
 
     if death == Death::AtRandom {
-        tokio::time::sleep(Duration::from_millis(random_below(400))).await;
+        tokio::time::sleep(Duration::from_micros(random_below(400_000))).await;
         kill();
-        dead.store(true, Ordering::SeqCst);
     }
-    let mut answered = HashMap::new();
+    let (mut posted, mut answered) = (Vec::new(), HashMap::new());
     for hand in hands {
-        answered.extend(hand.await.unwrap());
+        let (by_hand, answers) = hand.await.unwrap();
+        posted.extend(by_hand);
+        answered.extend(answers);
     }
     emsp.platform.tell(None);
-    // A countdown longer than the batch, or a batch faster than the random instant: the death still takes place.
-    kill();
     assert!(
         answered.values().all(Reply::accepted),
         "before its death the hub refused something: {answered:?}"
     );
-    answered
+    (posted, answered)
 }
 
 /// What a real operator does: it posts again whatever had no answer. An answered one is repeated too: it must say the same.

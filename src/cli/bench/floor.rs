@@ -17,8 +17,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cli::{NotDone, with_causes};
-use crate::client::outcome::Outcome;
-use crate::client::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::clock::{SharedClock, SystemClock};
 use crate::metering::key::PublicKey;
 use crate::metering::signature::{self, Check};

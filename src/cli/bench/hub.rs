@@ -15,7 +15,7 @@ use crate::ocpi::ids::PartyId;
 use crate::ocpi::role::{InterfaceRole, Role};
 use crate::ocpi::time;
 use crate::sandbox::party::routing;
-use crate::sandbox::{Plan, SandboxCpo, SandboxEmsp, SandboxMeter};
+use crate::sandbox::{Plan, SandboxCpo, SandboxEmsp};
 
 /// A hub with two registered neighbours.
 pub struct HubUnderLoad {
@@ -49,12 +49,7 @@ impl HubUnderLoad {
     ///
     /// # Errors
     /// With the sentence to print.
-    pub async fn start(
-        directory: &Path,
-        database: &str,
-        receiver: String,
-        meter: SandboxMeter,
-    ) -> Result<HubUnderLoad, NotDone> {
+    pub async fn start(directory: &Path, database: &str, receiver: String) -> Result<HubUnderLoad, NotDone> {
         let token = Secret::new(format!("bench-{}", uuid::Uuid::new_v4()));
         let port = super::free_port()?;
         let url = format!("http://127.0.0.1:{port}");
@@ -81,7 +76,7 @@ impl HubUnderLoad {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        HubUnderLoad::admit(&url, &token, Some(process), receiver, meter).await
+        HubUnderLoad::admit(&url, &token, Some(process), receiver).await
     }
 
     /// Registers the neighbours at a hub that runs already.
@@ -93,14 +88,13 @@ impl HubUnderLoad {
         token: &Secret,
         process: Option<Process>,
         receiver: String,
-        meter: SandboxMeter,
     ) -> Result<HubUnderLoad, NotDone> {
         let api = Api::with_token(url, token.clone())?;
         let clock: SharedClock = SystemClock::shared();
         // ZZ is no country: a bench on somebody's hub gets into nobody's way.
         let (sender, payer) = (a_party('C')?, a_party('E')?);
-        let cpo = SandboxCpo::with(Plan::cpo("Bench CPO", sender.clone()), sender, meter, clock.clone());
-        let cpo = cpo.await.map_err(|error| NotDone::failed(error.to_string()))?;
+        let cpo = SandboxCpo::start("Bench CPO", sender, clock.clone()).await;
+        let cpo = cpo.map_err(|error| NotDone::failed(error.to_string()))?;
         let plan = Plan {
             receives_at: Some(receiver),
             ..Plan::emsp("Bench eMSP", payer.clone())

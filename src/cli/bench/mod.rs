@@ -25,7 +25,6 @@ use rust_decimal::Decimal;
 use crate::cli::NotDone;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
-use crate::metering::key::Curve;
 use crate::ocpi::ids::PartyId;
 use crate::sandbox::wire;
 use crate::sandbox::{CdrDraft, Charge, SandboxMeter};
@@ -72,7 +71,8 @@ const WARM_UP: usize = 400;
 
 /// Runs the rounds and prints the report.
 pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
-    let directory = tempfile::tempdir().map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
+    let directory = tempfile::Builder::new().prefix("truewatt-bench-").tempdir();
+    let directory = directory.map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
     let report = measure(&arguments, directory.path()).await?;
     println!("{}", if arguments.json { report.json() } else { report.table() });
     if report.balances() {
@@ -234,14 +234,12 @@ impl Batches {
 }
 
 async fn start_hub(arguments: &Arguments, directory: &Path, receiver: String) -> Result<HubUnderLoad, NotDone> {
-    let made = SandboxMeter::generate("TW-BEN-1", "ZZ*BEN*E0001", Curve::Secp256r1);
-    let meter = made.map_err(|error| NotDone::failed(error.to_string()))?;
     match (&arguments.url, &arguments.token) {
-        (Some(url), Some(token)) => HubUnderLoad::admit(url, &Secret::new(token.clone()), None, receiver, meter).await,
+        (Some(url), Some(token)) => HubUnderLoad::admit(url, &Secret::new(token.clone()), None, receiver).await,
         _ => {
             let own = format!("sqlite://{}", directory.join("hub.db").display());
             let database = arguments.database.clone().unwrap_or(own);
-            HubUnderLoad::start(directory, &database, receiver, meter).await
+            HubUnderLoad::start(directory, &database, receiver).await
         }
     }
 }

@@ -31,6 +31,8 @@ pub fn invite(cast: &Cast, directory: &Path) -> Result<(), NotDone> {
     let sender = endpoint(&cast.emsp.platform, InterfaceRole::Sender)?;
     let party = &cast.cpo.party;
 
+    let own = std::env::current_exe().map_or_else(|_| "truewatt".to_owned(), |path| path.display().to_string());
+
     println!(
         r#"
 The hub stays up at {url} until you press Ctrl-C. In another shell:
@@ -48,11 +50,11 @@ curl -s {url}/partner/v1/cdrs/{party}/YOUR-FORGERY/report -H 'Authorization: {em
 # What the operator of the hub sees
 curl -s {url}/operator/v1/cdrs -H 'Authorization: Bearer {operator}'
 curl -s {url}/operator/v1/cdrs/{party}/YOUR-OWN -H 'Authorization: Bearer {operator}'
-TRUEWATT_URL={url} TRUEWATT_TOKEN={operator} truewatt party list
+TRUEWATT_URL={url} TRUEWATT_TOKEN={operator} {own} party list
 
 # Check a record without any hub
-truewatt verify {genuine}
-truewatt verify {forged}"#
+{own} verify {genuine}
+{own} verify {forged}"#
     );
     Ok(())
 }

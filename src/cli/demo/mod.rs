@@ -21,7 +21,8 @@ pub struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
-    let directory = tempfile::tempdir().map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
+    let directory = tempfile::Builder::new().prefix("truewatt-demo-").tempdir();
+    let directory = directory.map_err(|error| NotDone::failed(format!("no temporary directory: {error}")))?;
     println!(
         "Truewatt demo: a hub, a charge point operator and a mobility provider on this machine, each a real server."
     );

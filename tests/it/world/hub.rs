@@ -307,14 +307,14 @@ impl Hub {
     /// Every CDR the hub keeps, as the operator's list shows them, all pages.
     pub async fn cdrs(&self) -> Vec<Value> {
         let mut items = Vec::new();
-        let mut path = "/cdrs?limit=100".to_owned();
+        let mut path = "/cdrs?limit=1000".to_owned();
         loop {
             let page = self.operator_ok("GET", &path, None).await;
             items.extend(page["items"].as_array().unwrap().iter().cloned());
             let Some(cursor) = page["next_cursor"].as_str() else {
                 return items;
             };
-            path = format!("/cdrs?limit=100&cursor={cursor}");
+            path = format!("/cdrs?limit=1000&cursor={cursor}");
         }
     }
 
