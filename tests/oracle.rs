@@ -150,7 +150,9 @@ fn compare_content(ledger: &mut Ledger, row: &Row, examination: &Examination) {
 /// Fatal findings that the corpus states must be found, where the outcome rests on them.
 fn compare_findings(ledger: &mut Ledger, row: &Row, examination: &Examination) {
     for stated in row.findings.iter().flatten() {
-        let Some(code) = Code::from_name(stated) else { continue };
+        let Some(code) = Code::from_name(stated) else {
+            continue;
+        };
         let found = examination.all_findings().any(|finding: &Finding| finding.code == code);
         // A placeholder letter (`1-b:1.8.0`) is no other register, and where the signature is wrong no finding decides.
         let is_theirs_alone = matches!(code, Code::KeyConflict | Code::RegisterMismatch)
@@ -168,7 +170,9 @@ fn compare_findings(ledger: &mut Ledger, row: &Row, examination: &Examination) {
 
 #[test]
 fn every_ocmf_record_of_the_corpus_comes_out_as_two_independent_verifiers_say() {
-    let Some(rows) = corpus::<Row>("ocmf.json") else { return };
+    let Some(rows) = corpus::<Row>("ocmf.json") else {
+        return;
+    };
     let mut ledger = Ledger::default();
     for row in &rows {
         ledger.rows += 1;
@@ -466,7 +470,9 @@ fn records_of_other_formats_are_never_wrong_only_unverifiable() {
     ];
     let mut ledger = Ledger::default();
     for file in files {
-        let Some(rows) = corpus::<ForeignRow>(file) else { return };
+        let Some(rows) = corpus::<ForeignRow>(file) else {
+            return;
+        };
         for row in &rows {
             let texts = row
                 .signed_data
@@ -513,7 +519,9 @@ fn word(code: u8) -> &'static str {
 
 #[test]
 fn truewatt_verify_ends_with_the_exit_code_that_every_ocmf_vector_asks_for() {
-    let Some(rows) = corpus::<Row>("ocmf.json") else { return };
+    let Some(rows) = corpus::<Row>("ocmf.json") else {
+        return;
+    };
     let mut ledger = Ledger::default();
     for row in &rows {
         ledger.rows += 1;

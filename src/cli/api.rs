@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{NotDone, with_causes};
-use crate::client::Outcome;
 use crate::client::http::DEFAULT_MAX_BODY;
-use crate::client::{Http, HttpSettings, Method, Outgoing};
+use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::config::Secret;
 
 /// Where a hub answers that was started without configuration.
@@ -143,7 +142,9 @@ impl Api {
         };
         let answer = match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
-            other => return Err(NotDone::failed(format!("{}: {}", self.url, other))),
+            other => {
+                return Err(NotDone::failed(format!("{}: {}", self.url, other.to_string())));
+            }
         };
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if (200..300).contains(&answer.status) {

@@ -98,7 +98,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 
 async fn list(list: List) -> Result<(), NotDone> {
     let path = match &list.state {
-        Some(state) if ["owed", "dead"].contains(&state.as_str()) => format!("{DUTIES}?state={state}"),
+        Some(state) if ["owed", "dead"].contains(&state.as_str()) => {
+            format!("{DUTIES}?state={state}")
+        }
         Some(_) => return Err(NotDone::usage("--state must be owed or dead")),
         None => DUTIES.to_owned(),
     };

@@ -2,7 +2,7 @@
 //!
 //! `serve` composes the hub; `party` and its siblings speak the operator API over HTTP ([`api`]), so that whatever a script can
 //! do, a remote script can do as well. Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 64 the
-//! command line or the configuration makes no sense.
+//! command line or the configuration makes no sense; [`verify`] has one more.
 //!
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
@@ -17,6 +17,7 @@ pub mod key;
 pub mod migrate;
 pub mod party;
 pub mod serve;
+pub mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// An OCPI roaming hub that only lets a kilowatt-hour travel together with the proof of it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "truewatt", version, about, max_term_width = 100)]
 struct Arguments {
     /// The configuration file; without it `truewatt.toml` where there is one. The environment (`TRUEWATT__SECTION__KEY`) wins over it.
@@ -37,12 +38,14 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the hub.
     Serve,
     /// A hub and its neighbours in one process, and every kind of CDR through it; each step prints what was expected and what was seen.
     Demo(demo::Arguments),
+    /// Check a signed record or a CDR, no hub needed. Exit 0 valid, 1 invalid, 2 cannot be decided, 64 usage.
+    Verify(verify::VerifyArgs),
     /// Measure a hub: rate, latency, cost per CDR, and whether everything sent was stored and delivered exactly once.
     Bench(bench::Arguments),
     /// The bare path beside the hub that `bench --floor` measures.
@@ -108,7 +111,7 @@ pub fn run() -> ExitCode {
         }
     };
     match obey(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(NotDone { code, message }) => {
             eprintln!("truewatt: {message}");
             ExitCode::from(code)
@@ -116,9 +119,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn obey(arguments: Arguments) -> Result<(), NotDone> {
+fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
     let load = || Config::load(arguments.config.as_deref()).map_err(|error| NotDone::usage(with_causes(&error)));
     match arguments.command {
+        // The only command whose answer is its exit code.
+        Command::Verify(command) => return Ok(ExitCode::from(verify::main(&command))),
         Command::Serve => wait(serve::run(load()?)),
         Command::Demo(command) => wait(demo::run(command)),
         Command::Bench(command) => wait(bench::run(command)),
@@ -131,6 +136,7 @@ fn obey(arguments: Arguments) -> Result<(), NotDone> {
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs one future on a runtime of its own.

@@ -22,6 +22,7 @@ use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::links::Links;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
+use crate::metering::signature::self_test;
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
@@ -93,6 +94,11 @@ impl Hub {
     /// # Errors
     /// [`StartError`] with the step that failed; nothing is left running.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
+        // A build whose cryptography is wrong must not judge anybody's bill.
+        self_test().map_err(|why| StartError {
+            doing: "testing the signature checks",
+            why,
+        })?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
@@ -220,14 +226,7 @@ impl CdrRooms {
             public_url: public_url.to_owned(),
             max_limit: config.paging.max_limit,
         };
-        let exchange = CdrExchange::new(
-            store.clone(),
-            parties.clone(),
-            intake.clone(),
-            delivery.clone(),
-            clock.clone(),
-            settings,
-        );
+        let exchange = CdrExchange::new(store.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
         Ok(CdrRooms {
             registry,
             delivery,

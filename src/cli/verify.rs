@@ -36,7 +36,7 @@ pub const EXIT_USAGE: u8 = 64;
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
 /// Checks a signed record, S.A.F.E. XML, Chargy JSON or OCPI CDR; no hub needed.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct VerifyArgs {
     /// The file to check; standard input if absent or `-`.
     pub file: Option<PathBuf>,

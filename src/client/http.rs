@@ -162,7 +162,9 @@ async fn read(mut response: Response, max_body: usize) -> Outcome {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > max_body => return too_large(),
+            Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > max_body => {
+                return too_large();
+            }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => {
                 return Outcome::Answered(Answer {

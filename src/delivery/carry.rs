@@ -138,9 +138,11 @@ impl Delivery {
         if platform.status != PlatformStatus::Connected {
             // OFFLINE, PLANNED and SUSPENDED platforms get no request.
             let why = format!("the platform is {}", platform.status.as_str());
-            return self
+            let carried = self
                 .settle(cdr, owed, Some(&platform), nobody(&why), Duration::ZERO)
                 .await;
+            self.nudge_if_back(&platform.id).await;
+            return carried;
         }
         let begun = self.clock.now();
         let reception = self.send(cdr, &platform, begun).await;
@@ -177,7 +179,7 @@ impl Delivery {
         took: Duration,
     ) -> Result<Carried, Fault> {
         let now = self.clock.now();
-        let (carried, result) = self.conclude(owed, platform, &reception, now);
+        let (carried, result) = self.conclude(cdr, owed, platform, &reception, now);
         let entry = Written::of(&reception);
         let settlement = Settlement {
             row_id: cdr.id.clone(),
@@ -205,6 +207,7 @@ impl Delivery {
     /// What follows from the receiver's answer, for the one who waits and for the outbox.
     fn conclude(
         &self,
+        cdr: &CdrRow,
         owed: &Owed,
         platform: Option<&Platform>,
         reception: &Reception,
@@ -213,7 +216,9 @@ impl Delivery {
         match reception {
             Reception::Taken { said, .. } => (Carried::Delivered(said.clone()), Settled::Delivered),
             Reception::Rejected(said) => (Carried::Rejected(said.clone()), Settled::Rejected),
-            Reception::NotTaken(not) if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) => {
+            // What its eMSP may see is the hub's word, given at the commit or at the release. Without custody nobody sees
+            // a CDR before it is delivered, and its sender deals with what was not answered.
+            Reception::NotTaken(not) if cdr.visible_at.is_none() => {
                 (Carried::Unanswered(not.clone()), Settled::Unanswered)
             }
             Reception::NotTaken(_) if now >= owed.give_up_at => (Carried::Kept, Settled::Dead),
@@ -329,7 +334,7 @@ fn location(platform: &Platform, reception: &Reception) -> Option<String> {
         return None;
     };
     let endpoint = platform.endpoint("cdrs", InterfaceRole::Receiver)?;
-    url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION)
+    url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION && !url.chars().any(char::is_control))
 }
 
 /// A URL longer than this is not kept; OCPI allows 255 (T-46), the field is not always so strict.

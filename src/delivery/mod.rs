@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::PlatformId;
 use crate::parties::{Parties, Snapshot};
-use crate::routing::directory::PlatformOptions;
+use crate::routing::directory::{PlatformOptions, PlatformStatus};
 use crate::store::Store;
 use crate::store::evidence::CdrRow;
 use kinds::Horizons;
@@ -106,6 +106,20 @@ impl Delivery {
     pub fn wake(&self, platform: &PlatformId) {
         self.lanes.wake(platform);
         self.nudge();
+    }
+
+    /// A platform may come back between the decision to wait for it and the moment that was written down; the nudge of its
+    /// return then found no duty to nudge.
+    pub(crate) async fn nudge_if_back(&self, platform: &PlatformId) {
+        let now = self.parties.snapshot().directory().platform(platform);
+        if now.is_none_or(|platform| platform.status != PlatformStatus::Connected) {
+            return;
+        }
+        match self.store.duties_nudge(platform.as_str(), self.clock.now()).await {
+            Ok(0) => {}
+            Ok(_) => self.nudge(),
+            Err(error) => log::error!("nudging the duties of platform {platform}: {error}"),
+        }
     }
 
     /// Something became due: look now instead of at the next tick.

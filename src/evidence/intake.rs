@@ -22,7 +22,7 @@ use super::{asking, marker, policy, report};
 use crate::delivery::Delivery;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::key::Curve;
-use crate::ocpi::ids::{PartyId, fold};
+use crate::ocpi::ids::{PartyId, fold, key_of};
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::v2_2_1::cdr::CdrHead;
@@ -202,7 +202,7 @@ impl Intake {
         if !posted.head.credit {
             return Ok(None);
         }
-        let reference = posted.head.credit_reference_id.as_deref().map(fold);
+        let reference = posted.head.credit_reference_id.as_deref().and_then(key_of);
         let original = match &reference {
             None => None,
             Some(reference) => self

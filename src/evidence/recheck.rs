@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::assess::UsedBlock;
 use super::intake::{Intake, Start, claims, word};
 use super::{policy, report};
-use crate::ocpi::ids::{PlatformId, fold};
+use crate::ocpi::ids::{PlatformId, key_of};
 use crate::ocpi::v2_2_1::cdr::CdrHead;
 use crate::parties::{Failure, Fault};
 use crate::routing::directory::{InvalidCdrs, Platform};
@@ -78,7 +78,7 @@ impl Intake {
             .map_err(|error| Fault::new("reading used blocks", error))?;
         let credited = head
             .credit
-            .then(|| head.credit_reference_id.as_deref().map(fold))
+            .then(|| head.credit_reference_id.as_deref().and_then(key_of))
             .flatten();
         for _ in 0..4 {
             let verdict = assessment.verdict(&replayed(&used, cdr, credited.as_deref()));

@@ -48,7 +48,7 @@ impl Status {
         }
     }
 
-    /// Whether the CPO hears about it in the answer to its POST: whenever something is left to be desired.
+    /// Whether nothing is left to be desired; of everything else the CPO hears in the answer to its POST.
     pub fn is_settled(self) -> bool {
         matches!(self, Status::Verified | Status::NotApplicable)
     }

@@ -27,7 +27,7 @@ use crate::ocpi::status::StatusCode;
 use crate::ocpi::v2_2_1::cdr::{self, CdrHead};
 use crate::ocpi::versions::Version;
 use crate::ocpi::{json, url};
-use crate::parties::{Caller, Failure, Fault, Parties};
+use crate::parties::{Caller, Failure, Fault};
 use crate::routing::directory::PlatformStatus;
 use crate::routing::scenario::{self, CdrParties};
 use crate::store::Store;
@@ -37,7 +37,6 @@ use crate::store::journal::JournalEntry;
 /// Everything the exchange of CDRs needs.
 pub struct CdrExchange {
     pub(super) store: Store,
-    parties: Arc<Parties>,
     intake: Arc<Intake>,
     delivery: Arc<Delivery>,
     clock: SharedClock,
@@ -74,7 +73,6 @@ impl CdrExchange {
     #[must_use]
     pub fn new(
         store: Store,
-        parties: Arc<Parties>,
         intake: Arc<Intake>,
         delivery: Arc<Delivery>,
         clock: SharedClock,
@@ -82,7 +80,6 @@ impl CdrExchange {
     ) -> Arc<CdrExchange> {
         Arc::new(CdrExchange {
             store,
-            parties,
             intake,
             delivery,
             clock,
@@ -182,7 +179,7 @@ impl CdrExchange {
         match plan {
             Plan::Carry(duty) => self.carry(&row, &Owed::of_new(&duty), them, true).await,
             Plan::Wait => {
-                self.nudge_if_back(&row).await;
+                self.delivery.nudge_if_back(&row.emsp_platform.as_str().into()).await;
                 Ok(them.hub_says(Words::InCustody, true))
             }
             Plan::NotConnected => Err(not_connected(posted)),
@@ -290,21 +287,6 @@ impl CdrExchange {
             .await
             .map_err(|error| Fault::new("reading a verdict", error))?;
         Ok(reports.last().and_then(|report| receipts::remark_of(report)))
-    }
-
-    /// The platform may have come back between the decision to wait and the commit; its nudge then found no duty.
-    async fn nudge_if_back(&self, row: &CdrRow) {
-        let platform = self
-            .parties
-            .snapshot()
-            .directory()
-            .platform(&row.emsp_platform.as_str().into());
-        if platform.is_some_and(|platform| platform.status == PlatformStatus::Connected) {
-            match self.store.duties_nudge(&row.emsp_platform, self.clock.now()).await {
-                Ok(_) => self.delivery.nudge(),
-                Err(error) => log::error!("nudging the duties of platform {}: {error}", row.emsp_platform),
-            }
-        }
     }
 
     fn correspondents(&self, row: &CdrRow, posted: &Posted, remark: Option<String>) -> Correspondents {

@@ -12,7 +12,7 @@ use crate::client::Method;
 use crate::client::outcome::{Answer, Outcome};
 use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
-use crate::ocpi::ids::{PartyId, PlatformId};
+use crate::ocpi::ids::{PartyId, PlatformId, key_of};
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::status::Class;
 use crate::parties::line::{Call, Target};
@@ -68,6 +68,7 @@ impl Links {
                 Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform")).into(),
             );
         }
+        key_of(id).ok_or_else(nothing_here)?;
         let found = self
             .store
             .cdr_by_location(id)
@@ -75,7 +76,7 @@ impl Links {
             .map_err(|error| Fault::new("following a Location", error))?;
         let cdr = found
             .filter(|cdr| cdr.cpo_platform == caller.platform.id.as_str())
-            .ok_or_else(|| Refusal::not_found("there is nothing at this URL"))?;
+            .ok_or_else(nothing_here)?;
         let party = |country: &str, party: &str| {
             PartyId::new(country, party).map_err(|error| Fault::new("reading the parties of a CDR", error))
         };
@@ -127,6 +128,10 @@ impl Links {
             }
         }
     }
+}
+
+fn nothing_here() -> Refusal {
+    Refusal::not_found("there is nothing at this URL")
 }
 
 /// Yes and no are answers; a refused token, a redirect or the receiver's own trouble are not (S-14, S-15).

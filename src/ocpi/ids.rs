@@ -15,6 +15,13 @@ pub fn fold(text: &str) -> String {
     text.to_ascii_uppercase()
 }
 
+/// The folded form of an id somebody asks for; `None` when no object can have it, because it holds a control character (T-42).
+/// Such a text must not even reach a database: one of them refuses it as text.
+#[must_use]
+pub fn key_of(id: &str) -> Option<String> {
+    (!id.is_empty() && !id.chars().any(char::is_control)).then(|| fold(id))
+}
+
 /// Text that keeps its spelling and is compared, ordered and hashed without case (T-42).
 #[derive(Debug, Clone)]
 pub struct CiString(Box<str>);
@@ -274,6 +281,14 @@ mod tests {
         ] {
             let error = PartyId::from_slash(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_id_with_a_control_character_is_nobodys() {
+        assert_eq!(key_of("c-1").as_deref(), Some("C-1"));
+        for id in ["", "c\0", "\u{9}c", "\u{85}"] {
+            assert_eq!(key_of(id), None, "{id:?}");
         }
     }
 

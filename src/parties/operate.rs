@@ -142,7 +142,7 @@ impl Parties {
             Ok::<_, Declined>((!suspended).then(|| to_status(PlatformStatus::Suspended)))
         })
         .await?;
-        self.presence.forget(id);
+        self.presence.begin_anew(id);
         self.known(id)
     }
 
@@ -218,10 +218,10 @@ impl Parties {
     fn check(&self, listed: &[Listed]) -> Result<(), Declined> {
         for (at, entry) in listed.iter().enumerate() {
             if entry.party == self.settings.hub {
-                return Err(Declined::field(
-                    &entry.pointer,
-                    format!("{} is the hub itself", entry.party),
-                ));
+                return Err(Declined::Conflict(format!(
+                    "{}: {} is the hub itself",
+                    entry.pointer, entry.party
+                )));
             }
             if listed
                 .iter()

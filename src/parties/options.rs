@@ -136,7 +136,9 @@ fn hosts(value: &Value) -> Result<Vec<String>, WrongOption> {
 /// A name of labels, or an IPv6 address in brackets; then perhaps a port. A name nobody has harms nobody.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        Some((host, port)) if !text.ends_with(']') && (!host.contains(':') || host.ends_with(']')) => {
+            (host, Some(port))
+        }
         _ => (text, None),
     };
     let is_label = |label: &str| {
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn options_survive_the_store() {
-        let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99"],
+        let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
             "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);

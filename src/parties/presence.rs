@@ -101,12 +101,22 @@ impl Presence {
         }
     }
 
-    /// Forgets what was known: a fresh registration starts with a clean sheet, a deleted platform leaves nothing.
-    pub(super) fn forget(&self, id: &PlatformId) {
-        let pulse = self.pulses.write().unwrap_or_else(PoisonError::into_inner).remove(id);
-        if pulse.is_some_and(|pulse| pulse.offline.load(Ordering::Relaxed)) {
+    /// A fresh registration, or the end of one: what was known counts no more, and silence is counted from here.
+    pub(super) fn begin_anew(&self, id: &PlatformId) {
+        let fresh = Arc::new(Pulse::new(self.now()));
+        let before = self
+            .pulses
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), fresh);
+        if before.is_some_and(|pulse| pulse.offline.load(Ordering::Relaxed)) {
             self.announce(id, PlatformStatus::Connected);
         }
+    }
+
+    /// A deleted platform leaves nothing.
+    pub(super) fn forget(&self, id: &PlatformId) {
+        self.pulses.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// The platforms this process found asleep.

@@ -117,3 +117,51 @@ impl From<Fault> for OcpiError {
         OcpiError(fault.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_never_reached_ocpi_is_an_http_error() {
+        // S-04, S-07, S-08, S-09, S-13, D-07
+        let table = [
+            (Situation::Malformed, 400, 2000),
+            (Situation::Unauthenticated, 401, 2000),
+            (Situation::Forbidden, 403, 2000),
+            (Situation::NotFound, 404, 2000),
+            (Situation::MethodNotAllowed, 405, 2000),
+            (Situation::TooLarge, 413, 2000),
+            (Situation::UnsupportedMediaType, 415, 2000),
+            (Situation::InvalidParameter, 200, 2001),
+            (Situation::NotEnoughInformation, 200, 2002),
+            (Situation::UnusableClientApi, 200, 3001),
+            (Situation::UnsupportedVersion, 200, 3002),
+            (Situation::NoMatchingEndpoints, 200, 3003),
+            (Situation::HubError, 200, 4000),
+            (Situation::UnknownReceiver, 200, 4001),
+            (Situation::TimedOut, 200, 4002),
+            (Situation::NotConnected, 200, 4003),
+        ];
+        for (situation, http, code) in table {
+            assert_eq!(
+                (http_status(situation).as_u16(), situation.code().0),
+                (http, code),
+                "{situation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_of_ours_tells_the_peer_only_that_it_was_us() {
+        let fault = Failure::Ours(Fault::found("the password of the database is hunter2"));
+        let answer = answer(&fault, DateTime::UNIX_EPOCH);
+        assert_eq!(answer.status(), Http::OK);
+        let body = actix_web::body::MessageBody::try_into_bytes(answer.into_body()).unwrap_or_default();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        assert!(
+            body.contains("3000") && body.contains("internal error") && !body.contains("hunter2"),
+            "{body}"
+        );
+    }
+}

@@ -41,6 +41,9 @@ on_both! {
         let finding = &world.cdr("C-9").await["reports"][0]["findings"][0];
         assert_eq!((&finding["code"], &finding["severity"]), (&json!("CREDIT_REFERENCE_UNKNOWN"), &json!("WARNING")));
         assert_eq!(finding["pointer"], "/credit_reference_id");
+        // A reference no id can be is unknown as well, and no trouble of ours.
+        let odd = credit("C-10", "x\\u0000y", "DE/MSP", "null");
+        assert_eq!(world.post(&cpo, &odd).await.message, "thanks");
         Some(())
     }
 

@@ -178,7 +178,9 @@ impl Drop for Peer {
 
 async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
-    let Some(got) = read(&mut stream).await else { return };
+    let Some(got) = read(&mut stream).await else {
+        return;
+    };
     let answer = {
         let mut state = state.lock().unwrap();
         let answer = if got.method == "POST" {

@@ -19,10 +19,8 @@ async fn register(world: &World, id: &str, peer: &Peer) -> Said {
 
 /// The token the hub handed out in its last POST or PUT.
 fn token_handed_out(peer: &Peer) -> String {
-    let heard = peer
-        .heard()
-        .into_iter()
-        .filter(|heard| heard.path.ends_with("/handshake") && heard.body.is_object());
+    let mut heard = peer.heard();
+    heard.retain(|heard| heard.path.ends_with("/handshake") && heard.body.is_object());
     heard.last().unwrap().body["token"].as_str().unwrap().to_owned()
 }
 
@@ -159,6 +157,8 @@ stories! {
         let peer = Peer::start(peer::cpo());
         assert_eq!(register(&world, &id, &peer).await.http, 409, "suspended");
         assert!(peer.heard().is_empty(), "a suspended platform is not called (R-43)");
+        let own = json!({"versions_url": format!("{}/ocpi/versions", world.url), "token_a": "x"});
+        assert_eq!(world.operator(Post, &path, Some(own)).await.http, 409, "the hub itself");
         assert_eq!(register(&world, "no-such-platform", &peer).await.http, 404);
         for (wish, field) in [
             (json!({"versions_url": "ftp://example.com", "token_a": "x"}), "/versions_url"),

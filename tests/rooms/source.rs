@@ -140,7 +140,9 @@ impl Reader {
 
         let (mut path, mut next) = (vec![first], at + 1);
         while self.mark(next) == Some(DOUBLE_COLON) {
-            let Some(word) = self.word(next + 1) else { break };
+            let Some(word) = self.word(next + 1) else {
+                break;
+            };
             path.push(word.to_owned());
             next += 2;
         }
@@ -172,7 +174,9 @@ impl Reader {
 
     /// `a::b` behind a `::` or a `.` belongs to what stands before; a leading `::` does not.
     fn continues_a_path(&self, at: usize) -> bool {
-        let Some(before) = at.checked_sub(1) else { return false };
+        let Some(before) = at.checked_sub(1) else {
+            return false;
+        };
         match self.mark(before) {
             // `.await` is a keyword of its own, and a range ends where a new path begins.
             Some('.') => {

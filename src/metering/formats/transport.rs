@@ -34,7 +34,9 @@ pub enum Unwrapped<'a> {
 impl fmt::Debug for Unwrapped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unwrapped::Recognised(format, text) => write!(out, "{} of {} bytes", format.as_str(), text.len()),
+            Unwrapped::Recognised(format, text) => {
+                write!(out, "{} of {} bytes", format.as_str(), text.len())
+            }
             Unwrapped::Text(text) => write!(out, "text of {} bytes", text.len()),
             Unwrapped::TooLong => out.write_str("too long"),
         }

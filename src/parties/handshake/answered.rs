@@ -82,7 +82,7 @@ impl Parties {
             Ok::<_, Refusal>(Some(connected(&theirs, &found, parties, tokens)))
         })
         .await?;
-        self.presence().forget(&caller.platform.id);
+        self.presence().begin_anew(&caller.platform.id);
         log::info!(
             "platform {} registered with OCPI {}",
             caller.platform.id,
@@ -104,7 +104,7 @@ impl Parties {
             Ok::<_, Refusal>(Some(left(file, self.now())))
         })
         .await?;
-        self.presence().forget(&caller.platform.id);
+        self.presence().begin_anew(&caller.platform.id);
         log::info!("platform {} ended its registration", caller.platform.id);
         Ok(())
     }

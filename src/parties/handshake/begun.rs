@@ -15,6 +15,7 @@ use crate::config::Secret;
 use crate::ocpi::envelope;
 use crate::ocpi::ids::PlatformId;
 use crate::ocpi::refusal::Situation;
+use crate::ocpi::url;
 use crate::ocpi::v2_2_1::credentials::Credentials;
 use crate::parties::change::NotChanged;
 use crate::parties::directory::PlatformFile;
@@ -61,6 +62,10 @@ impl Parties {
             Declined::Conflict("no versions URL is known yet, so versions_url is required".to_owned())
         })?;
 
+        if url::host_and_port(&versions_url) == url::host_and_port(&self.settings().public_url) {
+            return Err(Declined::Conflict("versions_url is this hub's own".to_owned()));
+        }
+
         let ours = tokens::mint()?;
         self.lend(id, &ours).await?;
         let begun = Begun {
@@ -83,7 +88,7 @@ impl Parties {
             self.take_back(id, &ours, begun.keep_token(not)).await;
         }
         done?;
-        self.presence().forget(id);
+        self.presence().begin_anew(id);
         self.snapshot().directory().platform(id).ok_or(Declined::Unknown)
     }
 
@@ -150,8 +155,8 @@ impl Parties {
                 options: &platform.options,
                 correlation_id: &correlation_id,
             };
-            if let Some(url) = credentials_endpoint(&platform.endpoints) {
-                peer.call_at(Method::DELETE, url, platform.token_form, None, &platform.endpoints)
+            if let Some(endpoint) = credentials_endpoint(&platform.endpoints) {
+                peer.call_at(Method::DELETE, endpoint, platform.token_form, None, &platform.endpoints)
                     .await;
             }
         });

@@ -34,9 +34,11 @@ impl<J, T> Waiting<J, T> {
 pub(super) type Write<J, T> =
     fn(Pool<AsyncPgConnection>, Vec<Waiting<J, T>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
+type Queue<J, T> = mpsc::Sender<Waiting<J, T>>;
+
 /// A queue of jobs of one kind.
 pub(super) struct Lane<J, T> {
-    queue: Arc<Lock<Option<mpsc::Sender<Waiting<J, T>>>>>,
+    queue: Arc<Lock<Option<Queue<J, T>>>>,
     writers: Arc<Lock<Vec<JoinHandle<()>>>>,
 }
 
@@ -96,7 +98,9 @@ async fn work<J: Weight, T>(
         {
             // One writer fills its group at a time; the other is writing meanwhile.
             let mut jobs = jobs.lock().await;
-            let Some(first) = jobs.recv().await else { return };
+            let Some(first) = jobs.recv().await else {
+                return;
+            };
             let mut bytes = first.job.weight();
             group.push(first);
             while group.len() < GROUP_JOBS && bytes < GROUP_BYTES {

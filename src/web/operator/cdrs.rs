@@ -10,7 +10,7 @@ use crate::evidence::assess::Status;
 use crate::evidence::intake::word;
 use crate::evidence::receipts;
 use crate::evidence::recheck::NotNow;
-use crate::ocpi::ids::{PartyId, fold};
+use crate::ocpi::ids::{PartyId, key_of};
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::store::evidence::{CdrFilter, CdrRow};
@@ -97,7 +97,7 @@ async fn find(name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;
     let found = doors
         .store
-        .cdr_find(&cpo.key(), &fold(&id))
+        .cdr_find(&cpo.key(), &key_of(&id).ok_or_else(nothing)?)
         .await
         .map_err(|error| Fault::new("reading a CDR", error))?;
     found.ok_or_else(nothing)
@@ -168,14 +168,18 @@ fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, P
 
 /// A party in a query: `DE/ABC`.
 pub(super) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
     PartyId::from_slash(text)
         .map(|party| Some(party.key()))
         .map_err(|error| Problem::bad_request(name, error))
 }
 
 fn instant(query: &Query, name: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
+    let Some(text) = query.get(name) else {
+        return Ok(None);
+    };
     time::parse(text)
         .map(Some)
         .map_err(|error| Problem::bad_request(name, error))

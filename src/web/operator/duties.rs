@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
 use super::{Members, Page, Problem, Query, page};
-use crate::ocpi::ids::PlatformId;
+use crate::ocpi::ids::{PlatformId, key_of};
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::store::outbox::DutyRow;
@@ -68,6 +68,7 @@ async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<
 }
 
 async fn get(id: &str, doors: &Doors) -> Result<DutyRow, Problem> {
+    key_of(id).ok_or_else(nothing)?;
     let found = doors
         .store
         .duty_get(id)

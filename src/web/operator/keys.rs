@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Members, Page, Problem, Query, page};
 use crate::metering::limits::MAX_KEY_TEXT;
-use crate::ocpi::ids::PartyId;
+use crate::ocpi::ids::{PartyId, key_of};
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::registry::Registration;
@@ -67,6 +67,7 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
 }
 
 async fn show(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    key_of(&id).ok_or_else(nothing)?;
     let found = doors
         .store
         .key_get(&id)
@@ -77,6 +78,7 @@ async fn show(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Prob
 }
 
 async fn deactivate(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    key_of(&id).ok_or_else(nothing)?;
     match doors.registry.deactivate(&id).await {
         Ok(row) => Ok(HttpResponse::Ok().json(view(&row, &[]))),
         Err(StoreError::NotFound) => Err(nothing()),

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 
 use super::Partner;
 use crate::evidence::receipts;
-use crate::ocpi::ids::{PartyId, fold};
+use crate::ocpi::ids::{PartyId, key_of};
 use crate::parties::Fault;
 use crate::store::evidence::CdrRow;
 use crate::web::operator::Problem;
@@ -58,7 +58,7 @@ async fn find(partner: &Partner, name: Name, doors: &Doors) -> Result<CdrRow, Pr
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;
     let found = doors
         .store
-        .cdr_find(&cpo.key(), &fold(&id))
+        .cdr_find(&cpo.key(), &key_of(&id).ok_or_else(nothing)?)
         .await
         .map_err(|error| Fault::new("reading a CDR", error))?;
     found.filter(|cdr| partner.asking.may_see(cdr)).ok_or_else(nothing)

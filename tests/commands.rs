@@ -1,0 +1,231 @@
+//! The binary as an operator uses it: start it, speak to it from a shell, stop it.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A hub in a process and a folder of its own.
+struct Served {
+    process: Child,
+    url: String,
+    token: String,
+    database: String,
+}
+
+impl Served {
+    fn start(folder: &Path) -> Served {
+        let mut process = truewatt(folder)
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut said = |name: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(name)
+                .unwrap_or_else(|| panic!("{line}"))
+                .trim()
+                .to_owned()
+        };
+        let (url, database, token) = (said("listening:"), said("database:"), said("operator token:"));
+        Served {
+            process,
+            url,
+            token,
+            database,
+        }
+    }
+
+    fn command(&self, folder: &Path, arguments: &[&str]) -> Output {
+        let access = ["--url", &self.url, "--token", &self.token];
+        truewatt(folder).args(arguments).args(access).output().unwrap()
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        let stopped = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
+        assert!(stopped.success());
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn truewatt(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truewatt"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("TRUEWATT__SERVER__BIND", "127.0.0.1:0");
+    command.env("TRUEWATT__SERVER__PUBLIC_URL", "http://127.0.0.1:0");
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn an_operator_starts_the_hub_lists_a_platform_and_stops_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hub = Served::start(folder);
+    assert_eq!(hub.database, "sqlite sqlite://truewatt.db");
+    let health = truewatt(folder).args(["health", "--url", &hub.url]).output().unwrap();
+    assert_eq!((health.status.code(), text(&health.stdout).trim()), (Some(0), "ready"));
+
+    let create = [
+        "party",
+        "create",
+        "--name",
+        "ABC",
+        "--party",
+        "DE/ABC:CPO,EMSP",
+        "--option",
+        "custody=false",
+        "--json",
+    ];
+    let created = json(&hub.command(folder, &create));
+    let id = created["id"].as_str().unwrap();
+    assert!(created["token_a"].as_str().unwrap().contains('-'));
+    assert_eq!(created["versions_url"], format!("{}/ocpi/versions", hub.url));
+    assert_eq!(created["options"]["custody"], false);
+
+    let listed = json(&hub.command(folder, &["party", "list", "--json"]));
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let shown = hub.command(folder, &["party", "list"]);
+    assert!(
+        text(&shown.stdout).starts_with("PARTY   ROLE  STATUS   PLATFORM"),
+        "{}",
+        text(&shown.stdout)
+    );
+
+    for (action, status) in [("suspend", "SUSPENDED"), ("show", "SUSPENDED"), ("resume", "PLANNED")] {
+        let done = json(&hub.command(folder, &["party", action, "de/abc", "--json"]));
+        assert_eq!((done["id"].as_str(), done["status"].as_str()), (Some(id), Some(status)));
+    }
+    let fresh = json(&hub.command(folder, &["party", "token", id, "--json"]));
+    assert_ne!(fresh["token_a"], created["token_a"]);
+    let nobody = [
+        "party",
+        "register",
+        id,
+        "--versions-url",
+        "https://127.0.0.1:1/versions",
+        "--token-a",
+        "x",
+    ];
+    let refused = hub.command(folder, &nobody);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        text(&refused.stderr).contains("/versions_url"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert!(hub.command(folder, &["party", "delete", id]).status.success());
+    assert_eq!(
+        json(&hub.command(folder, &["party", "list", "--json"])),
+        Value::Array(vec![])
+    );
+
+    let stranger = truewatt(folder)
+        .args(["party", "list", "--url", &hub.url, "--token", "wrong"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        (stranger.status.code(), text(&stranger.stdout)),
+        (Some(1), String::new())
+    );
+    assert!(text(&stranger.stderr).contains("401"));
+
+    let url = hub.url.clone();
+    assert_eq!(hub.stop(), Some(0), "SIGTERM is no accident");
+    let health = truewatt(folder).args(["health", "--url", &url]).output().unwrap();
+    assert_eq!(health.status.code(), Some(1));
+}
+
+#[test]
+fn migrate_shows_where_the_schema_stands_and_brings_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| truewatt(folder.path()).arg("migrate").args(arguments).output().unwrap();
+    let before = run(&["--status", "--json"]);
+    assert_eq!(before.status.code(), Some(1), "something is to be done");
+    let before: Value = serde_json::from_slice(&before.stdout).unwrap();
+    assert!(before["current"].is_null() && !before["pending"].as_array().unwrap().is_empty());
+    let after = json(&run(&["--json"]));
+    assert_eq!(after["current"], after["latest"]);
+    assert_eq!(run(&["--status"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_configuration_is_printed_with_secrets_masked() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = truewatt(folder.path());
+        command.env("TRUEWATT__OPERATOR__TOKEN", "a-very-secret-token");
+        command.env("TRUEWATT__DATABASE__URL", "postgres://hub:hunter2@db.example.com/hub");
+        command.arg("config").args(arguments).output().unwrap()
+    };
+    let shown = json(&run(&["--json"]));
+    assert_eq!(shown["hub"]["party_id"], "TWH");
+    for output in [run(&[]), run(&["--json"])] {
+        let text = text(&output.stdout);
+        assert!(
+            text.contains("db.example.com") && !text.contains("hunter2") && !text.contains("very-secret"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_exit_code_64_and_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| truewatt(folder.path()).args(arguments).output().unwrap();
+    for arguments in [
+        &["fly"][..],
+        &[],
+        &["serve", "--fast"],
+        &["party", "list"],
+        &["--config", "missing.toml", "config"],
+        &["party", "create", "--name", "x", "--party", "nonsense", "--token", "t"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(64),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(!output.stderr.is_empty());
+    }
+    let wrong = truewatt(folder.path())
+        .arg("serve")
+        .env("TRUEWATT__TIMEOUTS__RELAY_S", "soon")
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(
+        text(&wrong.stderr).contains("timeouts.relay_s"),
+        "{}",
+        text(&wrong.stderr)
+    );
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+    assert_eq!(run(&["--version"]).status.code(), Some(0));
+}
