@@ -93,6 +93,10 @@ fn hint(vector: &Vector) -> Option<Curve> {
 }
 
 fn corpus() -> Option<Vec<Vector>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the shared data lies is the test's business, not a setting"
+    )]
     let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         PathBuf::from,

@@ -143,7 +143,7 @@ impl Api {
         let answer = match self.http.send(outgoing).await {
             Outcome::Answered(answer) => answer,
             other => {
-                return Err(NotDone::failed(format!("{}: {}", self.url, other.to_string())));
+                return Err(NotDone::failed(format!("{}: {}", self.url, other)));
             }
         };
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
