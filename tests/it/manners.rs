@@ -56,3 +56,79 @@ async fn secrets_and_drivers_are_in_no_log_line(database: Database) {
         assert!(!said.contains(&secret), "{what} is in the log");
     }
 }
+
+/// Runs a command of the program in an empty directory of its own that is also its temporary directory; everything it left is returned.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (std::process::Output, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_truewatt"))
+        .args(arguments)
+        .current_dir(directory.path())
+        .env_clear()
+        .env("TMPDIR", directory.path())
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let left = std::fs::read_dir(directory.path()).unwrap();
+    let left = left
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    (output, left)
+}
+
+#[test]
+fn the_demo_comes_out_as_expected_and_leaves_nothing_behind() {
+    // Whatever the shell is set up for: a demo runs on a database of its own.
+    let elsewhere = [
+        ("TRUEWATT__DATABASE__URL", "sqlite://precious.db"),
+        ("TRUEWATT__SERVER__BIND", "127.0.0.1:1"),
+    ];
+    let (output, left) = run(&["demo", "--exit"], &elsewhere);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        said.contains("13 steps") && said.trim_end().ends_with("all as expected."),
+        "{said}"
+    );
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn the_bench_balances_its_books_and_leaves_nothing_behind() {
+    let small = [
+        "bench",
+        "--floor",
+        "--cdrs",
+        "50",
+        "--rounds",
+        "1",
+        "--connections",
+        "8",
+        "--json",
+    ];
+    let (output, left) = run(&small, &[]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{report}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(report["balanced"], true, "{report}");
+    for books in report["books"].as_array().unwrap() {
+        // 400 to warm up, 50 to measure.
+        for count in ["sent", "answered", "stored", "delivered"] {
+            assert_eq!(books[count], 450, "{books}");
+        }
+    }
+    assert!(
+        report["rate_ratio"].is_number() && report["rounds"].as_array().unwrap().len() == 2,
+        "{report}"
+    );
+    assert!(left.is_empty(), "{left:?}");
+}
