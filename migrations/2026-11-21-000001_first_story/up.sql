@@ -159,7 +159,7 @@ CREATE TABLE outbox (
     last_outcome TEXT
 );
 CREATE UNIQUE INDEX outbox_owed_once ON outbox (platform_id, kind, object_id);
-CREATE INDEX outbox_due ON outbox (state, next_attempt_at, lease_until);
+CREATE INDEX outbox_due ON outbox (state, next_attempt_at, id, lease_until);
 CREATE INDEX outbox_leased ON outbox (state, lease_until);
 CREATE INDEX outbox_of_an_object ON outbox (object_id);
 

@@ -8,7 +8,7 @@
 //!
 //! # Design notes
 //!
-//! Queries are written once, as `async fn`s inside [`both!`], and compiled for SQLite and for PostgreSQL. SQLite has nothing to wait for, so
+//! Queries are written once, as `async fn`s inside `both!`, and compiled for SQLite and for PostgreSQL. SQLite has nothing to wait for, so
 //! its futures are polled once on the thread that owns the connection. What differs, and why:
 //!
 //! - leasing duties: PostgreSQL skips rows another worker has just locked, SQLite has one writer and no such words (`outbox`);

@@ -1,6 +1,6 @@
 //! CDRs, their octets, verdicts, used blocks and attempts.
 //!
-//! [`take`](Store::cdr_take) is the one commit of the house: octets, verdict, duty, used blocks and journal, or nothing. After it the octets
+//! [`take`](super::Store::cdr_take) is the one commit of the house: octets, verdict, duty, used blocks and journal, or nothing. After it the octets
 //! are never written again; what changes (delivery word, verdict in force, visibility) lives in a row of its own.
 //! Start with [`NewCdr`] and [`Taken`], then [`Settlement`].
 

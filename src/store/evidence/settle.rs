@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use diesel::sql_types::{BigInt, Nullable, Text};
+
 use super::records::{AttemptRecord, Settle};
 use super::{AttemptRow, Settled, Settlement};
 use crate::store::schema::{attempts, cdrs, journal, outbox, used_blocks};
@@ -34,6 +36,18 @@ impl Store {
             .map(AttemptRecord::read)
             .collect()
     }
+}
+
+diesel::define_sql_function! {
+    /// The first of the two that is there.
+    #[sql_name = "COALESCE"]
+    fn text_or(one: Nullable<Text>, other: Nullable<Text>) -> Nullable<Text>;
+}
+
+diesel::define_sql_function! {
+    /// The first of the two that is there.
+    #[sql_name = "COALESCE"]
+    fn instant_or(one: Nullable<BigInt>, other: Nullable<BigInt>) -> Nullable<BigInt>;
 }
 
 both! {
@@ -76,24 +90,25 @@ both! {
         Ok(true)
     }
 
-    /// The CDR's own row. What was kept from an earlier attempt stays.
+    /// The CDR's own row, in one statement. What was kept from an earlier attempt stays.
     async fn mark(c: &mut Connection, settle: &Settle, delivery: &str) -> Result<(), StoreError> {
-        let row = || cdrs::table.filter(cdrs::id.eq(&settle.row_id));
-        diesel::update(row()).set(cdrs::delivery.eq(delivery)).execute(c).await?;
-        if let Some(location) = &settle.receiver_location {
-            diesel::update(row()).set(cdrs::receiver_location.eq(location)).execute(c).await?;
-        }
-        if let Some(answer) = &settle.first_answer {
-            let unanswered = row().filter(cdrs::first_answer.is_null());
-            diesel::update(unanswered).set(cdrs::first_answer.eq(answer)).execute(c).await?;
-        }
+        let row = cdrs::table.filter(cdrs::id.eq(&settle.row_id));
+        let said = (
+            cdrs::delivery.eq(delivery),
+            cdrs::receiver_location.eq(text_or(&settle.receiver_location, cdrs::receiver_location)),
+            cdrs::first_answer.eq(text_or(cdrs::first_answer, &settle.first_answer)),
+        );
         if matches!(settle.result, Settled::Delivered | Settled::Rejected) {
-            let unseen: Option<i64> =
-                row().filter(cdrs::visible_at.is_null()).select(cdrs::last_updated).first(c).await.optional()?;
-            if let Some(last_updated) = unseen {
-                let (at, listed) = (settle.attempt.at, settle.attempt.at.max(last_updated));
-                diesel::update(row()).set((cdrs::visible_at.eq(at), cdrs::listed_at.eq(listed))).execute(c).await?;
-            }
+            // Now at the latest its eMSP has seen it.
+            let at = settle.attempt.at;
+            let later = diesel::dsl::case_when(cdrs::last_updated.gt(at), cdrs::last_updated).otherwise(at);
+            let seen = (
+                cdrs::visible_at.eq(instant_or(cdrs::visible_at, at)),
+                cdrs::listed_at.eq(instant_or(cdrs::listed_at, later.nullable())),
+            );
+            diesel::update(row).set((said, seen)).execute(c).await?;
+        } else {
+            diesel::update(row).set(said).execute(c).await?;
         }
         Ok(())
     }

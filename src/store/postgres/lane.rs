@@ -34,9 +34,11 @@ impl<J, T> Waiting<J, T> {
 pub(super) type Write<J, T> =
     fn(Pool<AsyncPgConnection>, Vec<Waiting<J, T>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
+type Queue<J, T> = mpsc::Sender<Waiting<J, T>>;
+
 /// A queue of jobs of one kind.
 pub(super) struct Lane<J, T> {
-    queue: Arc<Lock<Option<mpsc::Sender<Waiting<J, T>>>>>,
+    queue: Arc<Lock<Option<Queue<J, T>>>>,
     writers: Arc<Lock<Vec<JoinHandle<()>>>>,
 }
 

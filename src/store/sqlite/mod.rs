@@ -30,6 +30,8 @@ pub(super) const LOCKING: &str = "";
 /// How long a statement waits for another process that is writing to the same file before it is refused as busy.
 const BUSY_AFTER: Duration = Duration::from_secs(10);
 
+const MEANWHILE: Duration = Duration::from_millis(20);
+
 /// A database file and the connections to it.
 #[derive(Clone)]
 pub(super) struct Sqlite {
@@ -51,12 +53,13 @@ impl Sqlite {
         blocking(opening).await
     }
 
-    /// Runs a change in the next group commit. It answers after the commit; when the change ends in an error, nothing of it is kept.
+    /// Runs a change in the next group commit. It answers after the commit; when the change ends in an error, nothing of it is kept. It may
+    /// be run twice before it is kept once.
     /// `weight` is about how many bytes it writes.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         weight: usize,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.change(weight, work).await
     }
@@ -64,7 +67,7 @@ impl Sqlite {
     /// Runs statements outside of any transaction of ours, on the writing connection and alone. For migrations, which bring their own.
     pub(super) async fn alone<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.alone(work).await
     }
@@ -132,8 +135,8 @@ pub(super) fn now<T>(query: impl Future<Output = Result<T, StoreError>>) -> Resu
     }
 }
 
-const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
-    PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
+const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000;
+    PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY;";
 const READING: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
 
 fn connect(path: &Path, pragmas: &str) -> Result<SqliteConnection, StoreError> {
@@ -141,8 +144,17 @@ fn connect(path: &Path, pragmas: &str) -> Result<SqliteConnection, StoreError> {
     let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(cannot_open)?;
     // First of all the patience: the pragmas after it may already meet another process.
     connection.batch_execute(&format!("PRAGMA busy_timeout = {};", BUSY_AFTER.as_millis()))?;
-    connection.batch_execute(pragmas)?;
-    Ok(connection)
+    // Turning WAL on needs the file for itself and does not wait for it, whatever the patience: two processes starting at once meet here.
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.batch_execute(pragmas).map_err(StoreError::from) {
+            Err(StoreError::Busy) if waited < BUSY_AFTER => {
+                std::thread::sleep(MEANWHILE);
+                waited += MEANWHILE;
+            }
+            outcome => return outcome.map(|()| connection),
+        }
+    }
 }
 
 /// The file holds tokens of partners: when we make it, only we may read it.
