@@ -179,7 +179,7 @@ impl Delivery {
         took: Duration,
     ) -> Result<Carried, Fault> {
         let now = self.clock.now();
-        let (carried, result) = self.conclude(owed, platform, &reception, now);
+        let (carried, result) = self.conclude(cdr, owed, platform, &reception, now);
         let entry = Written::of(&reception);
         let settlement = Settlement {
             row_id: cdr.id.clone(),
@@ -207,6 +207,7 @@ impl Delivery {
     /// What follows from the receiver's answer, for the one who waits and for the outbox.
     fn conclude(
         &self,
+        cdr: &CdrRow,
         owed: &Owed,
         platform: Option<&Platform>,
         reception: &Reception,
@@ -215,7 +216,9 @@ impl Delivery {
         match reception {
             Reception::Taken { said, .. } => (Carried::Delivered(said.clone()), Settled::Delivered),
             Reception::Rejected(said) => (Carried::Rejected(said.clone()), Settled::Rejected),
-            Reception::NotTaken(not) if platform.is_some_and(|platform| !self.keeps_for(&platform.options)) => {
+            // What its eMSP may see is the hub's word, given at the commit or at the release. Without custody nobody sees
+            // a CDR before it is delivered, and its sender deals with what was not answered.
+            Reception::NotTaken(not) if cdr.visible_at.is_none() => {
                 (Carried::Unanswered(not.clone()), Settled::Unanswered)
             }
             Reception::NotTaken(_) if now >= owed.give_up_at => (Carried::Kept, Settled::Dead),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+mod commands;
 mod credits;
 mod peer;
 mod pulling;

@@ -7,6 +7,16 @@ use crate::on_both;
 use crate::peer::Peer;
 use crate::world::{On, World, cdr, plain};
 
+/// Name, headers, body; HTTP status, OCPI code, and a word of the message.
+type Case = (
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    String,
+    u16,
+    u64,
+    &'static str,
+);
+
 on_both! {
     async fn what_cannot_be_taken_is_refused_by_name_and_leaves_nothing_but_a_line_in_the_journal(on) {
         let world = World::start(on, "").await?;
@@ -21,7 +31,7 @@ on_both! {
         let to = |country: &'static str, party: &'static str| vec![("OCPI-to-country-code", country), ("OCPI-to-party-id", party)];
         let from = |country: &'static str, party: &'static str| vec![("OCPI-from-country-code", country), ("OCPI-from-party-id", party)];
         let body = plain("C-1");
-        let cases: Vec<(&str, Vec<(&str, &str)>, String, u16, u64, &str)> = vec![
+        let cases: Vec<Case> = vec![
             ("unknown to", to("XX", "YYY"), body.clone(), 200, 4001, "XX/YYY"),
             ("unknown payer", vec![], cdr("C-1", "XX/YYY", "null", ""), 200, 4001, "XX/YYY"),
             ("planned receiver", vec![], cdr("C-1", "FR/PLA", "null", ""), 200, 4003, "PLANNED"),
@@ -52,6 +62,20 @@ on_both! {
         // Half a pair is refused before the request is understood as anybody's.
         assert_eq!(refused.count(), cases.len());
         assert_eq!(world.post(&cpo, &body).await.code, 1000, "the id stayed free");
+        Some(())
+    }
+
+    async fn a_cdr_is_never_changed_or_removed(on) {
+        // CDR-04, U-08
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        for interface in ["receiver", "sender"] {
+            for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+                let url = format!("{}/ocpi/2.2.1/{interface}/cdrs", world.hub.url);
+                let heard = world.ask(&cpo, method.clone(), &url, &[], Some(plain("C-1"))).await;
+                assert_eq!((heard.http, heard.code), (405, 2000), "{method} {interface}");
+            }
+        }
         Some(())
     }
 

@@ -91,6 +91,29 @@ on_both! {
         Some(())
     }
 
+    async fn two_processes_on_one_database_take_a_cdr_once_and_tell_the_same(on) {
+        // design.md promise 7: the commit decides, also between processes
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        emsp.answers(Answer::envelope(200, 1000, "thanks").after(Duration::from_millis(300)));
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        let other = world.beside().await;
+        let body = plain("C-1");
+        let (here, there) = futures_util::future::join(
+            futures_util::future::join_all((0..5).map(|_| world.post(&cpo, &body))),
+            futures_util::future::join_all((0..5).map(|_| other.post(&cpo, &body))),
+        )
+        .await;
+        let place = |location: &Option<String>| location.as_ref().unwrap().rsplit('/').next().unwrap().to_owned();
+        let first = place(&here[0].location);
+        for one in here.iter().chain(&there) {
+            assert_eq!((one.code, one.message.as_str(), place(&one.location)), (1000, "thanks", first.clone()));
+        }
+        assert_eq!(emsp.cdrs().len(), 1);
+        Some(())
+    }
+
     async fn a_caller_that_hangs_up_changes_nothing(on) {
         // design.md 3.6.4
         let world = World::start(on, "").await?;

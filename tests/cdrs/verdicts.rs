@@ -117,6 +117,24 @@ on_both! {
         Some(())
     }
 
+    async fn a_cdr_released_from_hold_is_the_hubs_word_even_without_custody(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let options = json!({"invalid_cdrs": "hold", "custody": false});
+        let msp = world.platform_with(&["DE/MSP:EMSP"], Some(&emsp), options, "2.2.1").await;
+        world.post(&cpo, &cdr("C-1", "DE/MSP", &signed_data(&meter("mine"), 1, None), "")).await;
+        emsp.answers(Answer::plain(500, ""));
+        assert_eq!(world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 200);
+        while emsp.cdrs().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        emsp.answers(Answer::envelope(200, 1000, "fine"));
+        world.until_delivery("C-1", "delivered").await;
+        assert_eq!(world.list(&msp, "").await.ids(), ["C-1"]);
+        Some(())
+    }
+
     async fn a_recheck_that_verifies_releases_what_was_held_and_keeps_the_old_verdict(on) {
         let world = World::start(on, "[metering]\ninvalid_cdrs = \"hold\"\n").await?;
         let emsp = Peer::open().await;

@@ -31,7 +31,8 @@ pub struct World {
     pub hub: Running,
     pub clock: Arc<ManualClock>,
     http: Http,
-    _files: TempDir,
+    database: String,
+    files: Arc<TempDir>,
 }
 
 /// A platform as the hub knows it, with the token it calls the hub with.
@@ -50,6 +51,9 @@ pub struct Heard {
     pub answer: Answer,
 }
 
+/// The operator token of every hub here.
+pub const OPERATOR: &str = "operator-token";
+
 pub const NOON: &str = "2026-11-21T12:00:00Z";
 
 pub fn at(text: &str) -> DateTime<Utc> {
@@ -59,19 +63,27 @@ pub fn at(text: &str) -> DateTime<Utc> {
 impl World {
     /// `None` where the database is not there; one line says so.
     pub async fn start(on: On, more: &str) -> Option<World> {
-        let files = tempfile::tempdir().unwrap();
+        let files = Arc::new(tempfile::tempdir().unwrap());
         let database = match on {
             On::Sqlite => format!("sqlite://{}", files.path().join("hub.db").display()),
             On::Postgres => fresh_postgres().await?,
         };
-        // Sections a test names replace nothing here: every key stands once.
+        let clock = ManualClock::at(at(NOON));
+        Some(World::on(database, more, clock, files).await)
+    }
+
+    /// A second process on the same database.
+    pub async fn beside(&self) -> World {
+        World::on(self.database.clone(), "", self.clock.clone(), self.files.clone()).await
+    }
+
+    async fn on(database: String, more: &str, clock: Arc<ManualClock>, files: Arc<TempDir>) -> World {
         let file = format!(
             "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n[database]\nurl = \"{database}\"\n\
-             [operator]\ntoken = \"operator-token\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n\
+             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n\
              [paging]\nmax_limit = 5\n{more}"
         );
         let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
-        let clock = ManualClock::at(at(NOON));
         let hub = Hub::start(config, clock.clone()).await.unwrap();
         let http = Http::new(HttpSettings {
             connect: Duration::from_secs(3),
@@ -80,12 +92,13 @@ impl World {
             max_body: 50_000_000,
             user_agent: "test".into(),
         });
-        Some(World {
+        World {
             hub,
             clock,
             http: http.unwrap(),
-            _files: files,
-        })
+            database,
+            files,
+        }
     }
 
     /// A platform with these parties ("DE/ABC:CPO"), reachable at `peer` where it has a CDR RECEIVER interface.
@@ -205,7 +218,7 @@ impl World {
 
     /// The operator API: status and JSON.
     pub async fn operator(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut headers = vec![("Authorization".to_owned(), "Bearer operator-token".to_owned())];
+        let mut headers = vec![("Authorization".to_owned(), format!("Bearer {OPERATOR}"))];
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
