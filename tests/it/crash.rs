@@ -114,20 +114,27 @@ async fn post_until_death(
 
 /// What a real operator does: it posts again whatever had no answer. An answered one is repeated too: it must say the same.
 async fn repeat_unanswered(
-    cpo: &SandboxCpo,
+    cpo: &Arc<SandboxCpo>,
     batch: &[CdrDraft],
     mut answered: HashMap<String, Reply>,
 ) -> HashMap<String, Reply> {
-    for draft in batch {
-        let again = cpo.post_cdr(draft).await.unwrap();
-        assert!(again.accepted(), "{} after the restart: {again:?}", draft.id);
-        if let Some(before) = answered.insert(draft.id.clone(), again.clone()) {
-            assert_eq!(
-                before.header("location"),
-                again.header("location"),
-                "{}: one CDR, one Location (CDR-11)",
-                draft.id
-            );
+    let repeats: Vec<_> = batch
+        .iter()
+        .cloned()
+        .map(|draft| {
+            let cpo = Arc::clone(cpo);
+            tokio::spawn(async move {
+                let again = cpo.post_cdr(&draft).await.unwrap();
+                (draft.id, again)
+            })
+        })
+        .collect();
+    for repeat in repeats {
+        let (id, again) = repeat.await.unwrap();
+        assert!(again.accepted(), "{id} after the restart: {again:?}");
+        if let Some(before) = answered.insert(id.clone(), again.clone()) {
+            let (before, again) = (before.header("location"), again.header("location"));
+            assert_eq!(before, again, "{id}: one CDR, one Location (CDR-11)");
         }
     }
     answered

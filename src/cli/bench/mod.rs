@@ -5,7 +5,7 @@
 //! beside the hub, round by round in turn: a busy machine then slows both, and the ratio of the two stays worth reading.
 //!
 //! A rate is worth nothing if something got lost: whatever was sent must be answered, stored once and delivered once, or the exit code
-//! says no. Start with [`run`].
+//! says no. Start with `run`.
 
 pub mod floor;
 pub mod hub;

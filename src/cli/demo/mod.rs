@@ -5,10 +5,10 @@
 //! [`story`]. With `--exit` the exit code is 0 only if all of it came out as expected; without, the hub stays up and [`afterwards`] prints
 //! what to try. Either way nothing is left behind.
 
-mod afterwards;
-mod cast;
-mod stage;
-mod story;
+pub mod afterwards;
+pub mod cast;
+pub mod stage;
+pub mod story;
 
 use super::NotDone;
 
