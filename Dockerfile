@@ -9,11 +9,11 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 
-# 1. Dependencies: only the lists of them, and a program that does nothing.
+# 1. Dependencies: only the lists of them, and programs that do nothing.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
+RUN mkdir src benches \
  && echo '//! Nothing yet.' > src/lib.rs \
- && printf '//! Nothing yet.\nfn main() {}\n' > src/main.rs \
+ && printf '//! Nothing yet.\nfn main() {}\n' | tee src/main.rs > benches/signatures.rs \
  && cargo build --release --locked --bin truewatt \
  && rm -rf src target/release/truewatt target/release/.fingerprint/truewatt-*
 

@@ -30,7 +30,7 @@ async fn a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all(place
     assert_eq!(store.cdr_take(good.clone()).await.unwrap(), Taken::New);
 
     assert_eq!(store.cdr_find("DE/ABC", "c-1").await.unwrap().unwrap(), good.row);
-    assert_eq!(store.verdicts(&good.row.id).await.unwrap(), vec![good.report.clone()]);
+    assert_eq!(store.verdicts(&good.row.id).await.unwrap(), [good.report.as_str()]);
     let duty = store.duty_get(&good.duty.as_ref().unwrap().id).await.unwrap().unwrap();
     assert_eq!(
         (duty.state.as_str(), duty.attempts, duty.lease_owner.as_deref()),
@@ -41,7 +41,7 @@ async fn a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all(place
         .journal_find(Some(&good.row.correlation_id), None, None, None, 10)
         .await
         .unwrap();
-    assert_eq!(lines, vec![good.journal.clone()]);
+    assert_eq!(lines, std::slice::from_ref(&good.journal));
 
     // The journal is the last thing written; a line that exists already lets the commit fail at its very end.
     let mut bad = cdr("C-2").with_blocks(["cc"]);
