@@ -424,9 +424,16 @@ impl Scanner<'_> {
                 }
                 Some(b'\\') => self.escape()?,
                 Some(0..=0x1f) => return self.fail("a control character inside a string"),
-                Some(_) => self.at += 1,
+                Some(_) => self.at += self.plain_run(),
             }
         }
+    }
+
+    /// How many bytes from here on need no look of their own: most of a record is plain text.
+    fn plain_run(&self) -> usize {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        rest.iter().position(special).unwrap_or(rest.len())
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {
