@@ -160,27 +160,25 @@ impl<'a> SignedPart<'a> {
 impl<'a> SignedData<'a> {
     /// Reads a `SignedData` object; `None` if `signed_values` is not a list of objects.
     pub fn read(value: Value<'a>) -> Option<SignedData<'a>> {
-        let list = value.get("signed_values")?;
-        if list.kind() != Kind::List {
-            return None;
-        }
-        let mut values = Vec::new();
+        // Most of a CDR's octets are in here: every member is looked at once, and of several with one name the last counts.
+        let (mut encoding_method, mut public_key, mut list) = (None, None, None);
+        value.each_member(|name, value| match &*name {
+            "encoding_method" => encoding_method = value.text(),
+            "public_key" => public_key = value.text(),
+            "signed_values" => list = Some(value),
+            _ => {}
+        });
+        let list = list.filter(|list| list.kind() == Kind::List)?;
         // One more than is ever looked at is enough to see that there are too many.
-        for element in list.first_elements(MAX_RECORDS + 1) {
-            if element.kind() != Kind::Object {
-                return None;
-            }
-            let carried = |name| element.get(name).and_then(Value::text).unwrap_or_default();
-            values.push(ClaimedValue {
-                nature: element.get("nature").and_then(Value::text),
-                plain_data: carried("plain_data"),
-                signed_data: carried("signed_data"),
-            });
-        }
+        let values: Option<Vec<_>> = list
+            .first_elements(MAX_RECORDS + 1)
+            .into_iter()
+            .map(ClaimedValue::read)
+            .collect();
         Some(SignedData {
-            encoding_method: value.get("encoding_method").and_then(Value::text),
-            public_key: value.get("public_key").and_then(Value::text),
-            values,
+            encoding_method,
+            public_key,
+            values: values?,
         })
     }
 
@@ -195,6 +193,27 @@ impl<'a> SignedData<'a> {
                 delivered_key: None,
             })
             .collect()
+    }
+}
+
+impl<'a> ClaimedValue<'a> {
+    /// Reads a `SignedValue`; `None` if it is no object.
+    fn read(element: Value<'a>) -> Option<ClaimedValue<'a>> {
+        if element.kind() != Kind::Object {
+            return None;
+        }
+        let (mut nature, mut plain_data, mut signed_data) = (None, None, None);
+        element.each_member(|name, value| match &*name {
+            "nature" => nature = value.text(),
+            "plain_data" => plain_data = value.text(),
+            "signed_data" => signed_data = value.text(),
+            _ => {}
+        });
+        Some(ClaimedValue {
+            nature,
+            plain_data: plain_data.unwrap_or_default(),
+            signed_data: signed_data.unwrap_or_default(),
+        })
     }
 }
 
