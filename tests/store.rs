@@ -569,8 +569,11 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
     assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 0);
     assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), 0);
     let (emsp, cpo) = (["NL/EMS".to_owned()], ["DE/ABC".to_owned()]);
-    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0, []);
-    assert_eq!(store.reports_since(&cpo, at(0), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(store.reports_since(&[], &emsp, at(0), None, 10).await.unwrap().0, []);
+    assert_eq!(
+        store.reports_since(&cpo, &[], at(0), None, 10).await.unwrap().0.len(),
+        1
+    );
 
     let week = at(7 * 86_400);
     let duty = NewDuty {
@@ -600,7 +603,10 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
     let row = store.cdr_by_row(&held.row.id).await.unwrap().unwrap();
     assert_eq!((row.delivery.as_str(), row.visible_at), ("pending", Some(week)));
     assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 1);
-    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(
+        store.reports_since(&[], &emsp, at(0), None, 10).await.unwrap().0.len(),
+        1
+    );
     assert_eq!(store.duty_list(Some("owed"), None, 10).await.unwrap().0.len(), 1);
 }
 
@@ -792,10 +798,10 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     assert!(matches!(unknown, Err(StoreError::NotFound)));
 
     let parties = ["NL/EMS".to_owned()];
-    let (first, next) = store.reports_since(&parties, at(100), None, 1).await.unwrap();
+    let (first, next) = store.reports_since(&[], &parties, at(100), None, 1).await.unwrap();
     assert_eq!(first[0].report, "{\"second\":2}");
     let (second, end) = store
-        .reports_since(&parties, at(100), next.as_deref(), 1)
+        .reports_since(&[], &parties, at(100), next.as_deref(), 1)
         .await
         .unwrap();
     assert_eq!(
@@ -804,7 +810,13 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     );
     assert_eq!(
         store
-            .reports_since(&["FR/FOR".to_owned()], at(0), None, 9)
+            .reports_since(
+                &["NL/EMS".to_owned()],
+                &["FR/FOR".to_owned(), "DE/ABC".to_owned()],
+                at(0),
+                None,
+                9
+            )
             .await
             .unwrap()
             .0,
@@ -1265,7 +1277,7 @@ async fn what_was_acknowledged_is_there_after_kill(place: &Place) {
         assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), seen);
         assert_eq!(
             store
-                .reports_since(&["NL/EMS".to_owned()], at(0), None, 100_000)
+                .reports_since(&[], &["NL/EMS".to_owned()], at(0), None, 100_000)
                 .await
                 .unwrap()
                 .0
