@@ -62,6 +62,18 @@ pub struct Running {
 pub struct StartError {
     doing: &'static str,
     why: String,
+    /// The configuration makes no sense: nothing was begun.
+    nonsense: bool,
+}
+
+impl From<StartError> for NotDone {
+    fn from(error: StartError) -> NotDone {
+        if error.nonsense {
+            NotDone::usage(error.to_string())
+        } else {
+            NotDone::failed(error.to_string())
+        }
+    }
 }
 
 pub(super) async fn run(config: Config) -> Result<(), NotDone> {
@@ -72,9 +84,7 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
     for key in &config.without_effect {
         log::warn!("{key} has no effect in this version");
     }
-    let hub = Hub::start(config, SystemClock::shared())
-        .await
-        .map_err(|error| NotDone::failed(error.to_string()))?;
+    let hub = Hub::start(config, SystemClock::shared()).await?;
     println!("listening: {}", hub.url);
     println!("database: {}", hub.database);
     if hub.made_token {
@@ -98,7 +108,10 @@ impl Hub {
         self_test().map_err(|why| StartError {
             doing: "testing the signature checks",
             why,
+            nonsense: false,
         })?;
+        // Before the database: a configuration that makes no sense leaves no trace (design 3.2).
+        let policy = policy(&config)?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
@@ -138,7 +151,7 @@ impl Hub {
             Some(token) => token,
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
-        let cdrs = CdrRooms::furnish(&config, &url, &store, &parties, &clock).await?;
+        let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let doors = Doors {
             parties: parties.clone(),
             store: store.clone(),
@@ -187,6 +200,7 @@ struct CdrRooms {
 impl CdrRooms {
     async fn furnish(
         config: &Config,
+        policy: Policy,
         public_url: &str,
         store: &Store,
         parties: &Arc<Parties>,
@@ -213,7 +227,7 @@ impl CdrRooms {
         let settings = EvidenceSettings {
             hub: hub.clone(),
             public_url: public_url.to_owned(),
-            policy: policy(config)?,
+            policy,
             invalid_cdrs: match config.metering.invalid_cdrs {
                 config::InvalidCdrs::Mark => InvalidCdrs::Mark,
                 config::InvalidCdrs::Hold => InvalidCdrs::Hold,
@@ -242,8 +256,9 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
     for (name, severity) in &config.metering.severity {
         let code = Code::from_name(name).filter(|code| code.as_str() == name);
         let wrong = |why: &str| StartError {
-            doing: "reading [metering.severity]",
-            why: format!("{name} {why}"),
+            doing: "reading the configuration",
+            why: format!("metering.severity.{name} {why}"),
+            nonsense: true,
         };
         let code = code.ok_or_else(|| wrong("is no finding code"))?;
         if !code.is_adjustable() {
@@ -310,5 +325,6 @@ fn at<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> StartError
     move |error| StartError {
         doing,
         why: with_causes(&error),
+        nonsense: false,
     }
 }
