@@ -889,6 +889,15 @@ async fn the_operators_list_is_filtered_newest_first_page_by_page(place: &Place)
     }
 }
 
+async fn a_control_character_costs_no_line_of_the_journal(place: &Place) {
+    let store = place.store().await;
+    let mut entry = journal_line("corr", "cdrs");
+    entry.outcome = "refused: \0a\u{1b}b\n".to_owned();
+    store.journal_add(entry).await.unwrap();
+    let (lines, _) = store.journal_find(Some("corr"), None, None, None, 10).await.unwrap();
+    assert_eq!(lines[0].outcome, "refused: ab");
+}
+
 async fn the_journal_is_found_by_correlation_party_and_object(place: &Place) {
     let store = place.store().await;
     for n in 0..6 {
@@ -1380,6 +1389,7 @@ promises! {
     a_lease_given_back_counts_no_attempt,
     a_verdict_added_is_in_force_and_the_old_one_stays,
     the_operators_list_is_filtered_newest_first_page_by_page,
+    a_control_character_costs_no_line_of_the_journal,
     the_journal_is_found_by_correlation_party_and_object,
     the_overview_counts_what_there_is,
     a_party_registered_elsewhere_is_a_conflict_and_changes_nothing,

@@ -65,6 +65,20 @@ on_both! {
         Some(())
     }
 
+    async fn a_control_character_in_a_members_name_costs_no_line_of_the_journal(on) {
+        // PostgreSQL keeps no NUL in a text; a peer could have silenced the journal, and made us log errors at its will.
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let twice = r#""z\u0000\u001bz":1,"z\u0000\u001bz":1,"currency""#;
+        let heard = world.post(&cpo, &plain("C-1").replace("\"currency\"", twice)).await;
+        assert_eq!((heard.code, heard.message.as_str()), (2001, "/zz: appears twice"));
+        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal", None).await;
+        let lines = journal["items"].as_array().unwrap();
+        assert_eq!(lines.len(), 1, "{journal}");
+        assert!(lines[0]["outcome"].as_str().unwrap().contains("/zz: appears twice"), "{journal}");
+        Some(())
+    }
+
     async fn an_answer_larger_than_a_megabyte_is_none_and_a_long_message_is_cut(on) {
         let world = World::start(on, "").await?;
         let emsp = Peer::open().await;
