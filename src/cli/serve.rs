@@ -51,7 +51,8 @@ pub struct Running {
     made_token: bool,
     database: String,
     server: ServerHandle,
-    serving: JoinHandle<std::io::Result<()>>,
+    /// `None` once it has ended and was heard of.
+    serving: Option<JoinHandle<std::io::Result<()>>>,
     post: Worker,
     workers: Vec<JoinHandle<()>>,
 }
@@ -90,10 +91,7 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
     if hub.made_token {
         println!("operator token: {}", hub.operator_token.expose());
     }
-    until_told_to_stop().await?;
-    log::info!("stopping: no new requests, those under way are finished");
-    hub.stop().await;
-    Ok(())
+    hub.until(until_told_to_stop()).await
 }
 
 impl Hub {
@@ -182,7 +180,7 @@ impl Hub {
             made_token,
             database,
             server: handle,
-            serving,
+            serving: Some(serving),
             post,
             workers,
         })
@@ -285,11 +283,38 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
 }
 
 impl Running {
+    /// Serves until it is told to stop, or until the server ends by itself, which nobody else would notice; then stops.
+    async fn until(mut self, told: impl Future<Output = Result<(), NotDone>>) -> Result<(), NotDone> {
+        let ended = tokio::select! {
+            told = told => told,
+            why = self.ended() => Err(NotDone::failed(format!("the server ended by itself: {why}"))),
+        };
+        log::info!("stopping: no new requests, those under way are finished");
+        self.stop().await;
+        ended
+    }
+
+    /// Why the server ended, when it has.
+    async fn ended(&mut self) -> String {
+        let Some(serving) = &mut self.serving else {
+            return std::future::pending().await;
+        };
+        let ended = serving.await;
+        self.serving = None;
+        match ended {
+            Ok(Ok(())) => "nobody told it to".to_owned(),
+            Ok(Err(error)) => with_causes(&error),
+            Err(error) => with_causes(&error),
+        }
+    }
+
     /// Stops: doors first, so that nothing new comes in, then the workers, then the database. What a worker was doing is
     /// continued after the next start.
     pub async fn stop(self) {
         self.server.stop(true).await;
-        if let Ok(Err(error)) = self.serving.await {
+        if let Some(serving) = self.serving
+            && let Ok(Err(error)) = serving.await
+        {
             log::error!("the server ended badly: {error}");
         }
         self.post.stop().await;
@@ -326,5 +351,30 @@ fn at<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> StartError
         doing,
         why: with_causes(&error),
         nonsense: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_ends_by_itself_ends_serve_with_exit_code_1() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n[database]\nurl = \"sqlite://{}\"",
+            folder.path().join("hub.db").display()
+        );
+        let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
+        let mut hub = Hub::start(config, SystemClock::shared()).await.unwrap();
+        let broken = async { Err(std::io::Error::other("no more sockets")) };
+        let serving = hub.serving.replace(tokio::spawn(broken)).unwrap();
+        let told = hub.until(std::future::pending()).await.unwrap_err();
+        assert_eq!(told.code, 1);
+        assert!(told.message.contains("no more sockets"), "{}", told.message);
+        serving.await.unwrap().unwrap();
     }
 }
