@@ -229,3 +229,25 @@ fn what_makes_no_sense_is_exit_code_64_and_a_sentence() {
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     assert_eq!(run(&["--version"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_severity_nobody_can_have_stops_serve_before_anything_is_created() {
+    // design.md 3.2: unknown to the catalogue, and one that decides what was proven
+    for code in ["NO_SUCH_CODE", "SIGNATURE_MISMATCH"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("truewatt.toml"),
+            format!("[metering.severity]\n{code} = \"info\"\n"),
+        )
+        .unwrap();
+        let output = truewatt(folder.path()).arg("serve").output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{code}: {said}");
+        assert!(said.contains(&format!("metering.severity.{code} ")), "{said}");
+        let names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["truewatt.toml"], "nothing was created");
+    }
+}

@@ -569,8 +569,11 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
     assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 0);
     assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), 0);
     let (emsp, cpo) = (["NL/EMS".to_owned()], ["DE/ABC".to_owned()]);
-    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0, []);
-    assert_eq!(store.reports_since(&cpo, at(0), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(store.reports_since(&[], &emsp, at(0), None, 10).await.unwrap().0, []);
+    assert_eq!(
+        store.reports_since(&cpo, &[], at(0), None, 10).await.unwrap().0.len(),
+        1
+    );
 
     let week = at(7 * 86_400);
     let duty = NewDuty {
@@ -600,7 +603,10 @@ async fn a_held_cdr_is_on_no_page_until_released(place: &Place) {
     let row = store.cdr_by_row(&held.row.id).await.unwrap().unwrap();
     assert_eq!((row.delivery.as_str(), row.visible_at), ("pending", Some(week)));
     assert_eq!(store.cdr_page(pull("NL/EMS"), None, 0, 10).await.unwrap().rows.len(), 1);
-    assert_eq!(store.reports_since(&emsp, at(0), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(
+        store.reports_since(&[], &emsp, at(0), None, 10).await.unwrap().0.len(),
+        1
+    );
     assert_eq!(store.duty_list(Some("owed"), None, 10).await.unwrap().0.len(), 1);
 }
 
@@ -792,10 +798,10 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     assert!(matches!(unknown, Err(StoreError::NotFound)));
 
     let parties = ["NL/EMS".to_owned()];
-    let (first, next) = store.reports_since(&parties, at(100), None, 1).await.unwrap();
+    let (first, next) = store.reports_since(&[], &parties, at(100), None, 1).await.unwrap();
     assert_eq!(first[0].report, "{\"second\":2}");
     let (second, end) = store
-        .reports_since(&parties, at(100), next.as_deref(), 1)
+        .reports_since(&[], &parties, at(100), next.as_deref(), 1)
         .await
         .unwrap();
     assert_eq!(
@@ -804,7 +810,13 @@ async fn a_verdict_added_is_in_force_and_the_old_one_stays(place: &Place) {
     );
     assert_eq!(
         store
-            .reports_since(&["FR/FOR".to_owned()], at(0), None, 9)
+            .reports_since(
+                &["NL/EMS".to_owned()],
+                &["FR/FOR".to_owned(), "DE/ABC".to_owned()],
+                at(0),
+                None,
+                9
+            )
             .await
             .unwrap()
             .0,
@@ -875,6 +887,15 @@ async fn the_operators_list_is_filtered_newest_first_page_by_page(place: &Place)
             "{filter:?}"
         );
     }
+}
+
+async fn a_control_character_costs_no_line_of_the_journal(place: &Place) {
+    let store = place.store().await;
+    let mut entry = journal_line("corr", "cdrs");
+    entry.outcome = "refused: \0a\u{1b}b\n".to_owned();
+    store.journal_add(entry).await.unwrap();
+    let (lines, _) = store.journal_find(Some("corr"), None, None, None, 10).await.unwrap();
+    assert_eq!(lines[0].outcome, "refused: ab");
 }
 
 async fn the_journal_is_found_by_correlation_party_and_object(place: &Place) {
@@ -1265,7 +1286,7 @@ async fn what_was_acknowledged_is_there_after_kill(place: &Place) {
         assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), seen);
         assert_eq!(
             store
-                .reports_since(&["NL/EMS".to_owned()], at(0), None, 100_000)
+                .reports_since(&[], &["NL/EMS".to_owned()], at(0), None, 100_000)
                 .await
                 .unwrap()
                 .0
@@ -1368,6 +1389,7 @@ promises! {
     a_lease_given_back_counts_no_attempt,
     a_verdict_added_is_in_force_and_the_old_one_stays,
     the_operators_list_is_filtered_newest_first_page_by_page,
+    a_control_character_costs_no_line_of_the_journal,
     the_journal_is_found_by_correlation_party_and_object,
     the_overview_counts_what_there_is,
     a_party_registered_elsewhere_is_a_conflict_and_changes_nothing,

@@ -51,7 +51,8 @@ pub struct Running {
     made_token: bool,
     database: String,
     server: ServerHandle,
-    serving: JoinHandle<std::io::Result<()>>,
+    /// `None` once it has ended and was heard of.
+    serving: Option<JoinHandle<std::io::Result<()>>>,
     post: Worker,
     workers: Vec<JoinHandle<()>>,
 }
@@ -62,6 +63,18 @@ pub struct Running {
 pub struct StartError {
     doing: &'static str,
     why: String,
+    /// The configuration makes no sense: nothing was begun.
+    nonsense: bool,
+}
+
+impl From<StartError> for NotDone {
+    fn from(error: StartError) -> NotDone {
+        if error.nonsense {
+            NotDone::usage(error.to_string())
+        } else {
+            NotDone::failed(error.to_string())
+        }
+    }
 }
 
 pub(super) async fn run(config: Config) -> Result<(), NotDone> {
@@ -72,18 +85,13 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
     for key in &config.without_effect {
         log::warn!("{key} has no effect in this version");
     }
-    let hub = Hub::start(config, SystemClock::shared())
-        .await
-        .map_err(|error| NotDone::failed(error.to_string()))?;
+    let hub = Hub::start(config, SystemClock::shared()).await?;
     println!("listening: {}", hub.url);
     println!("database: {}", hub.database);
     if hub.made_token {
         println!("operator token: {}", hub.operator_token.expose());
     }
-    until_told_to_stop().await?;
-    log::info!("stopping: no new requests, those under way are finished");
-    hub.stop().await;
-    Ok(())
+    hub.until(until_told_to_stop()).await
 }
 
 impl Hub {
@@ -98,7 +106,10 @@ impl Hub {
         self_test().map_err(|why| StartError {
             doing: "testing the signature checks",
             why,
+            nonsense: false,
         })?;
+        // Before the database: a configuration that makes no sense leaves no trace (design 3.2).
+        let policy = policy(&config)?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let port = listener.local_addr().map_err(at("listening"))?.port();
         let url = with_port(&config.server.public_url, port);
@@ -138,7 +149,7 @@ impl Hub {
             Some(token) => token,
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
-        let cdrs = CdrRooms::furnish(&config, &url, &store, &parties, &clock).await?;
+        let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let doors = Doors {
             parties: parties.clone(),
             store: store.clone(),
@@ -169,7 +180,7 @@ impl Hub {
             made_token,
             database,
             server: handle,
-            serving,
+            serving: Some(serving),
             post,
             workers,
         })
@@ -187,6 +198,7 @@ struct CdrRooms {
 impl CdrRooms {
     async fn furnish(
         config: &Config,
+        policy: Policy,
         public_url: &str,
         store: &Store,
         parties: &Arc<Parties>,
@@ -213,7 +225,7 @@ impl CdrRooms {
         let settings = EvidenceSettings {
             hub: hub.clone(),
             public_url: public_url.to_owned(),
-            policy: policy(config)?,
+            policy,
             invalid_cdrs: match config.metering.invalid_cdrs {
                 config::InvalidCdrs::Mark => InvalidCdrs::Mark,
                 config::InvalidCdrs::Hold => InvalidCdrs::Hold,
@@ -242,8 +254,9 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
     for (name, severity) in &config.metering.severity {
         let code = Code::from_name(name).filter(|code| code.as_str() == name);
         let wrong = |why: &str| StartError {
-            doing: "reading [metering.severity]",
-            why: format!("{name} {why}"),
+            doing: "reading the configuration",
+            why: format!("metering.severity.{name} {why}"),
+            nonsense: true,
         };
         let code = code.ok_or_else(|| wrong("is no finding code"))?;
         if !code.is_adjustable() {
@@ -270,11 +283,38 @@ fn policy(config: &Config) -> Result<Policy, StartError> {
 }
 
 impl Running {
+    /// Serves until it is told to stop, or until the server ends by itself, which nobody else would notice; then stops.
+    async fn until(mut self, told: impl Future<Output = Result<(), NotDone>>) -> Result<(), NotDone> {
+        let ended = tokio::select! {
+            told = told => told,
+            why = self.ended() => Err(NotDone::failed(format!("the server ended by itself: {why}"))),
+        };
+        log::info!("stopping: no new requests, those under way are finished");
+        self.stop().await;
+        ended
+    }
+
+    /// Why the server ended, when it has.
+    async fn ended(&mut self) -> String {
+        let Some(serving) = &mut self.serving else {
+            return std::future::pending().await;
+        };
+        let ended = serving.await;
+        self.serving = None;
+        match ended {
+            Ok(Ok(())) => "nobody told it to".to_owned(),
+            Ok(Err(error)) => with_causes(&error),
+            Err(error) => with_causes(&error),
+        }
+    }
+
     /// Stops: doors first, so that nothing new comes in, then the workers, then the database. What a worker was doing is
     /// continued after the next start.
     pub async fn stop(self) {
         self.server.stop(true).await;
-        if let Ok(Err(error)) = self.serving.await {
+        if let Some(serving) = self.serving
+            && let Ok(Err(error)) = serving.await
+        {
             log::error!("the server ended badly: {error}");
         }
         self.post.stop().await;
@@ -310,5 +350,31 @@ fn at<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> StartError
     move |error| StartError {
         doing,
         why: with_causes(&error),
+        nonsense: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_ends_by_itself_ends_serve_with_exit_code_1() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n[database]\nurl = \"sqlite://{}\"",
+            folder.path().join("hub.db").display()
+        );
+        let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
+        let mut hub = Hub::start(config, SystemClock::shared()).await.unwrap();
+        let broken = async { Err(std::io::Error::other("no more sockets")) };
+        let serving = hub.serving.replace(tokio::spawn(broken)).unwrap();
+        let told = hub.until(std::future::pending()).await.unwrap_err();
+        assert_eq!(told.code, 1);
+        assert!(told.message.contains("no more sockets"), "{}", told.message);
+        serving.await.unwrap().unwrap();
     }
 }

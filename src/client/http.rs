@@ -103,12 +103,17 @@ impl Http {
     /// Nothing is sent twice, except a request that was still waiting on a kept connection when that was closed: it did not
     /// leave, and goes out once on a new one (F-20).
     pub async fn send(&self, outgoing: Outgoing) -> Outcome {
+        self.send_for(outgoing, self.max_body).await
+    }
+
+    /// The same for an answer of at most `max_body` bytes, where less is expected than [`HttpSettings::max_body`].
+    pub async fn send_for(&self, outgoing: Outgoing, max_body: usize) -> Outcome {
         let request = match self.request(outgoing) {
             Ok(request) => request,
             Err(forbidden) => return Outcome::NotAllowed(forbidden.to_string()),
         };
         match request.send().await {
-            Ok(response) => read(response, self.max_body).await,
+            Ok(response) => read(response, max_body.min(self.max_body)).await,
             Err(error) => failure(&error),
         }
     }

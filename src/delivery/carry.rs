@@ -163,6 +163,7 @@ impl Delivery {
             body: Some((self.pack)(cdr, &platform.options)),
             headers: vec![(TRUEWATT_METERING.to_owned(), cdr.metering_status.clone())],
             timeout: None,
+            max_answer: Some(MAX_ANSWER),
         };
         match self.parties.line().send(platform, call).await {
             Ok(outcome) => reception::read(&outcome, now),
@@ -336,6 +337,10 @@ fn location(platform: &Platform, reception: &Reception) -> Option<String> {
     let endpoint = platform.endpoint("cdrs", InterfaceRole::Receiver)?;
     url::resolve(endpoint, location).filter(|url| url.len() <= MAX_LOCATION && !url.chars().any(char::is_control))
 }
+
+/// An answer to a pushed CDR is an envelope without data: a few hundred bytes. What is larger is no answer, and many of the
+/// kind at once, each as large as a page of CDRs may be, would cost the memory of the house.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A URL longer than this is not kept; OCPI allows 255 (T-46), the field is not always so strict.
 const MAX_LOCATION: usize = 2048;

@@ -38,7 +38,7 @@ pub struct Said {
     pub http_status: u16,
     /// The OCPI status code.
     pub code: StatusCode,
-    /// The OCPI status message.
+    /// The OCPI status message, shortened: it is kept with the CDR and repeated to its sender.
     pub message: Option<String>,
 }
 
@@ -71,10 +71,10 @@ pub fn read(outcome: &Outcome, now: DateTime<Utc>) -> Reception {
         }
     };
     let envelope = envelope::read(&answer.body).ok();
-    let said = envelope.as_ref().map(|envelope| Said {
+    let said = envelope.as_ref().map(|read| Said {
         http_status: answer.status,
-        code: envelope.status_code,
-        message: envelope.status_message.clone(),
+        code: read.status_code,
+        message: read.status_message.as_deref().map(envelope::shortened),
     });
     let class = said.as_ref().map(|said| said.code.class());
     match (said, envelope, class) {
@@ -247,6 +247,22 @@ mod tests {
         // S-11
         assert_eq!(kept(answered(200, &[], &envelope(3000))).said.unwrap().code.0, 3000);
         assert_eq!(kept(answered(200, &[], "<html>")).said, None);
+    }
+
+    #[test]
+    fn of_a_receivers_words_255_characters_are_kept_and_no_control_characters() {
+        for (code, words) in [
+            (1000, "ä".repeat(300)),
+            (2001, format!("\\u0000{}", "€".repeat(100_000))),
+        ] {
+            let body = format!(r#"{{"status_code":{code},"status_message":"{words}"}}"#);
+            let (Reception::Taken { said, .. } | Reception::Rejected(said)) = answered(200, &[], &body) else {
+                panic!("{code}")
+            };
+            let kept = said.message.unwrap();
+            assert_eq!(kept.chars().count(), 255);
+            assert!(!kept.contains('\0'));
+        }
     }
 
     #[test]

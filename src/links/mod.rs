@@ -119,6 +119,7 @@ impl Links {
             body: None,
             headers: Vec::new(),
             timeout: None,
+            max_answer: None,
         };
         match self.parties.line().send(&platform, call).await.ok()? {
             Outcome::Answered(answer) if is_an_answer(&answer) => Some(answer),

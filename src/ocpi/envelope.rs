@@ -64,6 +64,13 @@ pub fn read(body: &[u8]) -> Result<Envelope, EnvelopeError> {
     })
 }
 
+/// A peer's words as we keep and repeat them, without control characters. 255 characters: what OCPI allows for most texts,
+/// enough to understand, too little to flood a page.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(255).collect()
+}
+
 /// Wraps an answer of ours. `data` is JSON text and goes in byte for byte; `None` leaves the member out (S-02).
 #[must_use]
 pub fn write(data: Option<&str>, code: StatusCode, message: Option<&str>, now: DateTime<Utc>) -> String {

@@ -42,6 +42,8 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// A deadline other than the platform's.
     pub timeout: Option<Duration>,
+    /// The largest answer that is read, in bytes, where that is less than the client's own limit.
+    pub max_answer: Option<usize>,
 }
 
 /// What a call is aimed at.
@@ -111,6 +113,7 @@ impl Line {
                 headers: call.headers,
                 body: call.body,
                 timeout: call.timeout.or(platform.options.timeouts.relay).unwrap_or(self.relay),
+                max_answer: call.max_answer,
             })
             .await;
         match &outcome {
@@ -139,6 +142,7 @@ impl Line {
                 headers: Vec::new(),
                 body: None,
                 timeout: platform.options.timeouts.relay.unwrap_or(self.relay),
+                max_answer: None,
             })
             .await;
         matches!(&outcome, Outcome::Answered(answer) if says_success(answer))
@@ -166,16 +170,18 @@ impl Line {
             );
         }
         headers.extend(exchange.headers);
-        self.http
-            .send(Outgoing {
-                method: exchange.method,
-                url: exchange.url,
-                headers,
-                body: exchange.body,
-                timeout: exchange.timeout,
-                allowed_hosts: Some(exchange.hosts),
-            })
-            .await
+        let outgoing = Outgoing {
+            method: exchange.method,
+            url: exchange.url,
+            headers,
+            body: exchange.body,
+            timeout: exchange.timeout,
+            allowed_hosts: Some(exchange.hosts),
+        };
+        match exchange.max_answer {
+            Some(max_answer) => self.http.send_for(outgoing, max_answer).await,
+            None => self.http.send(outgoing).await,
+        }
     }
 
     /// The deadline for a platform without one of its own.
@@ -197,6 +203,7 @@ pub(super) struct Exchange<'a> {
     pub headers: Vec<(String, String)>,
     pub body: Option<Bytes>,
     pub timeout: Duration,
+    pub max_answer: Option<usize>,
 }
 
 /// The hosts that may see a platform's token: of its versions URL, its endpoints, and what the operator added (N-05).

@@ -158,7 +158,8 @@ impl From<JournalEntry> for JournalRecord {
             object: entry.object,
             http_status: entry.http_status,
             status_code: entry.status_code,
-            outcome: entry.outcome,
+            // PostgreSQL takes no NUL: a peer's text that reached this far must not cost the line.
+            outcome: entry.outcome.replace(char::is_control, ""),
             duration_ms: entry.duration_ms,
         }
     }

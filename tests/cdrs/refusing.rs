@@ -4,7 +4,7 @@ use serde_json::json;
 use truewatt::client::Method;
 
 use crate::on_both;
-use crate::peer::Peer;
+use crate::peer::{Answer, Peer};
 use crate::world::{On, World, cdr, plain};
 
 /// Name, headers, body; HTTP status, OCPI code, and a word of the message.
@@ -62,6 +62,38 @@ on_both! {
         // Half a pair is refused before the request is understood as anybody's.
         assert_eq!(refused.count(), cases.len());
         assert_eq!(world.post(&cpo, &body).await.code, 1000, "the id stayed free");
+        Some(())
+    }
+
+    async fn a_control_character_in_a_members_name_costs_no_line_of_the_journal(on) {
+        // PostgreSQL keeps no NUL in a text; a peer could have silenced the journal, and made us log errors at its will.
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let twice = r#""z\u0000\u001bz":1,"z\u0000\u001bz":1,"currency""#;
+        let heard = world.post(&cpo, &plain("C-1").replace("\"currency\"", twice)).await;
+        assert_eq!((heard.code, heard.message.as_str()), (2001, "/zz: appears twice"));
+        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal", None).await;
+        let lines = journal["items"].as_array().unwrap();
+        assert_eq!(lines.len(), 1, "{journal}");
+        assert!(lines[0]["outcome"].as_str().unwrap().contains("/zz: appears twice"), "{journal}");
+        Some(())
+    }
+
+    async fn an_answer_larger_than_a_megabyte_is_none_and_a_long_message_is_cut(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        let padding = "x".repeat(1024 * 1024);
+        emsp.answers(Answer::plain(200, &format!(r#"{{"status_code":1000,"data":"{padding}","timestamp":"2026-11-21T10:00:00Z"}}"#)));
+        world.post(&cpo, &plain("C-1")).await;
+        assert_ne!(world.delivery("C-1").await, "delivered");
+        emsp.answers(Answer::envelope(200, 1000, "thanks"));
+        world.until_delivery("C-1", "delivered").await;
+        emsp.answers(Answer::envelope(200, 2001, &"ä".repeat(400_000)));
+        let heard = world.post(&cpo, &plain("C-2")).await;
+        assert_eq!(heard.code, 2001);
+        assert_eq!(heard.message.chars().filter(|c| *c == 'ä').count(), 255, "{}", heard.message);
         Some(())
     }
 

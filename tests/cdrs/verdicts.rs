@@ -64,6 +64,22 @@ on_both! {
         Some(())
     }
 
+    async fn a_platform_lists_no_verdict_that_a_party_may_see_on_another_platform_only(on) {
+        // One party, its two roles on two platforms: each platform hears of its own role's CDRs.
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let sends = world.platform(&["DE/TWO:CPO"], None).await;
+        let pays = world.platform(&["DE/TWO:EMSP"], Some(&emsp)).await;
+        assert_eq!(world.post(&cpo, &cdr("C-1", "DE/TWO", "null", "")).await.code, 1000);
+        for (who, count) in [(&cpo, 1), (&sends, 0), (&pays, 1)] {
+            let reports = world.get(who, "/partner/v1/reports", &[]).await.json();
+            assert_eq!(reports["items"].as_array().unwrap().len(), count, "{reports}");
+        }
+        assert_eq!(world.get(&sends, "/partner/v1/cdrs/DE/ABC/C-1/report", &[]).await.http, 404);
+        Some(())
+    }
+
     async fn the_marker_follows_the_receivers_wish(on) {
         let world = World::start(on, "").await?;
         let (always, never) = (Peer::open().await, Peer::open().await);

@@ -206,9 +206,10 @@ pub fn check_top_level(body: &[u8]) -> Result<(), Refusal> {
 /// The name of the member a hub appends to a CDR whose metering data has a problem.
 pub const MARKER: &str = "metering_validation";
 
-/// The JSON pointer of a top-level member (RFC 6901), cut where a name is too long to be worth repeating.
+/// The JSON pointer of a top-level member (RFC 6901), cut where a name is too long to be worth repeating, and without control
+/// characters: it goes into logs and into texts of PostgreSQL, which cannot hold all of them.
 fn pointer(name: &str) -> String {
-    let short: String = name.chars().take(64).collect();
+    let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     format!("/{}", short.replace('~', "~0").replace('/', "~1"))
 }
 

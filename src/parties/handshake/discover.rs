@@ -164,6 +164,7 @@ impl Peer<'_> {
                 headers: Vec::new(),
                 body: body.map(Into::into),
                 timeout: self.timeout(),
+                max_answer: None,
             })
             .await
     }
@@ -222,12 +223,7 @@ fn read(answer: &Answer) -> (PeerSaid, Option<Box<RawValue>>) {
         status_message: envelope
             .as_ref()
             .and_then(|e| e.status_message.as_deref())
-            .map(shortened),
+            .map(envelope::shortened),
     };
     (said, envelope.and_then(|e| e.data))
-}
-
-/// 255 characters: what OCPI allows for most texts, enough to understand, too little to flood a page.
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(255).collect()
 }

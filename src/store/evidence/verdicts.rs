@@ -72,18 +72,20 @@ impl Store {
         ask!(self, all(row_id))
     }
 
-    /// Verdicts since an instant on CDRs these parties sent, or may see, in the order of checking, after `cursor`, and where to go on.
+    /// Verdicts since an instant on CDRs that `cpo_keys` sent or `emsp_keys` may see, in the order of checking, after `cursor`, and where
+    /// to go on.
     pub async fn reports_since(
         &self,
-        party_keys: &[String],
+        cpo_keys: &[String],
+        emsp_keys: &[String],
         since: DateTime<Utc>,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<ReportItem>, Option<String>), StoreError> {
-        let (party_keys, since) = (party_keys.to_vec(), micros(since));
+        let (cpo_keys, emsp_keys, since) = (cpo_keys.to_vec(), emsp_keys.to_vec(), micros(since));
         let (after, rows) = (cursor.unwrap_or_default().to_owned(), i64::from(limit) + 1);
         let (records, next) = page(
-            ask!(self, since(party_keys, since, after, rows))?,
+            ask!(self, since(cpo_keys, emsp_keys, since, after, rows))?,
             limit,
             |(verdict, ..)| &verdict.id,
         );
@@ -158,13 +160,14 @@ both! {
     /// A CPO hears of everything it sent; an eMSP of nothing it may not see yet (design 3.6.3, `hold`).
     pub(super) async fn since(
         c: &mut Connection,
-        party_keys: &[String],
+        cpo_keys: &[String],
+        emsp_keys: &[String],
         since: &i64,
         after: &str,
         rows: &i64,
     ) -> Result<Vec<(VerdictRecord, String, String)>, StoreError> {
-        let sent = cdrs::cpo_key.eq_any(party_keys);
-        let seen = cdrs::emsp_key.eq_any(party_keys).and(cdrs::visible_at.is_not_null());
+        let sent = cdrs::cpo_key.eq_any(cpo_keys);
+        let seen = cdrs::emsp_key.eq_any(emsp_keys).and(cdrs::visible_at.is_not_null());
         Ok(verdicts::table
             .inner_join(cdrs::table)
             .filter(verdicts::id.gt(after))

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use serde_json::value::RawValue;
 
 use super::Partner;
+use crate::evidence::receipts::Asking;
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::web::operator::{Page, Problem, Query, page};
@@ -24,13 +25,11 @@ async fn list(partner: Partner, query: Query, doors: Data<Doors>) -> Result<Http
         None => chrono::DateTime::UNIX_EPOCH,
         Some(text) => time::parse(text).map_err(|error| Problem::bad_request("since", error))?,
     };
-    let mut parties = partner.asking.cpo_keys;
-    parties.extend(partner.asking.emsp_keys);
-    parties.sort_unstable();
-    parties.dedup();
+    // Never merged: a party may be a CPO on this platform and an eMSP on another.
+    let Asking { cpo_keys, emsp_keys } = partner.asking;
     let found = doors
         .store
-        .reports_since(&parties, since, page.after.as_deref(), page.limit)
+        .reports_since(&cpo_keys, &emsp_keys, since, page.after.as_deref(), page.limit)
         .await;
     let (items, next) = found.map_err(|error| Fault::new("listing verdicts", error))?;
     let items = items
