@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::on_both;
-use crate::peer::Peer;
+use crate::peer::{Answer, Peer};
 use crate::world::{On, World, cdr, meter, signed, signed_data};
 
 fn credit(id: &str, of: &str, emsp: &str, signed_data: &str) -> String {
@@ -44,6 +44,28 @@ on_both! {
         // A reference no id can be is unknown as well, and no trouble of ours.
         let odd = credit("C-10", "x\\u0000y", "DE/MSP", "null");
         assert_eq!(world.post(&cpo, &odd).await.message, "thanks");
+        Some(())
+    }
+
+    async fn a_credit_that_its_payer_rejects_gives_back_what_it_freed(on) {
+        // design.md 3.5, "Replay": the original stands, so its records serve it and nothing else.
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        let meter = meter("mine");
+        world.register(&meter).await;
+        let data = signed_data(&meter, 1, Some(&meter));
+        assert_eq!(world.post(&cpo, &signed("C-1", &meter, 1)).await.message, "thanks");
+        emsp.answers(Answer::envelope(200, 2001, "no"));
+        assert_eq!(world.post(&cpo, &credit("C-1-CR", "C-1", "DE/MSP", &data)).await.code, 2001);
+        emsp.answers(Answer::envelope(200, 1000, "yes"));
+        assert!(world.post(&cpo, &signed("C-2", &meter, 1)).await.message.contains("REPLAYED_RECORD"));
+        // A credit that is in custody when somebody else bills again has given away what it freed.
+        emsp.answers(Answer::plain(500, ""));
+        assert_eq!(world.post(&cpo, &credit("C-1-CX", "C-1", "DE/MSP", &data)).await.http, 201);
+        emsp.answers(Answer::envelope(200, 1000, "yes"));
+        assert_eq!(world.post(&cpo, &signed("C-3", &meter, 1)).await.message, "yes");
         Some(())
     }
 
