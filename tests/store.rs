@@ -196,6 +196,41 @@ async fn a_credit_cdr_frees_the_blocks(place: &Place) {
     ));
 }
 
+/// Design 3.5, "Replay": what is free again is so by a credit that stands.
+async fn a_rejected_credit_gives_back_what_nobody_else_uses_by_now(place: &Place) {
+    let store = place.store().await;
+    let original = cdr("C-1").with_blocks(["aa", "bb"]);
+    store.cdr_take(original.clone()).await.unwrap();
+    let credit_of_it = |name: &str| {
+        let mut credit = cdr(name);
+        credit.row.credit_reference = some("c-1");
+        credit.frees_blocks_of = Some(("DE/ABC".to_owned(), "c-1".to_owned()));
+        credit
+    };
+    let (first, second) = (credit_of_it("CR-1"), credit_of_it("CR-2"));
+    store.cdr_take(first.clone()).await.unwrap();
+    assert_eq!(store.blocks_used(&original.blocks).await.unwrap(), []);
+    store.cdr_take(cdr("C-2").with_blocks(["bb"])).await.unwrap();
+    assert!(store.cdr_settle(settlement(&first, Settled::Rejected)).await.unwrap());
+    let users = |used: Vec<BlockUse>| used.into_iter().map(|one| one.cdr_key).collect::<Vec<_>>();
+    assert_eq!(
+        users(store.blocks_used(&original.blocks).await.unwrap()),
+        ["c-1", "c-2"]
+    );
+
+    // Two credits: the rejection of one leaves what the other frees as well.
+    store.cdr_take(second.clone()).await.unwrap();
+    let third = credit_of_it("CR-3");
+    store.cdr_take(third.clone()).await.unwrap();
+    assert!(store.cdr_settle(settlement(&second, Settled::Rejected)).await.unwrap());
+    assert_eq!(users(store.blocks_used(&original.blocks).await.unwrap()), ["c-2"]);
+    assert!(store.cdr_settle(settlement(&third, Settled::Rejected)).await.unwrap());
+    assert_eq!(
+        users(store.blocks_used(&original.blocks).await.unwrap()),
+        ["c-1", "c-2"]
+    );
+}
+
 /// Design 3.6.2 and 3.6.5: a repost is possible, as a new revision; both are kept.
 async fn a_rejected_cdr_frees_its_blocks_and_its_id(place: &Place) {
     let store = place.store().await;
@@ -1370,6 +1405,7 @@ promises! {
     a_signed_block_serves_one_cdr_also_between_two_stores,
     a_block_twice_in_one_cdr_is_no_replay,
     a_credit_cdr_frees_the_blocks,
+    a_rejected_credit_gives_back_what_nobody_else_uses_by_now,
     a_rejected_cdr_frees_its_blocks_and_its_id,
     a_rejected_revision_is_replaced_once,
     a_delivery_ends_its_duty_and_keeps_what_the_receiver_said,

@@ -136,7 +136,9 @@ impl Intake {
     /// database fails, in which case nothing was kept.
     pub async fn take(&self, posted: &Posted) -> Result<Intaken, Failure> {
         let assessment = self.assess(&posted.body).await?;
-        let credited = self.credited(posted).await?;
+        let credited = self
+            .credited(&posted.head, &posted.route.cpo.key(), &posted.route.emsp.key())
+            .await?;
         let mut used = if credited.is_some() {
             self.used(&assessment).await?
         } else {
@@ -145,7 +147,7 @@ impl Intake {
         let mut succeeds = None;
         // A replay, then a known id, then a revision that somebody else was quicker to add: no honest case needs a fourth round.
         for _ in 0..8 {
-            let verdict = self.conclude(&assessment, posted, credited.as_ref(), &used);
+            let verdict = self.conclude(&assessment, &posted.route.cpo.key(), credited.as_ref(), &used);
             let consequence = self.consequence(&verdict, posted);
             if consequence == InvalidCdrs::Reject {
                 return self.reject(posted, &verdict).await;
@@ -198,21 +200,26 @@ impl Intake {
     }
 
     /// The CDR that this one credits, if it is a credit CDR (CDR-09).
-    async fn credited(&self, posted: &Posted) -> Result<Option<Credited>, Failure> {
-        if !posted.head.credit {
+    pub(super) async fn credited(
+        &self,
+        head: &CdrHead,
+        cpo_key: &str,
+        emsp_key: &str,
+    ) -> Result<Option<Credited>, Failure> {
+        if !head.credit {
             return Ok(None);
         }
-        let reference = posted.head.credit_reference_id.as_deref().and_then(key_of);
+        let reference = head.credit_reference_id.as_deref().and_then(key_of);
         let original = match &reference {
             None => None,
             Some(reference) => self
                 .store
-                .cdr_find(&posted.route.cpo.key(), reference)
+                .cdr_find(cpo_key, reference)
                 .await
                 .map_err(|error| Fault::new("reading the CDR that is credited", error))?,
         };
         // A credit that its payer never hears of must not let the same proof be billed to that payer again.
-        let original = original.filter(|original| original.emsp_key == posted.route.emsp.key());
+        let original = original.filter(|original| original.emsp_key == emsp_key);
         Ok(Some(Credited {
             reference,
             is_known: original.is_some(),
@@ -228,14 +235,14 @@ impl Intake {
         Ok(uses.into_iter().map(UsedBy::of).collect())
     }
 
-    fn conclude(
+    /// The verdict, given which blocks serve which CDR: another one's are replayed, but not those of the CDR it credits.
+    pub(super) fn conclude(
         &self,
         assessment: &Assessment,
-        posted: &Posted,
+        cpo_key: &str,
         credited: Option<&Credited>,
         used: &[UsedBy],
     ) -> Verdict {
-        let cpo_key = posted.route.cpo.key();
         let by_another = |use_: &&UsedBy| {
             let own = credited.and_then(|credited| credited.reference.as_deref());
             !(use_.cpo_key == cpo_key && own == Some(use_.cdr_key.as_str()))
@@ -421,7 +428,7 @@ impl Posted {
 }
 
 /// The CDR that a credit CDR takes back.
-struct Credited {
+pub(super) struct Credited {
     /// Its id, folded.
     reference: Option<String>,
     /// Whether the hub took it, for the same eMSP.
@@ -429,14 +436,14 @@ struct Credited {
 }
 
 /// A block and the CDR it serves.
-struct UsedBy {
+pub(super) struct UsedBy {
     block: UsedBlock,
     cpo_key: String,
     cdr_key: String,
 }
 
 impl UsedBy {
-    fn of(use_: BlockUse) -> UsedBy {
+    pub(super) fn of(use_: BlockUse) -> UsedBy {
         UsedBy {
             block: UsedBlock {
                 digest: use_.digest,

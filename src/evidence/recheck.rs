@@ -5,10 +5,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::assess::UsedBlock;
-use super::intake::{Intake, Start, claims, word};
+use super::intake::{Intake, Start, UsedBy, claims, word};
 use super::{policy, report};
-use crate::ocpi::ids::{PlatformId, key_of};
+use crate::ocpi::ids::PlatformId;
 use crate::ocpi::v2_2_1::cdr::CdrHead;
 use crate::parties::{Failure, Fault};
 use crate::routing::directory::{InvalidCdrs, Platform};
@@ -76,12 +75,20 @@ impl Intake {
             .blocks_used(&blocks)
             .await
             .map_err(|error| Fault::new("reading used blocks", error))?;
-        let credited = head
-            .credit
-            .then(|| head.credit_reference_id.as_deref().and_then(key_of))
-            .flatten();
+        let credited = self.credited(&head, &cdr.cpo_key, &cdr.emsp_key).await?;
+        // Taken back: its records are free for a new bill, which must neither be hindered by this one nor speak against it.
+        let is_taken_back = self
+            .store()
+            .cdr_is_credited(&cdr.id)
+            .await
+            .map_err(|error| Fault::new("looking for a credit CDR", error))?;
         for _ in 0..4 {
-            let verdict = assessment.verdict(&replayed(&used, cdr, credited.as_deref()));
+            let by_others: Vec<UsedBy> = if is_taken_back {
+                Vec::new()
+            } else {
+                used_by_others(&used, cdr)
+            };
+            let verdict = self.conclude(&assessment, &cdr.cpo_key, credited.as_ref(), &by_others);
             let receiver = self.receiver(cdr).ok();
             let status = verdict.status;
             let again = self
@@ -93,7 +100,7 @@ impl Intake {
                     billable: verdict.billable,
                     marker: self.marker(&verdict, cdr.body.as_bytes(), receiver.as_deref(), now),
                     checked_at: now,
-                    blocks: if head.credit || cdr.delivery == word::REJECTED {
+                    blocks: if head.credit || is_taken_back || cdr.delivery == word::REJECTED {
                         Vec::new()
                     } else {
                         claims(&verdict)
@@ -148,15 +155,10 @@ impl Intake {
     }
 }
 
-/// The blocks that serve another CDR: neither this one nor the one it credits.
-fn replayed(used: &[BlockUse], cdr: &CdrRow, credited: Option<&str>) -> Vec<UsedBlock> {
+fn used_by_others(used: &[BlockUse], cdr: &CdrRow) -> Vec<UsedBy> {
     used.iter()
-        .filter(|use_| {
-            use_.cpo_key != cdr.cpo_key || (use_.cdr_key != cdr.cdr_key && Some(use_.cdr_key.as_str()) != credited)
-        })
-        .map(|use_| UsedBlock {
-            digest: use_.digest.clone(),
-            fingerprint: use_.fingerprint.clone(),
-        })
+        .filter(|use_| use_.cpo_key != cdr.cpo_key || use_.cdr_key != cdr.cdr_key)
+        .cloned()
+        .map(UsedBy::of)
         .collect()
 }

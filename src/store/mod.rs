@@ -109,17 +109,21 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl` and `LOCKING` are those of the database.
+/// `RunQueryDsl`, `LOCKING` and `credits` are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
             #[allow(unused_imports, reason = "one list of words for all queries")]
             use {super::*, crate::store::words::*, crate::store::sqlite::{Connection, LOCKING, RunQueryDsl}};
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::evidence::credits::sqlite as credits;
             $($queries)*
         }
         pub(in crate::store) mod postgres {
             #[allow(unused_imports, reason = "one list of words for all queries")]
             use {super::*, crate::store::words::*, crate::store::postgres::{Connection, LOCKING, RunQueryDsl}};
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::evidence::credits::postgres as credits;
             $($queries)*
         }
     };

@@ -4,6 +4,7 @@
 //! are never written again; what changes (delivery word, verdict in force, visibility) lives in a row of its own.
 //! Start with [`NewCdr`] and [`Taken`], then [`Settlement`].
 
+pub(super) mod credits;
 mod look;
 mod pull;
 pub(super) mod records;
@@ -203,7 +204,8 @@ pub struct Settlement {
 pub enum Settled {
     /// The receiver has it: the duty is done.
     Delivered,
-    /// The receiver does not want it: the duty is closed, the CDR's blocks are free, its id may be used for another revision.
+    /// The receiver does not want it: the duty is closed, the CDR's blocks are free, what it freed as a credit is not, and its id
+    /// may be used for another revision.
     Rejected,
     /// Nobody answered as agreed: the lease is given back and the CDR is in custody.
     Postponed {

@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::records::{AttemptRecord, Settle};
 use super::{AttemptRow, Settled, Settlement};
-use crate::store::schema::{attempts, cdrs, journal, outbox, used_blocks};
+use crate::store::schema::{attempts, cdrs, journal, outbox};
 use crate::store::value::{Weight, micros};
 use crate::store::{Engine, Store, StoreError, ask, both, change, sqlite as engine};
 
@@ -81,7 +81,7 @@ both! {
         }
         mark(c, settle, delivery).await?;
         if settle.result == Settled::Rejected {
-            diesel::delete(used_blocks::table.filter(used_blocks::cdr.eq(&settle.row_id))).execute(c).await?;
+            credits::give_back(c, &settle.row_id).await?;
         }
         diesel::insert_into(attempts::table).values(&settle.attempt).execute(c).await?;
         if let Some(journal) = &settle.journal {

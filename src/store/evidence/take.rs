@@ -100,9 +100,8 @@ both! {
                 return Err(StoreError::Conflict(format!("revision {revision} is not a rejected one")));
             }
         }
-        if let Some((cpo_key, cdr_key)) = &take.frees_blocks_of {
-            let freed = used_blocks::table.filter(used_blocks::cdr.eq_any(revisions_of(cpo_key, cdr_key).select(cdrs::id)));
-            diesel::delete(freed).execute(c).await?;
+        if let Some(original) = &take.frees_blocks_of {
+            credits::free(c, &take.cdr.id, original).await?;
         }
         diesel::insert_into(cdrs::table).values(&take.cdr).execute(c).await?;
         diesel::insert_into(octets::table).values(&take.octets).execute(c).await?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::store::outbox::{DutyRecord, NewDuty};
-use crate::store::schema::{cdrs, outbox, used_blocks};
+use crate::store::schema::{cdrs, outbox};
 use crate::store::value::micros;
 use crate::store::{Store, StoreError, both, change};
 
@@ -52,10 +52,8 @@ both! {
         if released == 0 {
             return Ok(false);
         }
-        if let Some((cpo_key, cdr_key)) = frees_blocks_of {
-            let revisions = cdrs::table.filter(cdrs::cpo_key.eq(cpo_key)).filter(cdrs::cdr_key.eq(cdr_key));
-            let freed = used_blocks::table.filter(used_blocks::cdr.eq_any(revisions.select(cdrs::id)));
-            diesel::delete(freed).execute(c).await?;
+        if let Some(original) = frees_blocks_of {
+            credits::free(c, row_id, original).await?;
         }
         if let Some(duty) = duty {
             diesel::insert_into(outbox::table).values(duty).execute(c).await?;
