@@ -505,6 +505,18 @@ async fn without_custody_nothing_is_owed_or_seen_until_somebody_takes_it(place: 
     assert!(!store.cdr_owe(&new.row.id, again(30)).await.unwrap());
 }
 
+/// Design 3.6.5: without custody the octets are kept but not listed until delivered, and a rejection is no delivery.
+async fn a_rejection_lists_nothing_that_was_not_listed_before(place: &Place) {
+    let store = place.store().await;
+    let mut new = cdr("C-1");
+    new.row.visible_at = None;
+    store.cdr_take(new.clone()).await.unwrap();
+    assert!(store.cdr_settle(settlement(&new, Settled::Rejected)).await.unwrap());
+    let row = store.cdr_by_row(&new.row.id).await.unwrap().unwrap();
+    assert_eq!((row.delivery.as_str(), row.visible_at), ("rejected", None));
+    assert_eq!(store.cdr_count(pull("NL/EMS")).await.unwrap(), 0);
+}
+
 // ---- leases ----
 
 async fn a_lease_is_given_to_one_worker_only(place: &Place) {
@@ -1414,6 +1426,7 @@ promises! {
     what_nobody_answered_is_in_custody_and_due_again,
     a_dead_duty_stays_and_can_be_retried_or_forgiven,
     without_custody_nothing_is_owed_or_seen_until_somebody_takes_it,
+    a_rejection_lists_nothing_that_was_not_listed_before,
     a_lease_is_given_to_one_worker_only,
     an_expired_lease_can_be_taken_again,
     the_longest_due_is_leased_first_and_a_nudge_makes_due,

@@ -65,7 +65,7 @@ impl Intake {
     /// Judges a CDR again with what is known now, and releases it if it was held and need not be any longer.
     ///
     /// # Errors
-    /// See [`NotNow`]; never `NotHeld`.
+    /// See [`NotNow`]; never `NotHeld` or `NoReceiver`.
     pub async fn recheck(&self, cdr: &CdrRow, now: DateTime<Utc>) -> Result<(), NotNow> {
         let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
         let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone())).await?;
@@ -117,7 +117,8 @@ impl Intake {
             let passes = policy::consequence(status, option, self.settings().invalid_cdrs) == InvalidCdrs::Mark;
             if cdr.delivery == word::HELD && passes {
                 return match self.release(cdr, now).await {
-                    Err(NotNow::NotHeld) => Ok(()),
+                    // The verdict is in force all the same; without a receiver it is held on.
+                    Err(NotNow::NotHeld | NotNow::NoReceiver) => Ok(()),
                     other => other,
                 };
             }

@@ -177,6 +177,21 @@ on_both! {
         Some(())
     }
 
+    async fn a_recheck_after_the_receiver_left_is_answered_with_the_new_verdict(on) {
+        let world = World::start(on, "[metering]\ninvalid_cdrs = \"hold\"\n").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let msp = world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
+        let meter = meter("mine");
+        world.post(&cpo, &cdr("C-1", "DE/MSP", &signed_data(&meter, 1, None), "")).await;
+        world.register(&meter).await;
+        world.hub.store.platform_delete(&msp.id).await.unwrap();
+        world.hub.parties.reload().await.unwrap();
+        let (status, cdr) = world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/recheck", None).await;
+        assert_eq!((status, &cdr["metering_status"], &cdr["delivery"]), (200, &json!("VERIFIED"), &json!("held")), "{cdr}");
+        Some(())
+    }
+
     async fn reject_leaves_the_id_free_and_only_verdict_and_digest_in_the_journal(on) {
         let world = World::start(on, "[metering]\ninvalid_cdrs = \"reject\"\n").await?;
         let emsp = Peer::open().await;

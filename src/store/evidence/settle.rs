@@ -98,8 +98,9 @@ both! {
             cdrs::receiver_location.eq(text_or(&settle.receiver_location, cdrs::receiver_location)),
             cdrs::first_answer.eq(text_or(cdrs::first_answer, &settle.first_answer)),
         );
-        if matches!(settle.result, Settled::Delivered | Settled::Rejected) {
-            // Now at the latest its eMSP has seen it.
+        if settle.result == Settled::Delivered {
+            // Now at the latest its eMSP has it. A rejection shows nothing that was not shown before (design 3.6.5, without
+            // custody).
             let at = settle.attempt.at;
             let later = diesel::dsl::case_when(cdrs::last_updated.gt(at), cdrs::last_updated).otherwise(at);
             let seen = (
