@@ -29,7 +29,7 @@ use crate::ocpi::v2_2_1::cdr::CdrHead;
 use crate::ocpi::versions::Version;
 use crate::parties::{Failure, Fault};
 use crate::registry::Registry;
-use crate::routing::directory::{InvalidCdrs, MarkerWhen, Platform, PlatformStatus};
+use crate::routing::directory::{InvalidCdrs, Platform, PlatformStatus};
 use crate::routing::scenario::CdrRoute;
 use crate::store::Store;
 use crate::store::evidence::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken};
@@ -334,7 +334,7 @@ impl Intake {
             receiver_location: None,
             correlation_id: posted.correlation_id.clone(),
             credit_reference: credited.and_then(|credited| credited.reference.clone()),
-            marker: self.marker(verdict, &posted.body, Some(&route.platform), now),
+            marker: self.marker(verdict, &posted.body, now),
             first_answer: None,
         };
         let duty = match state {
@@ -364,18 +364,10 @@ impl Intake {
         }
     }
 
-    /// The marker, where there is to be one (design.md 3.5): whenever the CDR is not billable, or the receiver wants it
-    /// always; never beside one that a peer hub put there.
-    pub(super) fn marker(
-        &self,
-        verdict: &Verdict,
-        body: &[u8],
-        receiver: Option<&Platform>,
-        at: DateTime<Utc>,
-    ) -> Option<String> {
-        let always = receiver.is_some_and(|receiver| receiver.options.metering_marker == MarkerWhen::Always);
-        let wanted = !verdict.billable || always;
-        (wanted && !marker::has_marker(body)).then(|| {
+    /// The marker a receiver gets where it is to have one (design.md 3.5), which is decided when the octets leave: its option may
+    /// change until then. None beside one that a peer hub put there.
+    pub(super) fn marker(&self, verdict: &Verdict, body: &[u8], at: DateTime<Utc>) -> Option<String> {
+        (!marker::has_marker(body)).then(|| {
             let cdr = &verdict.cdr;
             let segments = [
                 "partner",

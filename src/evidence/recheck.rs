@@ -98,7 +98,7 @@ impl Intake {
                     report: report::document(&verdict, now),
                     status: status.as_str().to_owned(),
                     billable: verdict.billable,
-                    marker: self.marker(&verdict, cdr.body.as_bytes(), receiver.as_deref(), now),
+                    marker: self.marker(&verdict, cdr.body.as_bytes(), now),
                     checked_at: now,
                     blocks: if head.credit || is_taken_back || cdr.delivery == word::REJECTED {
                         Vec::new()

@@ -100,7 +100,7 @@ impl CdrExchange {
             found
                 .rows
                 .iter()
-                .map(|row| packing::packed(&row.body, row.marker.as_deref(), &caller.platform.options)),
+                .map(|row| packing::packed(&row.body, row.marker.as_deref(), row.billable, &caller.platform.options)),
         );
         Ok(page)
     }

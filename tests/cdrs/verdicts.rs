@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use truewatt::client::Method;
+use truewatt::store::parties::PlatformChange;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
@@ -97,6 +98,29 @@ on_both! {
         assert_eq!(never.cdrs()[0].text(), bad);
         assert_eq!(never.cdrs()[0].header("truewatt-metering"), Some("UNVERIFIABLE"));
         assert!(!world.list(&msn, "").await.text().contains("metering_validation"));
+        Some(())
+    }
+
+    async fn the_marker_follows_the_receivers_wish_of_today_and_not_of_the_day_it_was_taken(on) {
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let msp = world.platform_with(&["DE/MSP:EMSP"], None, json!({"metering_marker": "always"}), "2.2.1").await;
+        world.post(&cpo, &plain("C-1")).await;
+        for (wish, marked) in [("always", true), ("on_problem", false), ("always", true), ("never", false)] {
+            let change = PlatformChange {
+                id: msp.id.clone(),
+                options: Some(json!({"metering_marker": wish}).to_string()),
+                ..PlatformChange::default()
+            };
+            world.hub.store.platform_change(change).await.unwrap();
+            world.hub.parties.reload().await.unwrap();
+            if wish == "on_problem" {
+                world.post(&cpo, &plain("C-2")).await;
+            }
+            let markers = world.list(&msp, "").await.text().matches("metering_validation").count();
+            let cdrs = world.list(&msp, "").await.ids().len();
+            assert_eq!(markers, if marked { cdrs } else { 0 }, "{wish}");
+        }
         Some(())
     }
 

@@ -78,7 +78,7 @@ pub struct CdrRow {
     pub correlation_id: String,
     /// The folded id of the CDR it credits.
     pub credit_reference: Option<String>,
-    /// The JSON text of `metering_validation`; `None` when billable.
+    /// The JSON text of `metering_validation`; `None` where a peer hub put its own.
     pub marker: Option<String>,
     /// What the receiver said to the first attempt, for a repeat to hear the same.
     pub first_answer: Option<FirstAnswer>,

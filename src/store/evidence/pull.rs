@@ -26,8 +26,10 @@ pub struct CdrListItem {
     pub id: String,
     /// The octets as posted.
     pub body: String,
-    /// The JSON text of `metering_validation`; `None` when billable.
+    /// The JSON text of `metering_validation`; `None` where a peer hub put its own.
     pub marker: Option<String>,
+    /// Whether it may be billed as it is.
+    pub billable: bool,
     /// The OCPI version it was posted in.
     pub version: String,
 }
@@ -78,10 +80,11 @@ impl Store {
         let more = ids.len() > limit as usize;
         ids.truncate(limit as usize);
         let rows = ask!(self, items(ids))?;
-        let item = |(id, body, marker, version)| CdrListItem {
+        let item = |(id, body, marker, billable, version): Item| CdrListItem {
             id,
             body,
             marker,
+            billable: billable != 0,
             version,
         };
         Ok(CdrPage {
@@ -124,7 +127,7 @@ macro_rules! listed {
         query
     }};
 }
-type Item = (String, String, Option<String>, String);
+type Item = (String, String, Option<String>, i64, String);
 
 both! {
     pub(super) async fn ids(
@@ -149,7 +152,7 @@ both! {
 
     pub(super) async fn items(c: &mut Connection, ids: &Vec<String>) -> Result<Vec<Item>, StoreError> {
         let query = cdrs::table.inner_join(octets::table).filter(cdrs::id.eq_any(ids)).order(cdrs::id.asc());
-        Ok(query.select((cdrs::id, octets::body, cdrs::marker, cdrs::version)).load(c).await?)
+        Ok(query.select((cdrs::id, octets::body, cdrs::marker, cdrs::billable, cdrs::version)).load(c).await?)
     }
 
     pub(super) async fn total(c: &mut Connection, pull: &CdrPull) -> Result<i64, StoreError> {
