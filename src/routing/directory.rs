@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agreements::Agreements;
 pub use crate::config::InvalidCdrs;
 use crate::config::Secret;
 use crate::ocpi::headers::TokenForm;
@@ -23,6 +24,8 @@ use crate::ocpi::versions::{self, Endpoint, Version};
 pub struct Directory {
     /// The hub's own party, the only one it speaks for (CR-38).
     pub hub: PartyId,
+    /// Who may exchange what with whom (D-17).
+    pub agreements: Agreements,
     platforms: BTreeMap<PlatformId, Arc<Platform>>,
     hosts: HashMap<(PartyId, Role), PlatformId>,
     parties: HashMap<PartyId, Vec<Role>>,
@@ -149,10 +152,18 @@ impl Directory {
         }
         Directory {
             hub,
+            agreements: Agreements::default(),
             platforms,
             hosts,
             parties,
         }
+    }
+
+    /// The same directory under these agreements.
+    #[must_use]
+    pub fn under(mut self, agreements: Agreements) -> Directory {
+        self.agreements = agreements;
+        self
     }
 
     /// The platform with that id.

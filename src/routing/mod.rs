@@ -6,5 +6,7 @@
 //! The rule all follows from: the token names a platform, and whatever a message claims about *parties* must fit that
 //! platform (T-05, R-06). Start with [`directory`], then [`scenario`].
 
+pub mod agreements;
 pub mod directory;
 pub mod scenario;
+pub mod sides;
