@@ -71,7 +71,7 @@ fn every_cdr_of_the_specification_can_be_read() {
         assert_eq!(head.id, whole["id"], "{name}");
         assert_eq!(head.total_energy, whole["total_energy"].to_string(), "{name}");
         assert_eq!(
-            head.cdr_token.required_party().unwrap().party_id(),
+            head.cdr_token.party.as_ref().unwrap().party_id(),
             whole["cdr_token"]["party_id"],
             "{name}"
         );
