@@ -20,6 +20,7 @@
 pub mod error;
 pub mod evidence;
 pub mod journal;
+pub mod links;
 mod migrate;
 pub mod outbox;
 pub mod parties;
@@ -36,6 +37,7 @@ pub use evidence::{
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
 pub use journal::JournalEntry;
+pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
