@@ -52,6 +52,8 @@ pub struct Call {
 pub enum Target {
     /// A module's interface at the URL the peer listed, with segments to append (each one path segment, U-06).
     Module(&'static str, InterfaceRole, Vec<String>),
+    /// A module's interface at the URL the peer listed, with a path behind it that is already encoded: empty, or `/…`.
+    Below(&'static str, InterfaceRole, String),
     /// An absolute URL the peer gave, such as a `Location`.
     Url(String),
 }
@@ -121,15 +123,24 @@ impl Line {
         let url = match to {
             Target::Url(url) => url.clone(),
             Target::Module(module, interface, segments) => {
-                let base = platform.endpoint(module, *interface).ok_or_else(|| NoEndpoint {
-                    platform: platform.id.clone(),
-                    module,
-                    interface: interface.as_str(),
-                })?;
+                let base = Line::endpoint(platform, module, *interface)?;
                 url::join(base, &segments.iter().map(String::as_str).collect::<Vec<_>>())
             }
+            Target::Below(module, interface, tail) => url::below(Line::endpoint(platform, module, *interface)?, tail),
         };
         Ok(query.map_or(url.clone(), |query| url::with_query(&url, query)))
+    }
+
+    fn endpoint<'p>(
+        platform: &'p Platform,
+        module: &'static str,
+        interface: InterfaceRole,
+    ) -> Result<&'p str, NoEndpoint> {
+        platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
+            platform: platform.id.clone(),
+            module,
+            interface: interface.as_str(),
+        })
     }
 
     /// Whether a URL this platform gave may be called with its token (N-04, N-05). A call asks again by itself; this is for
