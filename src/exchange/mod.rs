@@ -12,5 +12,11 @@
 pub mod answer;
 pub mod cdr;
 pub mod incoming;
+pub mod journal;
+mod learning;
+mod open;
 pub mod own;
+pub mod relay;
+pub mod reply;
 pub mod running;
+mod seen;
