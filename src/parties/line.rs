@@ -52,6 +52,8 @@ pub struct Call {
 pub enum Target {
     /// A module's interface at the URL the peer listed, with segments to append (each one path segment, U-06).
     Module(&'static str, InterfaceRole, Vec<String>),
+    /// The same with segments as they came, percent-encoded by whoever sent them: they leave as they are (R-13, U-06).
+    AsCame(&'static str, InterfaceRole, Vec<String>),
     /// An absolute URL the peer gave, such as a `Location`.
     Url(String),
 }
@@ -121,12 +123,10 @@ impl Line {
         let url = match to {
             Target::Url(url) => url.clone(),
             Target::Module(module, interface, segments) => {
-                let base = platform.endpoint(module, *interface).ok_or_else(|| NoEndpoint {
-                    platform: platform.id.clone(),
-                    module,
-                    interface: interface.as_str(),
-                })?;
-                url::join(base, &segments.iter().map(String::as_str).collect::<Vec<_>>())
+                url::join(endpoint(platform, module, *interface)?, &texts(segments))
+            }
+            Target::AsCame(module, interface, segments) => {
+                url::join_as_came(endpoint(platform, module, *interface)?, &texts(segments))
             }
         };
         Ok(query.map_or(url.clone(), |query| url::with_query(&url, query)))
@@ -204,6 +204,18 @@ impl Line {
     pub(super) fn relay(&self) -> Duration {
         self.relay
     }
+}
+
+fn endpoint<'a>(platform: &'a Platform, module: &'static str, interface: InterfaceRole) -> Result<&'a str, NoEndpoint> {
+    platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
+        platform: platform.id.clone(),
+        module,
+        interface: interface.as_str(),
+    })
+}
+
+fn texts(segments: &[String]) -> Vec<&str> {
+    segments.iter().map(String::as_str).collect()
 }
 
 /// Everything about one request, before any platform is known to have it.
