@@ -71,7 +71,8 @@ async fn a_list_comes_in_pages_with_all_its_filters_and_in_the_order_of_making()
 async fn two_requests_at_a_time_can_be_told_from_one_after_the_other() {
     //
     let (cpo, emsp) = seven().await;
-    cpo.platform.behave(TARIFFS, Behaviour::Slow(Duration::from_millis(300)));
+    cpo.platform
+        .behave(TARIFFS, Behaviour::Slow(Duration::from_millis(300)));
     let list = || emsp.voice.list("tariffs", "", &cpo.to);
     let (one, other) = tokio::join!(list(), list());
     assert!(one.unwrap().accepted() && other.unwrap().accepted());
