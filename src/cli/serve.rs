@@ -160,6 +160,7 @@ impl Hub {
             exchange: cdrs.exchange,
             links: Links::new(store.clone(), parties.clone()),
             delivery: cdrs.delivery.clone(),
+            max_limit: config.paging.max_limit,
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
         let handle = server.handle();
@@ -167,6 +168,7 @@ impl Hub {
         let post = delivery::worker::start(cdrs.delivery.clone());
         let workers = vec![
             tokio::spawn(parties.clone().follow()),
+            tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
         ];
         let database = format!("{} {}", store.kind(), config.database.masked_url());

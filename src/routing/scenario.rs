@@ -55,7 +55,9 @@ pub fn cdr_receiver(
         return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
     }
     let payer = payer(version, addressee, parties)?;
-    let Some((platform, emsp)) = directory.host(payer, Role::Emsp) else {
+    let known = directory.host(payer, Role::Emsp);
+    // without an agreement a party is as good as unknown.
+    let Some((platform, emsp)) = known.filter(|(_, emsp)| directory.agreements.allow(&cpo, &emsp.party, "cdrs")) else {
         return Err(Refusal::unknown_receiver(format!(
             "no eMSP {payer} is known here (the party of cdr_token)"
         )));
