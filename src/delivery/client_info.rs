@@ -38,8 +38,8 @@ impl Delivery {
             // Replaced or dropped since it was leased.
             return Ok(Attempt::Nothing);
         };
-        if owed.waits {
-            return Ok(Attempt::Later(now + span(SHORTLY)));
+        if let Some(first) = owed.waits_for {
+            return Ok(Attempt::Later(first.max(now)));
         }
         let id = PlatformId::from(duty.platform_id.as_str());
         let platform = self.parties.snapshot().directory().platform(&id);
@@ -129,21 +129,19 @@ impl Delivery {
         told: ClientInfoTold,
         entry: Option<JournalEntry>,
     ) -> Result<Attempt, Fault> {
+        let ended = told == ClientInfoTold::Ended;
         let settled = self
             .store
             .client_info_settle(&duty.id, &self.owner, revision, told, entry)
             .await
             .map_err(|error| Fault::new("settling what was told", error))?;
-        if !settled {
-            // There is a newer state to tell.
+        if !settled || ended {
+            // There is a newer state to tell, or another role of the party waits for its turn.
             self.nudge();
         }
         Ok(Attempt::Nothing)
     }
 }
-
-/// How long a role waits for that of the same party which goes first (D-21).
-const SHORTLY: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Whether the receiver has it, or has said that it does not want it: D-21, a module that is off is skipped silently.
 fn is_heard(outcome: &Outcome) -> bool {

@@ -11,7 +11,7 @@ use diesel::{Insertable, Queryable, Selectable};
 use super::journal::{JournalEntry, JournalRecord};
 use super::outbox::{DutyRecord, NewDuty};
 use super::schema::{client_info, client_readers, client_views, journal, outbox, revisions};
-use super::value::{count, instant, micros};
+use super::value::{count, instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
 /// A party in one role, as the hub knows it.
@@ -104,8 +104,8 @@ pub struct ClientInfoDuty {
     pub shown: Shown,
     /// Its revision: what is settled.
     pub revision: i64,
-    /// Another role of the same party is to be told to the same platform first: CPO before all others (D-21).
-    pub waits: bool,
+    /// Another role of the same party is to be told to the same platform first, CPO before all others (D-21): when that is due.
+    pub waits_for: Option<DateTime<Utc>>,
 }
 
 /// How an attempt to tell ended.
@@ -175,13 +175,13 @@ impl Store {
     /// What a duty is about. `None` when it is owed no more.
     pub async fn client_info_duty(&self, duty_id: &str) -> Result<Option<ClientInfoDuty>, StoreError> {
         let duty_id = duty_id.to_owned();
-        let Some((record, revision, waits)) = ask!(self, duty(duty_id))? else {
+        let Some((record, revision, waits_for)) = ask!(self, duty(duty_id))? else {
             return Ok(None);
         };
         Ok(Some(ClientInfoDuty {
             shown: record.read()?,
             revision,
-            waits,
+            waits_for: later(waits_for)?,
         }))
     }
 
@@ -259,6 +259,9 @@ struct Settle {
     told: ClientInfoTold,
     line: Option<JournalRecord>,
 }
+
+/// What is to be told, its revision, and when what goes before it is due.
+type Waiting = (ShownRecord, i64, Option<i64>);
 
 /// The name of the counter, and the kind of the duties.
 const CLIENT_INFO: &str = "client_info";
@@ -371,7 +374,7 @@ both! {
         Ok(seen.load(c).await?)
     }
 
-    pub(super) async fn duty(c: &mut Connection, id: &str) -> Result<Option<(ShownRecord, i64, bool)>, StoreError> {
+    pub(super) async fn duty(c: &mut Connection, id: &str) -> Result<Option<Waiting>, StoreError> {
         let owed: Option<(String, String)> = outbox::table
             .filter(outbox::id.eq(id))
             .filter(outbox::kind.eq(KIND))
@@ -401,11 +404,11 @@ both! {
             .filter(|(id, role)| before(role, id, &info))
             .map(|(id, _)| id)
             .collect();
-        let waiting: i64 = outbox::table
+        let waits_for: Option<i64> = outbox::table
             .filter(outbox::platform_id.eq(&platform))
             .filter(outbox::kind.eq(KIND))
             .filter(outbox::object_id.eq_any(earlier))
-            .count()
+            .select(diesel::dsl::max(outbox::next_attempt_at))
             .get_result(c)
             .await?;
         let revision = view.revision;
@@ -416,7 +419,7 @@ both! {
             status: view.status,
             last_updated: view.last_updated,
         };
-        Ok(Some((shown, revision, waiting > 0)))
+        Ok(Some((shown, revision, waits_for)))
     }
 
     pub(super) async fn settle(c: &mut Connection, settle: &Settle) -> Result<bool, StoreError> {

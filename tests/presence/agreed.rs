@@ -51,7 +51,7 @@ stories! {
             (json!({"default": "allow", "rules": [{"parties": ["NL/CPA"], "modules": ["*"], "allow": true}]}), "/rules/0/parties"),
         ] {
             let said = world.operator(Put, "/agreements", Some(wish)).await;
-            assert_eq!((said.http, said.text("/pointer").as_str()), (422, pointer), "{said:?}");
+            assert_eq!((said.http, said.text("/field").as_str()), (422, pointer), "{said:?}");
         }
         let wish = json!({"default": "deny", "rules": [{"parties": ["*", "NL/CPA"], "modules": ["*"], "allow": true}]});
         assert_eq!(world.operator(Put, "/agreements", Some(wish.clone())).await.body, wish);

@@ -31,6 +31,13 @@ pub async fn deaf(world: &World, parties: &[&str]) -> Neighbour {
 
 async fn registered(world: &World, parties: &[&str], peer: Peer) -> Neighbour {
     let (id, token_a) = world.plan(listed(parties)).await;
+    // Else PLANNED would be replaced by CONNECTED before anybody was told.
+    world
+        .until("all are told", async |world| {
+            let duties = world.operator(Get, "/duties", None).await.body;
+            duties["items"].as_array().unwrap().is_empty()
+        })
+        .await;
     // Every token of this world is another one.
     let said = peer.register(world, &token_a, &format!("token-b-of-{id}")).await;
     assert_eq!(said.outcome(), (200, 1000), "{said:?}");
@@ -93,16 +100,22 @@ impl Neighbour {
     }
 }
 
-/// Waits until it has been told exactly this.
+/// Waits until it has been told exactly this: of every party in this order. Different parties are told side by side.
 pub async fn hears(world: &World, who: &Neighbour, what: &[&str]) {
+    let what = by_party(what.iter().map(|line| (*line).to_owned()).collect());
     for _ in 0..200 {
-        if who.told() == what {
+        if by_party(who.told()) == what {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     settled(world).await;
-    assert_eq!(who.told(), what);
+    assert_eq!(by_party(who.told()), what);
+}
+
+fn by_party(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort_by(|one, other| one.split(' ').next().cmp(&other.split(' ').next()));
+    lines
 }
 
 /// Lets the hub do what it has to do, and time enough to do it twice.
