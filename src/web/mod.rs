@@ -59,6 +59,8 @@ pub struct Doors {
     pub links: Arc<Links>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
+    /// How many objects a page holds at most (`[paging]`).
+    pub max_limit: u32,
 }
 
 /// Everything that is served, in the order in which paths are tried.
@@ -67,6 +69,7 @@ pub fn routes() -> Vec<Route> {
     let rooms = [
         ocpi::versions::routes(),
         ocpi::credentials::routes(),
+        ocpi::hubclientinfo::routes(),
         ocpi::cdrs::routes(),
         ocpi::links::routes(),
         ocpi::callbacks::routes(),
@@ -74,6 +77,7 @@ pub fn routes() -> Vec<Route> {
         partner::reports::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),
+        operator::agreements::routes(),
         operator::keys::routes(),
         operator::cdrs::routes(),
         operator::duties::routes(),

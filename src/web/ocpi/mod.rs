@@ -14,6 +14,7 @@ pub mod caller;
 pub mod cdrs;
 pub mod credentials;
 mod framing;
+pub mod hubclientinfo;
 pub mod links;
 pub mod versions;
 
