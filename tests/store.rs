@@ -5,6 +5,8 @@
 //! so and is skipped. Two stores on one place are two processes on one database.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "store/hints.rs"]
+mod hints;
 #[path = "store/place.rs"]
 mod place;
 #[path = "store/world.rs"]
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use hints::*;
 use place::Place;
 use truewatt::store::*;
 use world::*;
@@ -1443,6 +1446,13 @@ promises! {
     the_directorys_revision_moves_with_every_change_and_only_then,
     the_same_key_registered_twice_is_one,
     a_deactivated_key_stays_and_its_claim_may_be_made_again,
+    a_hint_is_found_by_its_id_whoever_owns_it_and_by_its_owner,
+    the_latest_news_about_a_hint_counts_in_whatever_order_they_are_written,
+    what_is_only_worth_adding_changes_no_hint_that_lives,
+    the_end_of_an_object_shortens_all_its_hints_and_prolongs_none,
+    dropping_the_hints_of_an_object_leaves_those_of_its_neighbours,
+    a_hint_is_forgotten_when_its_time_is_over_and_not_before,
+    two_processes_that_learn_the_same_lose_nothing,
     processes_starting_at_once_migrate_once,
     an_empty_database_says_what_is_pending,
     a_newer_schema_is_refused,

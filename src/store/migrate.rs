@@ -31,7 +31,10 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-const MIGRATIONS: &[Migration] = &[migration!("2026-11-21-000001", "first_story")];
+const MIGRATIONS: &[Migration] = &[
+    migration!("2026-11-21-000001", "first_story"),
+    migration!("2026-11-21-000002", "hints"),
+];
 
 const RECORD: &str =
     "CREATE TABLE IF NOT EXISTS schema_versions (version TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)";
@@ -253,16 +256,28 @@ mod tests {
     #[test]
     fn every_migration_can_be_undone_and_done_again() {
         let mut c = SqliteConnection::establish(":memory:").unwrap();
-        let down = include_str!("../../migrations/2026-11-21-000001_first_story/down.sql");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut downs: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().join("down.sql"))
+            .filter(|down| down.exists())
+            .collect();
+        downs.sort();
+        assert_eq!(downs.len(), MIGRATIONS.len());
         for _ in 0..2 {
-            c.batch_execute(MIGRATIONS[0].up).unwrap();
-            c.batch_execute(down).unwrap();
+            for migration in MIGRATIONS {
+                c.batch_execute(migration.up).unwrap();
+            }
+            for down in downs.iter().rev() {
+                c.batch_execute(&std::fs::read_to_string(down).unwrap()).unwrap();
+            }
         }
     }
 
     #[test]
     fn a_version_of_the_future_is_refused() {
-        let ours = SchemaState::of(vec![MIGRATIONS[0].version.to_owned()]);
+        let versions = MIGRATIONS.iter().map(|migration| migration.version.to_owned());
+        let ours = SchemaState::of(versions.collect());
         assert_eq!((ours.pending.len(), ours.refuse_newer().is_ok()), (0, true));
         let newer = SchemaState::of(vec![MIGRATIONS[0].version.to_owned(), "2999-01-01-000001".to_owned()]);
         assert!(matches!(newer.refuse_newer(), Err(StoreError::Corrupt(_))));

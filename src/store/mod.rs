@@ -19,6 +19,7 @@
 
 pub mod error;
 pub mod evidence;
+pub mod hints;
 pub mod journal;
 mod migrate;
 pub mod outbox;
@@ -35,6 +36,7 @@ pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
+pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use migrate::SchemaState;
 pub use outbox::{DutyRow, NewDuty};
