@@ -31,7 +31,10 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-const MIGRATIONS: &[Migration] = &[migration!("2026-11-21-000001", "first_story")];
+const MIGRATIONS: &[Migration] = &[
+    migration!("2026-11-21-000001", "first_story"),
+    migration!("2026-11-21-000004", "mirror"),
+];
 
 const RECORD: &str =
     "CREATE TABLE IF NOT EXISTS schema_versions (version TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)";
@@ -220,30 +223,28 @@ mod tests {
     use diesel::connection::SimpleConnection;
     use diesel::{Connection, SqliteConnection};
 
+    /// Folder names in the order of their versions.
+    fn folders() -> Vec<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn text(folder: &str, file: &str) -> String {
+        std::fs::read_to_string(format!("{}/migrations/{folder}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
     #[test]
     fn every_folder_of_migrations_is_compiled_in_and_has_a_way_back() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-        let mut versions = Vec::new();
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                assert!(
-                    path.join("up.sql").exists() && path.join("down.sql").exists(),
-                    "{path:?}"
-                );
-                versions.push(
-                    path.file_name()
-                        .unwrap()
-                        .to_str()
-                        .unwrap()
-                        .split('_')
-                        .next()
-                        .unwrap()
-                        .to_owned(),
-                );
-            }
-        }
-        versions.sort();
+        let folders = folders();
+        assert!(folders.iter().all(|folder| !text(folder, "down.sql").is_empty()));
+        let versions: Vec<_> = folders.iter().map(|folder| folder.split('_').next().unwrap()).collect();
         assert_eq!(
             versions,
             MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>()
@@ -253,16 +254,20 @@ mod tests {
     #[test]
     fn every_migration_can_be_undone_and_done_again() {
         let mut c = SqliteConnection::establish(":memory:").unwrap();
-        let down = include_str!("../../migrations/2026-11-21-000001_first_story/down.sql");
         for _ in 0..2 {
-            c.batch_execute(MIGRATIONS[0].up).unwrap();
-            c.batch_execute(down).unwrap();
+            for migration in MIGRATIONS {
+                c.batch_execute(migration.up).unwrap();
+            }
+            for folder in folders().iter().rev() {
+                c.batch_execute(&text(folder, "down.sql")).unwrap();
+            }
         }
     }
 
     #[test]
     fn a_version_of_the_future_is_refused() {
-        let ours = SchemaState::of(vec![MIGRATIONS[0].version.to_owned()]);
+        let all = MIGRATIONS.iter().map(|migration| migration.version.to_owned());
+        let ours = SchemaState::of(all.collect());
         assert_eq!((ours.pending.len(), ours.refuse_newer().is_ok()), (0, true));
         let newer = SchemaState::of(vec![MIGRATIONS[0].version.to_owned(), "2999-01-01-000001".to_owned()]);
         assert!(matches!(newer.refuse_newer(), Err(StoreError::Corrupt(_))));
