@@ -438,7 +438,6 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
         []
     );
     assert_eq!(store.duty_list(Some("dead"), None, 10).await.unwrap().0.len(), 1);
-    assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 
     let now = duty.give_up_at + TimeDelta::days(7);
     assert!(store.duty_retry(&duty.id, now).await.unwrap());
@@ -554,10 +553,8 @@ async fn an_expired_lease_can_be_taken_again(place: &Place) {
     store.cdr_take(cdr("C-1")).await.unwrap();
     // Born leased until second 30.
     assert_eq!(store.duty_lease("w", at(29), at(59), 10).await.unwrap(), []);
-    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(30)));
     let again = store.duty_lease("w", at(30), at(60), 10).await.unwrap();
     assert_eq!(again[0].lease_owner.as_deref(), Some("w"));
-    assert_eq!(store.next_due(at(31)).await.unwrap(), Some(at(60)));
 }
 
 async fn the_longest_due_is_leased_first_and_a_nudge_makes_due(place: &Place) {
@@ -571,7 +568,6 @@ async fn the_longest_due_is_leased_first_and_a_nudge_makes_due(place: &Place) {
         };
         store.cdr_settle(settlement(&new, postponed)).await.unwrap();
     }
-    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(100)));
     let leased = store.duty_lease("w", at(250), at(280), 10).await.unwrap();
     assert_eq!(
         leased.iter().map(|duty| duty.next_attempt_at).collect::<Vec<_>>(),

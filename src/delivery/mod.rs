@@ -19,6 +19,7 @@ pub mod carry;
 pub mod kinds;
 pub mod lanes;
 pub mod reception;
+pub mod relay;
 pub mod worker;
 
 use std::sync::Arc;

@@ -11,5 +11,6 @@
 
 pub mod answer;
 pub mod cdr;
+pub mod incoming;
 pub mod own;
 pub mod running;

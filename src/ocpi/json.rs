@@ -152,6 +152,16 @@ impl<'a> Walk<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// Where the reader stands, in bytes from the start.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text of the value that began at `start` and has just been read, without the white space behind it.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.token_end).unwrap_or_default()
+    }
+
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
@@ -196,7 +206,7 @@ impl<'a> Walk<'a> {
     pub(super) fn value(&mut self) -> Result<&'a str, JsonError> {
         let start = self.at;
         self.skip()?;
-        Ok(self.text.get(start..self.token_end).unwrap_or_default())
+        Ok(self.since(start))
     }
 
     /// Goes past one value of any kind.
@@ -258,7 +268,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<&'a str, JsonError> {
+    pub(super) fn number(&mut self) -> Result<&'a str, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;

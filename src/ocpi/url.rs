@@ -40,7 +40,9 @@ pub fn join(base: &str, segments: &[&str]) -> String {
     joined
 }
 
-fn encoded(segment: &str) -> String {
+/// One segment of a path, encoded so that it stays one (U-06, F-13).
+#[must_use]
+pub fn encoded(segment: &str) -> String {
     match segment {
         // Every URL library walks up the path at these two, also when they are encoded once. Encoded twice they arrive as a
         // name that nobody has, which is the truth about them.
@@ -48,6 +50,33 @@ fn encoded(segment: &str) -> String {
         ".." => "%252E%252E".to_owned(),
         _ => utf8_percent_encode(segment, SEGMENT).to_string(),
     }
+}
+
+/// A segment as a peer wrote it, when it may stand in a path like that; otherwise what it means, encoded anew (R-13, U-06).
+#[must_use]
+pub fn kept(segment: &str) -> String {
+    let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte);
+    if matches!(decoded.as_ref(), "." | "..") || !segment.bytes().all(is_plain) {
+        encoded(&decoded)
+    } else {
+        segment.to_owned()
+    }
+}
+
+/// A base with a path behind it that is already encoded: exactly one slash between, the query of the base kept (U-04).
+#[must_use]
+pub fn below(base: &str, tail: &str) -> String {
+    let joined = join(base, &[]);
+    if tail.is_empty() {
+        return joined;
+    }
+    let (path, query) = match joined.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (joined.as_str(), None),
+    };
+    let path = format!("{}{tail}", path.trim_end_matches('/'));
+    query.map_or(path.clone(), |query| format!("{path}?{query}"))
 }
 
 /// `url` with more query behind its own (design.md 3.7). `query` is encoded text, with or without its question mark.

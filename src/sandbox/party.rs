@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::behaviour::{Behaviour, Door, Trigger};
@@ -194,10 +194,24 @@ pub struct SandboxParty {
 }
 
 enum DoorState {
-    Open(JoinHandle<()>),
+    Open(Open),
     /// The port stays ours, but nobody listens: callers are refused.
     Away(TcpSocket),
     Closed,
+}
+
+/// A door that is served.
+struct Open {
+    serving: JoinHandle<()>,
+    leave: oneshot::Sender<()>,
+}
+
+impl Open {
+    fn at(inner: &Arc<Inner>, listener: TcpListener) -> DoorState {
+        let (leave, told) = oneshot::channel();
+        let serving = tokio::spawn(server::listen(Arc::clone(inner), listener, told));
+        DoorState::Open(Open { serving, leave })
+    }
 }
 
 /// What the server and the party's own hands share.
@@ -271,11 +285,8 @@ impl SandboxParty {
             arrivals: watch::Sender::new(0),
             book: Mutex::new(Book::default()),
         });
-        let door = tokio::spawn(server::listen(Arc::clone(&inner), listener));
-        Ok(SandboxParty {
-            inner,
-            door: Mutex::new(DoorState::Open(door)),
-        })
+        let door = Mutex::new(Open::at(&inner, listener));
+        Ok(SandboxParty { inner, door })
     }
 
     /// What it was asked to be.
@@ -362,12 +373,12 @@ impl SandboxParty {
     /// # Errors
     /// When the port cannot be kept.
     pub async fn go_away(&self) -> Result<(), SandboxError> {
-        let DoorState::Open(task) = std::mem::replace(&mut *self.door(), DoorState::Closed) else {
+        let DoorState::Open(open) = std::mem::replace(&mut *self.door(), DoorState::Closed) else {
             return Ok(());
         };
         // The task owns listener and connections; only when it is over is the port free to be kept by somebody who does not listen.
-        task.abort();
-        let _ = task.await;
+        let _ = open.leave.send(());
+        let _ = open.serving.await;
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.bind(self.inner.address)?;
@@ -384,7 +395,7 @@ impl SandboxParty {
         match std::mem::replace(&mut *door, DoorState::Closed) {
             DoorState::Away(socket) => {
                 let listener = socket.listen(1024)?;
-                *door = DoorState::Open(tokio::spawn(server::listen(Arc::clone(&self.inner), listener)));
+                *door = Open::at(&self.inner, listener);
             }
             other => *door = other,
         }
@@ -477,8 +488,8 @@ impl SandboxParty {
 
 impl Drop for SandboxParty {
     fn drop(&mut self) {
-        if let DoorState::Open(task) = &*self.door() {
-            task.abort();
+        if let DoorState::Open(open) = &*self.door() {
+            open.serving.abort();
         }
     }
 }

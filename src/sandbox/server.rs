@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::behaviour::{Behaviour, Door, Moment};
@@ -25,10 +26,14 @@ use crate::ocpi::versions::Version;
 const PAGE: u64 = 50;
 
 /// Accepts until aborted; the connections end with it.
-pub(super) async fn listen(inner: Arc<Inner>, listener: TcpListener) {
+///
+/// Told to leave, it closes the port first and then every connection, and ends when the last is closed: no request that was
+/// under way is answered afterwards.
+pub(super) async fn listen(inner: Arc<Inner>, listener: TcpListener, mut leave: oneshot::Receiver<()>) {
     let mut conversations = JoinSet::new();
     loop {
         tokio::select! {
+            _ = &mut leave => break,
             arrived = listener.accept() => match arrived {
                 Ok((stream, _)) => { conversations.spawn(converse(Arc::clone(&inner), stream)); }
                 Err(error) => log::warn!("sandbox {}: a connection was not accepted: {error}", inner.plan.name),
@@ -36,6 +41,8 @@ pub(super) async fn listen(inner: Arc<Inner>, listener: TcpListener) {
             Some(_) = conversations.join_next() => {}
         }
     }
+    drop(listener);
+    conversations.shutdown().await;
 }
 
 /// One connection, request after request.

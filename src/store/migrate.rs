@@ -33,6 +33,7 @@ macro_rules! migration {
 /// All of them, oldest first.
 const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000001", "first_story"),
+    migration!("2026-11-21-000003", "lent"),
     migration!("2026-11-21-000004", "mirror"),
 ];
 
@@ -223,28 +224,30 @@ mod tests {
     use diesel::connection::SimpleConnection;
     use diesel::{Connection, SqliteConnection};
 
-    /// Folder names in the order of their versions.
-    fn folders() -> Vec<String> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-        let mut names: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .filter(|entry| entry.path().is_dir())
-            .map(|entry| entry.file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn text(folder: &str, file: &str) -> String {
-        std::fs::read_to_string(format!("{}/migrations/{folder}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
-
     #[test]
     fn every_folder_of_migrations_is_compiled_in_and_has_a_way_back() {
-        let folders = folders();
-        assert!(folders.iter().all(|folder| !text(folder, "down.sql").is_empty()));
-        let versions: Vec<_> = folders.iter().map(|folder| folder.split('_').next().unwrap()).collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut versions = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                assert!(
+                    path.join("up.sql").exists() && path.join("down.sql").exists(),
+                    "{path:?}"
+                );
+                versions.push(
+                    path.file_name()
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .split('_')
+                        .next()
+                        .unwrap()
+                        .to_owned(),
+                );
+            }
+        }
+        versions.sort();
         assert_eq!(
             versions,
             MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>()
@@ -254,20 +257,28 @@ mod tests {
     #[test]
     fn every_migration_can_be_undone_and_done_again() {
         let mut c = SqliteConnection::establish(":memory:").unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut downs: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().join("down.sql"))
+            .filter(|down| down.exists())
+            .collect();
+        downs.sort();
+        assert_eq!(downs.len(), MIGRATIONS.len());
         for _ in 0..2 {
             for migration in MIGRATIONS {
                 c.batch_execute(migration.up).unwrap();
             }
-            for folder in folders().iter().rev() {
-                c.batch_execute(&text(folder, "down.sql")).unwrap();
+            for down in downs.iter().rev() {
+                c.batch_execute(&std::fs::read_to_string(down).unwrap()).unwrap();
             }
         }
     }
 
     #[test]
     fn a_version_of_the_future_is_refused() {
-        let all = MIGRATIONS.iter().map(|migration| migration.version.to_owned());
-        let ours = SchemaState::of(all.collect());
+        let versions = MIGRATIONS.iter().map(|migration| migration.version.to_owned());
+        let ours = SchemaState::of(versions.collect());
         assert_eq!((ours.pending.len(), ours.refuse_newer().is_ok()), (0, true));
         let newer = SchemaState::of(vec![MIGRATIONS[0].version.to_owned(), "2999-01-01-000001".to_owned()]);
         assert!(matches!(newer.refuse_newer(), Err(StoreError::Corrupt(_))));

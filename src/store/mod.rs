@@ -21,6 +21,7 @@ pub mod copies;
 pub mod error;
 pub mod evidence;
 pub mod journal;
+pub mod links;
 mod migrate;
 pub mod mirror;
 pub mod outbox;
@@ -40,6 +41,7 @@ pub use evidence::{
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
 pub use journal::JournalEntry;
+pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, Written};
 pub use outbox::{DutyRow, NewDuty};

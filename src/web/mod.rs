@@ -56,7 +56,7 @@ pub struct Doors {
     /// The life of a posted CDR, and lists of them.
     pub exchange: Arc<CdrExchange>,
     /// URLs lent out.
-    pub links: Links,
+    pub links: Arc<Links>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
 }
@@ -69,6 +69,7 @@ pub fn routes() -> Vec<Route> {
         ocpi::credentials::routes(),
         ocpi::cdrs::routes(),
         ocpi::links::routes(),
+        ocpi::callbacks::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
         operator::platforms::routes(),

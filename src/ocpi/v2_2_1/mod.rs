@@ -5,3 +5,4 @@
 
 pub mod cdr;
 pub mod credentials;
+pub mod structure;

@@ -8,6 +8,7 @@
 //! unknown token is 401 before a wrong method is 405 (D-06).
 
 pub mod body;
+pub mod callbacks;
 pub mod caller;
 pub mod cdrs;
 pub mod credentials;
