@@ -13,7 +13,7 @@ use serde_json::Value;
 use truewatt::ocpi::v2_2_1::cdr::{self, CdrHead};
 use truewatt::ocpi::v2_2_1::credentials::Credentials;
 use truewatt::ocpi::v2_2_1::structure::{self, ENUMERATIONS, Finding, STRUCTURES, Severity, Structure};
-use truewatt::ocpi::{InterfaceRole, StatusCode, envelope, json, versions};
+use truewatt::ocpi::{InterfaceRole, StatusCode, envelope, json, patch, splice, versions};
 
 fn shared() -> PathBuf {
     #[allow(
@@ -534,4 +534,66 @@ fn the_tables_of_enumerations_say_what_the_checklist_says() {
         })
         .collect();
     assert_eq!(ours, rows);
+}
+
+// T-49, LOC-08
+#[test]
+fn changing_one_member_of_an_example_leaves_every_other_octet() {
+    let Some(examples) = examples() else { return };
+    let mut changed = 0;
+    for (name, body) in named(&examples, "") {
+        if !matches!(serde_json::from_slice::<Value>(body), Ok(Value::Object(_))) {
+            continue;
+        }
+        assert_eq!(patch::apply(body, b"{}").unwrap(), body, "{name}");
+        assert_eq!(patch::apply(body, body).unwrap(), body, "{name}");
+        let Some(found) = splice::string_member(body, "last_updated").unwrap() else {
+            continue;
+        };
+        changed += 1;
+        let new = "\"2026-11-21T10:00:00Z\"";
+        let spliced = splice::replace_range(body, &found.range, new);
+        assert_eq!(
+            patch::set_text_member(body, "last_updated", new).unwrap(),
+            spliced,
+            "{name}"
+        );
+        let back = splice::string_member(&spliced, "last_updated").unwrap().unwrap();
+        let restored = splice::replace_range(&spliced, &back.range, &splice::json_string(&found.text));
+        assert_eq!(restored, body, "{name}");
+    }
+    assert!(changed > 30, "{changed}");
+}
+
+// LOC-03, SES-12
+#[test]
+fn the_patches_of_the_specification_apply_to_its_own_objects() {
+    let Some(examples) = examples() else { return };
+    let location = examples["location_example.json"].as_slice();
+    let patch = examples["location_patch_example_tariff.json"].as_slice();
+    let evse = patch::element(location, "evses", "uid", "3256").unwrap();
+    let evse = patch::patch_element(evse, "connectors", "id", "2", patch)
+        .unwrap()
+        .unwrap();
+    let patched = patch::replace_element(location, "evses", "uid", "3256", &evse).unwrap();
+    assert!(patched.existed);
+    let expected = std::str::from_utf8(location)
+        .unwrap()
+        .replace("[\"13\"]", "[\"15\"]")
+        .replace("2015-03-18T08:12:01Z", "2019-06-24T12:39:09Z");
+    assert_eq!(String::from_utf8(patched.document).unwrap(), expected);
+
+    let session = examples["session_example_2_short_finished.json"].as_slice();
+    let patch = examples["session_patch_example_charging_period.json"].as_slice();
+    let grown = patch::apply_appending(session, patch, "charging_periods").unwrap();
+    let (before, added, after): (Value, Value, Value) = (
+        serde_json::from_slice(session).unwrap(),
+        serde_json::from_slice(patch).unwrap(),
+        serde_json::from_slice(&grown).unwrap(),
+    );
+    let periods = |session: &Value| session["charging_periods"].as_array().unwrap().clone();
+    assert_eq!(periods(&after), [periods(&before), periods(&added)].concat());
+    assert_eq!(after["kwh"].to_string(), "15.00");
+    assert_eq!(after["location_id"], before["location_id"]);
+    assert_eq!(structure::validate(&structure::SESSION, &grown).unwrap(), []);
 }

@@ -205,7 +205,7 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
 }
 
 /// Both halves or none; `None` when both are absent.
-fn party<const N: usize>(fields: &Fields<'_, N>) -> Result<Option<PartyId>, Violation> {
+pub(super) fn party<const N: usize>(fields: &Fields<'_, N>) -> Result<Option<PartyId>, Violation> {
     let country_code = fields.text("country_code")?;
     let party_id = fields.text("party_id")?;
     match (country_code, party_id) {

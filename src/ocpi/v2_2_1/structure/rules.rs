@@ -36,10 +36,12 @@ pub(super) static LONGITUDE: Shape = Shape {
 /// LOC-17: `([0-1][0-9]|2[0-3]):[0-5][0-9]`.
 pub(super) static TIME_OF_DAY: Shape = Shape {
     reason: "is no time of day such as 17:30",
-    fits: |text| match text.as_bytes() {
-        [hour, b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9'] if matches!(hour, b'0' | b'1') => true,
-        [b'2', b'0'..=b'3', b':', b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
+    fits: |text| {
+        matches!(
+            text.as_bytes(),
+            [b'0' | b'1', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9']
+                | [b'2', b'0'..=b'3', b':', b'0'..=b'5', b'0'..=b'9']
+        )
     },
 };
 

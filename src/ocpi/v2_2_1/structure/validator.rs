@@ -265,11 +265,8 @@ impl Validator {
         };
         let value = value.normalize();
         match field.kind {
-            Kind::Number => {
-                if field.shape.is_none() && value.scale() > 4 {
-                    self.warning("has more than 4 decimals");
-                }
-            }
+            Kind::Number if field.shape.is_none() && value.scale() > 4 => self.warning("has more than 4 decimals"),
+            Kind::Number => {}
             _ if value.scale() > 0 => self.error("must be a whole number"),
             _ if text.contains(['.', 'e', 'E']) => self.warning("is a whole number written like another"),
             Kind::Digits(most) if text.trim_start_matches('-').len() > most => {
