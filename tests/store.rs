@@ -5,6 +5,8 @@
 //! so and is skipped. Two stores on one place are two processes on one database.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "store/lent.rs"]
+mod lent;
 #[path = "store/place.rs"]
 mod place;
 #[path = "store/world.rs"]
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use lent::*;
 use place::Place;
 use truewatt::store::*;
 use world::*;
@@ -1447,6 +1450,11 @@ promises! {
     the_directorys_revision_moves_with_every_change_and_only_then,
     the_same_key_registered_twice_is_one,
     a_deactivated_key_stays_and_its_claim_may_be_made_again,
+    a_lent_url_is_there_as_it_was_lent_also_for_the_next_process,
+    what_has_expired_is_not_there_and_is_deleted_in_portions,
+    the_end_of_a_lent_url_moves_only_in_the_direction_asked_for,
+    the_same_lent_again_is_the_same_row_also_when_many_do_it_at_once,
+    a_row_lent_again_while_the_expired_are_deleted_is_not_lost,
     processes_starting_at_once_migrate_once,
     an_empty_database_says_what_is_pending,
     a_newer_schema_is_refused,

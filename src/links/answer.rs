@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::lend::ANSWER;
 use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
-use crate::delivery::relay::{Relayed, relay};
+use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::json;
@@ -102,7 +102,7 @@ impl Links {
             timeout: platform.options.timeouts.relay.or(Some(self.timeouts.answer)),
             max_answer: None,
         };
-        relay(self.parties.line(), &platform, call).await
+        relay(self.parties.line(), &platform, call, Expects::Object).await
     }
 
     async fn write_down(&self, result: &Carried, answer: &Result<Relayed, Refusal>, took: i64) {

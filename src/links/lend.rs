@@ -45,11 +45,18 @@ pub struct Lending<'a> {
     pub kind: &'a Kind,
     /// The `response_url` exactly as given, its query included (CMD-06).
     pub url: &'a str,
+    /// Who asks whom: only the platform that is asked may use what is lent.
+    pub between: Between<'a>,
+}
+
+/// The two ends of a request.
+#[derive(Clone, Copy)]
+pub struct Between<'a> {
     /// Who asks.
     pub requester: &'a Platform,
     /// Who asks, as registered.
     pub requester_party: &'a PartyId,
-    /// Who is asked: the only platform that may use the URL.
+    /// Who is asked.
     pub receiver: &'a Platform,
     /// Who is asked, as registered.
     pub receiver_party: &'a PartyId,
@@ -78,16 +85,10 @@ pub struct PageLending<'a> {
     pub module: &'a str,
     /// The next page as the receiver's `Link` says it; it may be relative.
     pub next: &'a str,
-    /// The URL whose answer said so.
+    /// The URL whose answer said so ([`crate::parties::line::Line::address`]).
     pub asked: &'a str,
-    /// Who reads: the only platform that may use the URL.
-    pub requester: &'a Platform,
-    /// Who reads, as registered.
-    pub requester_party: &'a PartyId,
-    /// Whose list it is.
-    pub receiver: &'a Platform,
-    /// Whose list it is, as registered.
-    pub receiver_party: &'a PartyId,
+    /// Who reads whose list: only the platform that reads may use what is lent.
+    pub between: Between<'a>,
 }
 
 /// A next page as lent: the URL for our `Link` header, at most 255 characters (T-46).
@@ -122,7 +123,7 @@ impl Kind {
     fn place(&self) -> &'static str {
         match self {
             Kind::Command { .. } | Kind::SetProfile => "/response_url",
-            Kind::GetProfile | Kind::ClearProfile => "parameter response_url",
+            Kind::GetProfile | Kind::ClearProfile => "the query parameter response_url",
         }
     }
 
@@ -131,6 +132,29 @@ impl Kind {
             Kind::Command { reserved_until, .. } => *reserved_until,
             _ => None,
         }
+    }
+}
+
+impl Between<'_> {
+    /// A row that says who may use what from when to when. Every one is like no other, unless it is given another digest.
+    fn row(&self, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<LentRow, Fault> {
+        let id = unguessable()?;
+        Ok(LentRow {
+            digest: id.clone(),
+            id,
+            kind: String::new(),
+            module: String::new(),
+            what: String::new(),
+            requester_platform: self.requester.id.as_str().to_owned(),
+            requester_country_code: self.requester_party.country_code().to_owned(),
+            requester_party_id: self.requester_party.party_id().to_owned(),
+            receiver_platform: self.receiver.id.as_str().to_owned(),
+            receiver_country_code: self.receiver_party.country_code().to_owned(),
+            receiver_party_id: self.receiver_party.party_id().to_owned(),
+            url: String::new(),
+            created_at: now,
+            expires_at: until,
+        })
     }
 }
 
@@ -147,35 +171,26 @@ impl Links {
         if lending.url.chars().any(|one| one.is_control() || one.is_whitespace()) {
             return Err(wrong("must be a URL, without blanks and control characters").into());
         }
-        let may_call = self.parties.line().may_call(lending.requester, lending.url);
+        let may_call = self.parties.line().may_call(lending.between.requester, lending.url);
         may_call.map_err(|forbidden| wrong(&forbidden.to_string()))?;
         if lending.url.chars().count() > 255 {
             log::warn!(
                 "a response_url of {} is longer than 255 characters (T-46)",
-                lending.requester_party
+                lending.between.requester_party
             );
         }
         let now = self.clock.now();
-        let id = unguessable()?;
-        let row = LentRow {
-            // Every request has an address of its own.
-            digest: id.clone(),
-            kind: ANSWER.to_owned(),
-            module: lending.kind.module().to_owned(),
-            what: lending.kind.what().to_owned(),
-            requester_platform: lending.requester.id.as_str().to_owned(),
-            requester_country_code: lending.requester_party.country_code().to_owned(),
-            requester_party_id: lending.requester_party.party_id().to_owned(),
-            receiver_platform: lending.receiver.id.as_str().to_owned(),
-            receiver_country_code: lending.receiver_party.country_code().to_owned(),
-            receiver_party_id: lending.receiver_party.party_id().to_owned(),
-            url: lending.url.to_owned(),
-            created_at: now,
-            expires_at: first_end(now, lending.kind.reserved_until()),
-            id,
-        };
-        let id = self.add(row).await?;
-        let version = lending.receiver.version.unwrap_or(Version::V2_2_1);
+        let until = first_end(now, lending.kind.reserved_until());
+        let id = self
+            .add(LentRow {
+                kind: ANSWER.to_owned(),
+                module: lending.kind.module().to_owned(),
+                what: lending.kind.what().to_owned(),
+                url: lending.url.to_owned(),
+                ..lending.between.row(now, until)?
+            })
+            .await?;
+        let version = lending.between.receiver.version.unwrap_or(Version::V2_2_1);
         let url = self.hubs_url(&[version.as_str(), "callbacks", &id]);
         Ok(LentAnswer { id, url })
     }
@@ -203,23 +218,16 @@ impl Links {
     pub async fn lend_page(&self, lending: PageLending<'_>) -> Result<LentPage, Fault> {
         let next = url::resolve(lending.asked, lending.next).unwrap_or_else(|| lending.next.to_owned());
         let now = self.clock.now();
-        let row = LentRow {
-            id: unguessable()?,
-            digest: digest(&lending, &next),
-            kind: PAGE.to_owned(),
-            module: lending.module.to_owned(),
-            what: "GET".to_owned(),
-            requester_platform: lending.requester.id.as_str().to_owned(),
-            requester_country_code: lending.requester_party.country_code().to_owned(),
-            requester_party_id: lending.requester_party.party_id().to_owned(),
-            receiver_platform: lending.receiver.id.as_str().to_owned(),
-            receiver_country_code: lending.receiver_party.country_code().to_owned(),
-            receiver_party_id: lending.receiver_party.party_id().to_owned(),
-            url: next,
-            created_at: now,
-            expires_at: later(now, DAY),
-        };
-        let id = self.add(row).await?;
+        let id = self
+            .add(LentRow {
+                digest: digest(&lending, &next),
+                kind: PAGE.to_owned(),
+                module: lending.module.to_owned(),
+                what: "GET".to_owned(),
+                url: next,
+                ..lending.between.row(now, later(now, DAY))?
+            })
+            .await?;
         Ok(self.hubs_url(&["p", &id]))
     }
 
@@ -246,10 +254,17 @@ fn unguessable() -> Result<String, Fault> {
 
 /// The same for the same page of the same reader.
 fn digest(lending: &PageLending<'_>, next: &str) -> String {
-    let reader = [lending.requester.id.as_str(), &lending.requester_party.key()].join("\n");
-    let owner = [lending.receiver.id.as_str(), &lending.receiver_party.key()].join("\n");
-    let page = [reader.as_str(), &owner, lending.module, next].join("\n");
-    hex::encode(Sha256::digest(page))
+    let between = &lending.between;
+    let page = [
+        between.requester.id.as_str(),
+        &between.requester_party.key(),
+        between.receiver.id.as_str(),
+        &between.receiver_party.key(),
+        lending.module,
+        next,
+    ];
+    // None of the others can have a line feed in it.
+    hex::encode(Sha256::digest(page.join("\n")))
 }
 
 /// How long an address lives before anybody has answered (CMD-11).

@@ -36,7 +36,7 @@ use crate::parties::{Caller, Failure, Fault, Parties};
 use crate::routing::directory::{Platform, PlatformStatus};
 use crate::store::{LentRow, Store};
 
-pub use lend::{Kind, Lending, LentAnswer, LentPage, PageLending};
+pub use lend::{Between, Kind, Lending, LentAnswer, LentPage, PageLending};
 
 /// The lent URLs of one hub.
 pub struct Links {

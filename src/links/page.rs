@@ -1,9 +1,9 @@
 //! The next page of a routed list: the receiver's own URL is asked, whatever the reader's query says (P-12, D-11).
 
+use super::lend::{Between, PageLending};
 use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
-use crate::delivery::relay::relay;
-use crate::links::PageLending;
+use crate::delivery::relay::{Expects, relay};
 use crate::ocpi::headers::{self, MessageIds, Routing};
 use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
@@ -41,7 +41,7 @@ impl Links {
             timeout: platform.options.timeouts.relay.or(Some(self.timeouts.list)),
             max_answer: None,
         };
-        let relayed = relay(self.parties.line(), &platform, call).await?;
+        let relayed = relay(self.parties.line(), &platform, call, Expects::List).await?;
         let mut kept = Vec::new();
         if let Some(next) = next_in(&relayed.headers) {
             let next = self
@@ -49,10 +49,12 @@ impl Links {
                     module: &lent.module,
                     next: &next,
                     asked: &lent.url,
-                    requester: &caller.platform,
-                    requester_party: &reader,
-                    receiver: &platform,
-                    receiver_party: &owner,
+                    between: Between {
+                        requester: &caller.platform,
+                        requester_party: &reader,
+                        receiver: &platform,
+                        receiver_party: &owner,
+                    },
                 })
                 .await?;
             kept.push((headers::LINK, page::next_link(&next)));
