@@ -17,6 +17,7 @@
 //! a few of its duties are in the air at once.
 
 pub mod carry;
+pub mod copy;
 pub mod kinds;
 pub mod lanes;
 pub mod order;

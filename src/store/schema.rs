@@ -138,6 +138,7 @@ diesel::table! {
         last_updated -> BigInt,
         revision -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        listed -> BigInt,
         body -> Text,
     }
 }
