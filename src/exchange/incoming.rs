@@ -4,7 +4,6 @@
 //! Checked are the things the hub depends on: JSON, the owner, the ids, `last_updated` of a PATCH (D-05, D-13, T-25).
 
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
 
 use crate::ocpi::fields::Fields;
 use crate::ocpi::headers::{MessageIds, Routing};
@@ -56,9 +55,9 @@ impl Incoming {
         let Some(segment) = place.and_then(|place| self.segments.get(place)) else {
             return Ok(None);
         };
-        let decoded = percent_decode_str(segment).decode_utf8();
-        let decoded = decoded.map_err(|_| Refusal::invalid_parameter(format!("{{{name}}} in the URL is not UTF-8")))?;
-        Ok(Some(decoded.into_owned()))
+        let decoded = url::decoded(segment);
+        let not_text = || Refusal::invalid_parameter(format!("{{{name}}} in the URL is not UTF-8"));
+        decoded.map(Some).ok_or_else(not_text)
     }
 
     /// The owner in the URL, where the table has one (T-30).
@@ -105,21 +104,13 @@ impl Incoming {
         }
     }
 
-    /// The path behind the receiver's endpoint: every segment as it was written, the owner as it registered (R-13, D-04).
+    /// The segments behind the receiver's endpoint: as they were written, the owner as it registered (R-13, D-04).
     #[must_use]
-    pub fn tail(&self, owner: Option<&PartyId>) -> String {
-        let mut tail = String::new();
-        for (place, segment) in self.segments.iter().enumerate() {
-            let registered = match (owner, place) {
-                (Some(owner), 0) => Some(owner.country_code()),
-                (Some(owner), 1) => Some(owner.party_id()),
-                _ => None,
-            };
-            tail.push('/');
-            match registered {
-                Some(registered) => tail.push_str(&url::encoded(registered)),
-                None => tail.push_str(&url::kept(segment)),
-            }
+    pub fn tail(&self, owner: Option<&PartyId>) -> Vec<String> {
+        let mut tail = self.segments.clone();
+        if let (Some(owner), [country, party, ..]) = (owner, tail.as_mut_slice()) {
+            *country = owner.country_code().to_owned();
+            *party = owner.party_id().to_owned();
         }
         tail
     }
@@ -164,7 +155,7 @@ impl Incoming {
             }
         }
         let last = self.segments.last().map(String::as_str).unwrap_or_default();
-        let in_url = percent_decode_str(last).decode_utf8_lossy();
+        let in_url = url::decoded(last).unwrap_or_default();
         let written = fields.text(id_member)?;
         if written.is_some_and(|written| key_of(&written) != key_of(&in_url)) {
             return Err(Refusal::invalid(

@@ -19,14 +19,14 @@ use super::seen::Seen;
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::delivery::order::{Object, Order};
-use crate::delivery::relay::{Relayed, relay};
+use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::links::page::next_in;
-use crate::links::{LentAnswer, Lending, Links, PageLending};
+use crate::links::{Between, LentAnswer, Lending, Links, PageLending};
 use crate::mirror::Mirror;
 use crate::ocpi::headers::{self, Routing};
 use crate::ocpi::ids::{PartyId, fold};
 use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
-use crate::ocpi::refusal::{Refusal, Situation};
+use crate::ocpi::refusal::Refusal;
 use crate::ocpi::{envelope, page};
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
@@ -166,14 +166,9 @@ impl Exchange {
         let lent = self.lend_answer(incoming, way, &mut call).await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
         let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
-        let relayed = relay(self.parties.line(), &way.platform, call)
-            .await
-            .map_err(|refusal| in_the_words_of(incoming, refusal))?;
+        let relayed = relay(self.parties.line(), &way.platform, call, expects(incoming)).await?;
         if let Some(lent) = &lent {
             self.links.answered(lent, &relayed.body).await;
-        }
-        if incoming.route.answer == Answer::Page && relayed.code.is_success() {
-            check_list(&relayed.body)?;
         }
         learning::from_answer(&self.hints, incoming, way, &relayed);
         let headers = self.headers(incoming, way, &asked, &relayed).await?;
@@ -199,7 +194,7 @@ impl Exchange {
             .map_err(|_| Refusal::method_not_allowed("this method cannot be carried"))?;
         Ok(Call {
             method,
-            to: Target::Below(
+            to: Target::AsCame(
                 incoming.module.identifier,
                 incoming.interface.role,
                 incoming.tail(owner.as_ref()),
@@ -255,10 +250,7 @@ impl Exchange {
         let lending = |kind, url| Lending {
             kind,
             url,
-            requester: &incoming.caller.platform,
-            requester_party: &way.from,
-            receiver: &way.platform,
-            receiver_party: &way.to,
+            between: between(incoming, way),
         };
         match incoming.route.answer {
             Answer::LaterInBody => {
@@ -301,17 +293,13 @@ impl Exchange {
                 module: incoming.module.identifier,
                 next: &next,
                 asked,
-                requester: &incoming.caller.platform,
-                requester_party: &way.from,
-                receiver: &way.platform,
-                receiver_party: &way.to,
+                between: between(incoming, way),
             };
             let lent = self.links.lend_page(lending).await?;
             kept.push((headers::LINK, page::next_link(&lent)));
         }
         for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-            let found = relayed.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-            kept.extend(found.map(|(_, value)| (name, value.clone())));
+            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
         }
         Ok(kept)
     }
@@ -367,20 +355,22 @@ pub(super) fn is_authorization(incoming: &Incoming) -> bool {
     incoming.module == &TOKENS && incoming.route.method == "POST"
 }
 
-/// A receiver that has nothing there does not know the token, when that was the question (TOK-04, D-07).
-fn in_the_words_of(incoming: &Incoming, refusal: Refusal) -> Refusal {
-    if refusal.situation == Situation::NotFound && is_authorization(incoming) {
-        return Refusal::unknown_token("the token is not known to its eMSP");
+/// Who may use what is lent for a request.
+fn between<'a>(incoming: &'a Incoming, way: &'a Way) -> Between<'a> {
+    Between {
+        requester: &incoming.caller.platform,
+        requester_party: &way.from,
+        receiver: &way.platform,
+        receiver_party: &way.to,
     }
-    refusal
 }
 
-/// One object where a list should be is no page (F-06).
-fn check_list(body: &[u8]) -> Result<(), Refusal> {
-    let envelope = envelope::read(body).map_err(|error| Refusal::hub_error(error.to_string()))?;
-    match envelope.data {
-        Some(data) if !data.get().starts_with('[') => Err(Refusal::hub_error("the receiver's list is no list")),
-        _ => Ok(()),
+/// What kind of answer a request has.
+fn expects(incoming: &Incoming) -> Expects {
+    match incoming.route.answer {
+        Answer::Page => Expects::List,
+        _ if is_authorization(incoming) => Expects::Authorization,
+        _ => Expects::Object,
     }
 }
 

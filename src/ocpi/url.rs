@@ -1,6 +1,6 @@
 //! Putting URLs together so that every segment keeps its meaning (U-04, U-06, D-02).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 /// Everything a segment may not hold as it is. What stays are the characters no URL library touches.
@@ -19,6 +19,16 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// (U-04, U-06, F-13). Without segments the base is only freed of its fragment.
 #[must_use]
 pub fn join(base: &str, segments: &[&str]) -> String {
+    put_together(base, segments, encoded)
+}
+
+/// `base` with segments behind it that are already encoded, by somebody else: they leave as they came (R-13, U-06).
+#[must_use]
+pub fn join_as_came(base: &str, segments: &[&str]) -> String {
+    put_together(base, segments, as_came)
+}
+
+fn put_together(base: &str, segments: &[&str], write: fn(&str) -> String) -> String {
     let base = base.split_once('#').map_or(base, |(before, _)| before);
     let (path, query) = base
         .split_once('?')
@@ -31,7 +41,7 @@ pub fn join(base: &str, segments: &[&str]) -> String {
     .to_owned();
     for segment in segments {
         joined.push('/');
-        joined.push_str(&encoded(segment));
+        joined.push_str(&write(segment));
     }
     if let Some(query) = query {
         joined.push('?');
@@ -40,9 +50,7 @@ pub fn join(base: &str, segments: &[&str]) -> String {
     joined
 }
 
-/// One segment of a path, encoded so that it stays one (U-06, F-13).
-#[must_use]
-pub fn encoded(segment: &str) -> String {
+fn encoded(segment: &str) -> String {
     match segment {
         // Every URL library walks up the path at these two, also when they are encoded once. Encoded twice they arrive as a
         // name that nobody has, which is the truth about them.
@@ -52,31 +60,37 @@ pub fn encoded(segment: &str) -> String {
     }
 }
 
-/// A segment as a peer wrote it, when it may stand in a path like that; otherwise what it means, encoded anew (R-13, U-06).
-#[must_use]
-pub fn kept(segment: &str) -> String {
-    let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte);
-    if matches!(decoded.as_ref(), "." | "..") || !segment.bytes().all(is_plain) {
-        encoded(&decoded)
-    } else {
-        segment.to_owned()
+/// What a URL library would take for something else than part of the segment is encoded; everything else is left alone.
+fn as_came(segment: &str) -> String {
+    // `%2e` is a dot to every URL library, and would walk up the path of the receiver's server.
+    let dots = segment.replace("%2e", ".").replace("%2E", ".");
+    if dots == "." || dots == ".." {
+        return encoded(&dots);
     }
+    utf8_percent_encode(segment, STRAY).to_string()
 }
 
-/// A base with a path behind it that is already encoded: exactly one slash between, the query of the base kept (U-04).
+/// Characters HTTP libraries let pass in a path and URL libraries read as its end or as a slash.
+const STRAY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A segment as it was meant: percent-encoding undone, once. `None` when that is no text.
 #[must_use]
-pub fn below(base: &str, tail: &str) -> String {
-    let joined = join(base, &[]);
-    if tail.is_empty() {
-        return joined;
-    }
-    let (path, query) = match joined.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (joined.as_str(), None),
-    };
-    let path = format!("{}{tail}", path.trim_end_matches('/'));
-    query.map_or(path.clone(), |query| format!("{path}?{query}"))
+pub fn decoded(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    Some(text.into_owned())
 }
 
 /// `url` with more query behind its own (design.md 3.7). `query` is encoded text, with or without its question mark.
@@ -131,7 +145,6 @@ pub fn is_web_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
 
     use super::*;
@@ -169,6 +182,27 @@ mod tests {
         ] {
             assert_eq!(join("https://a", &[id]), format!("https://a/{segment}"));
         }
+    }
+
+    // R-13, U-06, F-13
+    #[test]
+    fn a_segment_that_came_encoded_leaves_as_it_came() {
+        for (came, leaves) in [
+            ("a%2Fb", "a%2Fb"),
+            ("a%2fb%20c", "a%2fb%20c"),
+            ("a%252Fb", "a%252Fb"),
+            ("DE*ABC+1;x=~", "DE*ABC+1;x=~"),
+            ("a\\b", "a%5Cb"),
+            ("..", "%252E%252E"),
+            ("%2e.", "%252E%252E"),
+            ("%2E", "%252E"),
+            ("%zz", "%zz"),
+        ] {
+            assert_eq!(join_as_came("https://a/?k", &[came]), format!("https://a/{leaves}?k"));
+        }
+        assert_eq!(decoded("a%2Fb%20c").as_deref(), Some("a/b c"));
+        assert_eq!(decoded("%252F").as_deref(), Some("%2F"));
+        assert_eq!(decoded("%ff"), None);
     }
 
     // design.md 3.7

@@ -52,8 +52,8 @@ pub struct Call {
 pub enum Target {
     /// A module's interface at the URL the peer listed, with segments to append (each one path segment, U-06).
     Module(&'static str, InterfaceRole, Vec<String>),
-    /// A module's interface at the URL the peer listed, with a path behind it that is already encoded: empty, or `/…`.
-    Below(&'static str, InterfaceRole, String),
+    /// The same with segments as they came, percent-encoded by whoever sent them: they leave as they are (R-13, U-06).
+    AsCame(&'static str, InterfaceRole, Vec<String>),
     /// An absolute URL the peer gave, such as a `Location`.
     Url(String),
 }
@@ -110,6 +110,7 @@ impl Line {
             // A server that only says it is broken is no evidence that deliveries will succeed.
             Outcome::Answered(answer) if answer.status < 500 => self.presence.heard(&platform.id),
             Outcome::Unreachable(_) => self.presence.unreachable(&platform.id),
+            Outcome::TimedOut => self.presence.stalled(&platform.id),
             _ => {}
         }
         Ok(outcome)
@@ -123,24 +124,13 @@ impl Line {
         let url = match to {
             Target::Url(url) => url.clone(),
             Target::Module(module, interface, segments) => {
-                let base = Line::endpoint(platform, module, *interface)?;
-                url::join(base, &segments.iter().map(String::as_str).collect::<Vec<_>>())
+                url::join(endpoint(platform, module, *interface)?, &texts(segments))
             }
-            Target::Below(module, interface, tail) => url::below(Line::endpoint(platform, module, *interface)?, tail),
+            Target::AsCame(module, interface, segments) => {
+                url::join_as_came(endpoint(platform, module, *interface)?, &texts(segments))
+            }
         };
         Ok(query.map_or(url.clone(), |query| url::with_query(&url, query)))
-    }
-
-    fn endpoint<'p>(
-        platform: &'p Platform,
-        module: &'static str,
-        interface: InterfaceRole,
-    ) -> Result<&'p str, NoEndpoint> {
-        platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
-            platform: platform.id.clone(),
-            module,
-            interface: interface.as_str(),
-        })
     }
 
     /// Whether a URL this platform gave may be called with its token (N-04, N-05). A call asks again by itself; this is for
@@ -215,6 +205,18 @@ impl Line {
     pub(super) fn relay(&self) -> Duration {
         self.relay
     }
+}
+
+fn endpoint<'a>(platform: &'a Platform, module: &'static str, interface: InterfaceRole) -> Result<&'a str, NoEndpoint> {
+    platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
+        platform: platform.id.clone(),
+        module,
+        interface: interface.as_str(),
+    })
+}
+
+fn texts(segments: &[String]) -> Vec<&str> {
+    segments.iter().map(String::as_str).collect()
 }
 
 /// Everything about one request, before any platform is known to have it.

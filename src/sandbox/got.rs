@@ -1,6 +1,9 @@
 //! What a neighbour got: every request, octet by octet.
 
 use std::fmt;
+use std::time::Instant;
+
+use super::behaviour::Door;
 
 /// One request a neighbour received.
 #[derive(Clone)]
@@ -15,6 +18,12 @@ pub struct Got {
     pub headers: Vec<(String, String)>,
     /// The octets of the body.
     pub body: Vec<u8>,
+    /// The door it came to; `None` when there is none at that URL.
+    pub door: Option<Door>,
+    /// When it had been read.
+    pub arrived: Instant,
+    /// When its answer was made, a slow temper behind it.
+    pub settled: Instant,
     /// How it was answered: the HTTP status, or 0 when no answer was given on purpose.
     pub answered: u16,
     /// Why it was not taken, in the words of the answer.
@@ -29,6 +38,22 @@ impl Got {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the other one arrived before this one was settled, or the other way round: two at a time.
+    #[must_use]
+    pub fn overlaps(&self, other: &Got) -> bool {
+        self.arrived < other.settled && other.arrived < self.settled
+    }
+
+    /// The pair of routing headers `OCPI-to-…` or `OCPI-from-…`, as `DE/ABC` in the spelling sent.
+    #[must_use]
+    pub fn pair(&self, which: &str) -> Option<String> {
+        let country_code = self.header(&format!("ocpi-{which}-country-code"))?;
+        Some(format!(
+            "{country_code}/{}",
+            self.header(&format!("ocpi-{which}-party-id"))?
+        ))
     }
 
     /// The body as text; octets that are not UTF-8 are replaced.
@@ -74,6 +99,7 @@ impl fmt::Debug for Got {
             .field("path", &self.path)
             .field("query", &self.query)
             .field("headers", &headers)
+            .field("door", &self.door)
             .field("body_octets", &self.body.len())
             .field("answered", &self.answered)
             .field("refused", &self.refused)
@@ -93,6 +119,9 @@ mod tests {
             query: String::new(),
             headers: vec![("authorization".to_owned(), "Token c2VjcmV0".to_owned())],
             body: br#"{"id":"C1","cdr_token":{"uid":"DRIVER"}}"#.to_vec(),
+            door: Some(Door::CdrReceiver),
+            arrived: Instant::now(),
+            settled: Instant::now(),
             answered: 201,
             refused: None,
         };
