@@ -328,7 +328,11 @@ impl Copies {
         let copy = &carried.row.copy;
         let call = Call {
             method: carried.method.clone(),
-            to: Target::Below(carried.module, InterfaceRole::Receiver, copy.tail.clone()),
+            to: Target::AsCame(
+                carried.module,
+                InterfaceRole::Receiver,
+                copy.tail.split('/').skip(1).map(str::to_owned).collect(),
+            ),
             query: copy.query.clone(),
             routing: Some(Routing {
                 to: Some(party.clone()),
