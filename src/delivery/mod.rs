@@ -10,7 +10,7 @@
 //!
 //! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
 //! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer; for a duty [`reception`] reads it, [`carry`]
-//! makes one attempt, [`worker`] repeats.
+//! makes one attempt, [`worker`] repeats; [`order`] keeps requests about one object in line.
 //!
 //! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
 //! change to CONNECTED. One that fails attempt after attempt is left alone for a while as a whole ([`lanes`]), and only
@@ -19,6 +19,7 @@
 pub mod carry;
 pub mod kinds;
 pub mod lanes;
+pub mod order;
 pub mod reception;
 pub mod relay;
 pub mod worker;

@@ -129,7 +129,7 @@ const FRAMED: [&str; 2] = ["/ocpi", "/operator"];
 
 fn served(mut scope: Scope, prefix: &str) -> Scope {
     for (path, routes) in route::by_path(routes()) {
-        if let Some(rest) = route::below(path, prefix) {
+        if let Some(rest) = route::below(&path, prefix) {
             let wrong_method = if prefix == "/ocpi" {
                 ocpi::wrong_method
             } else {
@@ -143,9 +143,9 @@ fn served(mut scope: Scope, prefix: &str) -> Scope {
 
 fn served_at_the_root(app: &mut ServiceConfig) {
     for (path, routes) in route::by_path(routes()) {
-        if FRAMED.iter().all(|prefix| route::below(path, prefix).is_none()) {
+        if FRAMED.iter().all(|prefix| route::below(&path, prefix).is_none()) {
             app.service(route::resource(
-                path,
+                &path,
                 &routes,
                 operator::wrong_method(route::allow(&routes)),
             ));
