@@ -23,6 +23,7 @@ pub mod announced;
 pub mod client_info;
 pub mod error;
 pub mod evidence;
+pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
@@ -48,6 +49,7 @@ pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
+pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;

@@ -112,6 +112,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    hints (kind, id_key, owner_key, scope_key) {
+        kind -> Text,
+        id_key -> Text,
+        owner_key -> Text,
+        owner_country_code -> Text,
+        owner_party_id -> Text,
+        scope_key -> Text,
+        scope_country_code -> Text,
+        scope_party_id -> Text,
+        seen_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     journal (id) {
         id -> Text,
         at -> BigInt,
