@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
+#[path = "house/files.rs"]
+mod files;
 #[path = "rooms/plan.rs"]
 mod plan;
 #[path = "rooms/source.rs"]
@@ -14,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use files::{read, rust_files};
 use plan::Plan;
 use source::{Name, Source};
 
@@ -358,24 +361,6 @@ fn sign_lines(text: &str) -> usize {
     let sign = text.lines().take_while(|line| line.starts_with("//!"));
     sign.filter(|line| !line.trim_start_matches("//!").trim().is_empty())
         .count()
-}
-
-fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
-}
-
-fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 fn assert_none(found: Vec<String>) {

@@ -5,6 +5,8 @@
 //! so and is skipped. Two stores on one place are two processes on one database.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "store/lent.rs"]
+mod lent;
 #[path = "store/place.rs"]
 mod place;
 #[path = "store/presence.rs"]
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use lent::*;
 use place::Place;
 use presence::*;
 use truewatt::store::*;
@@ -441,7 +444,6 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
         []
     );
     assert_eq!(store.duty_list(Some("dead"), None, 10).await.unwrap().0.len(), 1);
-    assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 
     let now = duty.give_up_at + TimeDelta::days(7);
     assert!(store.duty_retry(&duty.id, now).await.unwrap());
@@ -557,10 +559,8 @@ async fn an_expired_lease_can_be_taken_again(place: &Place) {
     store.cdr_take(cdr("C-1")).await.unwrap();
     // Born leased until second 30.
     assert_eq!(store.duty_lease("w", at(29), at(59), 10).await.unwrap(), []);
-    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(30)));
     let again = store.duty_lease("w", at(30), at(60), 10).await.unwrap();
     assert_eq!(again[0].lease_owner.as_deref(), Some("w"));
-    assert_eq!(store.next_due(at(31)).await.unwrap(), Some(at(60)));
 }
 
 async fn the_longest_due_is_leased_first_and_a_nudge_makes_due(place: &Place) {
@@ -574,7 +574,6 @@ async fn the_longest_due_is_leased_first_and_a_nudge_makes_due(place: &Place) {
         };
         store.cdr_settle(settlement(&new, postponed)).await.unwrap();
     }
-    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(100)));
     let leased = store.duty_lease("w", at(250), at(280), 10).await.unwrap();
     assert_eq!(
         leased.iter().map(|duty| duty.next_attempt_at).collect::<Vec<_>>(),
@@ -1450,6 +1449,11 @@ promises! {
     the_directorys_revision_moves_with_every_change_and_only_then,
     the_same_key_registered_twice_is_one,
     a_deactivated_key_stays_and_its_claim_may_be_made_again,
+    a_lent_url_is_there_as_it_was_lent_also_for_the_next_process,
+    what_has_expired_is_not_there_and_is_deleted_in_portions,
+    the_end_of_a_lent_url_moves_only_in_the_direction_asked_for,
+    the_same_lent_again_is_the_same_row_also_when_many_do_it_at_once,
+    a_row_lent_again_while_the_expired_are_deleted_is_not_lost,
     of_any_number_of_processes_one_moves_a_platform,
     a_comparison_is_committed_once_with_its_duties_or_not_at_all,
     a_newer_state_takes_the_place_of_the_older_duty_and_keeps_its_lease,

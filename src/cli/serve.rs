@@ -19,7 +19,7 @@ use crate::evidence::assess::{KeyPolicy, Policy};
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
-use crate::links::Links;
+use crate::links::{Links, Timeouts};
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
 use crate::metering::signature::self_test;
@@ -46,6 +46,8 @@ pub struct Running {
     pub registry: Arc<Registry>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
+    /// URLs lent out.
+    pub links: Arc<Links>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -150,6 +152,11 @@ impl Hub {
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
+        let timeouts = Timeouts {
+            list: config.timeouts.list,
+            answer: config.timeouts.relay,
+        };
+        let links = Links::new(store.clone(), parties.clone(), clock.clone(), timeouts);
         let doors = Doors {
             parties: parties.clone(),
             store: store.clone(),
@@ -158,7 +165,7 @@ impl Hub {
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             exchange: cdrs.exchange,
-            links: Links::new(store.clone(), parties.clone()),
+            links: links.clone(),
             delivery: cdrs.delivery.clone(),
             max_limit: config.paging.max_limit,
         };
@@ -170,6 +177,7 @@ impl Hub {
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
+            tokio::spawn(links.clone().tend()),
         ];
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
@@ -178,6 +186,7 @@ impl Hub {
             parties,
             registry: cdrs.registry,
             delivery: cdrs.delivery,
+            links,
             store,
             made_token,
             database,

@@ -118,6 +118,14 @@ impl Http {
         }
     }
 
+    /// Whether a URL would be called at all, by the same rules as [`Http::send`].
+    ///
+    /// # Errors
+    /// [`Forbidden`] with the rule it breaks. A name that leads to a forbidden address is only noticed by the call.
+    pub fn check(&self, url: &str, allowed_hosts: &[String]) -> Result<(), Forbidden> {
+        self.guard.check(url, Some(allowed_hosts)).map(drop)
+    }
+
     fn request(&self, outgoing: Outgoing) -> Result<reqwest::RequestBuilder, Forbidden> {
         let url = self.guard.check(&outgoing.url, outgoing.allowed_hosts.as_deref())?;
         let headers = header_map(&outgoing.headers)?;

@@ -9,8 +9,9 @@
 //! the lease has ended may be asked again, and recognises the CDR by its id.
 //!
 //! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
-//! Start with [`kinds`]; [`reception`] reads a receiver's answer, [`carry`] makes one attempt with a CDR, `client_info` one
-//! with the state of a party; [`worker`] repeats.
+//! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer; for a duty [`reception`] reads it, [`carry`]
+//! makes one attempt with a CDR, `client_info` one with the state of a party, [`worker`] repeats; [`order`] keeps requests about
+//! one object in line.
 //!
 //! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
 //! change to CONNECTED. One that fails attempt after attempt is left alone for a while as a whole ([`lanes`]), and only
@@ -20,7 +21,9 @@ pub mod carry;
 mod client_info;
 pub mod kinds;
 pub mod lanes;
+pub mod order;
 pub mod reception;
+pub mod relay;
 pub mod worker;
 
 use std::sync::Arc;

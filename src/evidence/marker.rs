@@ -64,11 +64,6 @@ pub fn has_marker(body: &[u8]) -> bool {
     found
 }
 
-/// The name of a top-level member that stands twice: a body whose meaning depends on the reader.
-pub fn duplicate_member(body: &[u8]) -> Option<String> {
-    json::duplicate(&object(body)?.members()).map(str::to_owned)
-}
-
 fn object(body: &[u8]) -> Option<Value<'_>> {
     let value = json::read(std::str::from_utf8(body).ok()?).ok()?;
     (value.kind() == Kind::Object).then_some(value)
@@ -128,15 +123,6 @@ mod tests {
         assert!(has_marker(br#"{"metering\u005fvalidation":{}}"#));
         assert!(!has_marker(br#"{"a":{"metering_validation":{}}}"#));
         assert!(!has_marker(b"metering_validation"));
-    }
-
-    #[test]
-    fn a_member_twice_is_named() {
-        assert_eq!(
-            duplicate_member(br#"{"id":1,"a":{"b":1},"i\u0064":2}"#).as_deref(),
-            Some("id")
-        );
-        assert_eq!(duplicate_member(br#"{"a":{"b":1,"b":2}}"#), None);
     }
 
     /// Any JSON object, with white space wherever JSON allows it.
@@ -207,7 +193,6 @@ mod tests {
         fn no_octets_make_the_splice_panic(body in proptest::collection::vec(any::<u8>(), 0..60)) {
             let _ = splice(&body, "{}");
             has_marker(&body);
-            duplicate_member(&body);
         }
     }
 }

@@ -11,5 +11,9 @@
 
 pub mod answer;
 pub mod cdr;
+pub mod incoming;
+pub mod journal;
 pub mod own;
+pub mod reply;
 pub mod running;
+mod seen;

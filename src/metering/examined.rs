@@ -273,6 +273,9 @@ fn plain_data_differs(value: &SignedValue<'_>, signed: &str) -> bool {
         Unwrapped::Recognised(FormatName::Ocmf, text) | Unwrapped::Text(text) => text,
         _ => return false,
     };
+    if plain == signed {
+        return false;
+    }
     match (ocmf::payload_of(&plain), json::read(signed)) {
         (Some(copy), Ok(signed)) => !copy.same_as(signed),
         _ => false,

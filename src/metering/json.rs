@@ -60,6 +60,21 @@ pub struct Member<'a> {
     pub value: Value<'a>,
 }
 
+/// The members of one object, taken apart once: for whoever asks for more than one of them.
+#[derive(Debug, Clone)]
+pub struct Object<'a>(Vec<Member<'a>>);
+
+impl<'a> Object<'a> {
+    /// The member of that name; of several the last, which is what most readers of JSON take.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        self.0
+            .iter()
+            .rev()
+            .find(|member| member.name == name)
+            .map(|member| member.value)
+    }
+}
+
 /// Reads a text that is one JSON value and nothing else but white space.
 pub fn read(text: &str) -> Result<Value<'_>, JsonError> {
     let (value, end) = read_prefix(text)?;
@@ -118,6 +133,11 @@ impl<'a> Value<'a> {
         members
     }
 
+    /// The members of an object, to be asked for by name; none for any other kind.
+    pub fn object(self) -> Object<'a> {
+        Object(self.members())
+    }
+
     /// Visits the members of an object one by one, in order, without keeping them: for documents as large as a peer likes.
     pub fn each_member(self, mut visit: impl FnMut(Cow<'a, str>, Value<'a>)) {
         self.each_child(b'{', |name, value| {
@@ -141,7 +161,7 @@ impl<'a> Value<'a> {
         elements
     }
 
-    /// The member of that name; of several the last, which is what most readers of JSON take.
+    /// The one member somebody wants of an object; of several with that name the last, as with [`Object::get`].
     pub fn get(self, name: &str) -> Option<Value<'a>> {
         let mut found = None;
         self.each_child(b'{', |raw, value| {

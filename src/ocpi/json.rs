@@ -31,12 +31,16 @@ pub enum JsonError {
     /// JSON, but not an object where one is needed.
     #[error("the document must be an object")]
     NotAnObject,
+    /// JSON, but something else stands where a list is needed.
+    #[error("something else stands where a list is needed")]
+    NotAList,
 }
 
 impl From<JsonError> for Refusal {
     fn from(error: JsonError) -> Self {
         match error {
             JsonError::NotAnObject => Refusal::invalid("", "must be an object"),
+            JsonError::NotAList => Refusal::invalid("", error.to_string()),
             _ => Refusal::malformed(error.to_string()),
         }
     }
@@ -110,6 +114,8 @@ pub(super) struct Walk<'a> {
     at: usize,
     /// Where the last token ended, before the white space behind it.
     token_end: usize,
+    /// Where the name of the member began whose value is next.
+    name_start: usize,
     depth: usize,
 }
 
@@ -125,6 +131,7 @@ impl<'a> Walk<'a> {
             text,
             at: 0,
             token_end: 0,
+            name_start: 0,
             depth: 0,
         };
         walk.blank();
@@ -150,6 +157,21 @@ impl<'a> Walk<'a> {
 
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Where the reader stands, in bytes from the start.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Where the name of a member began; to be asked before its value is read.
+    pub(super) fn name_start(&self) -> usize {
+        self.name_start
+    }
+
+    /// The text of the value that began at `start` and has just been read, without the white space behind it.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.token_end).unwrap_or_default()
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -196,7 +218,7 @@ impl<'a> Walk<'a> {
     pub(super) fn value(&mut self) -> Result<&'a str, JsonError> {
         let start = self.at;
         self.skip()?;
-        Ok(self.text.get(start..self.token_end).unwrap_or_default())
+        Ok(self.since(start))
     }
 
     /// Goes past one value of any kind.
@@ -220,6 +242,7 @@ impl<'a> Walk<'a> {
         self.take(b'{');
         if !self.take(b'}') {
             loop {
+                self.name_start = self.at;
                 let name = self.string()?;
                 if !self.take(b':') {
                     return self.wrong();
@@ -258,7 +281,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<&'a str, JsonError> {
+    pub(super) fn number(&mut self) -> Result<&'a str, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;

@@ -32,6 +32,10 @@ pub enum Situation {
     MethodNotAllowed,
     /// 404, 2000: no such thing, or none that concerns the caller (D-07).
     NotFound,
+    /// 404, 2003: no such location, EVSE or connector (D-07).
+    UnknownLocation,
+    /// 404, 2004: no such token (TOK-04, D-07).
+    UnknownToken,
     /// 400, 2000: not JSON (T-22).
     Malformed,
     /// 413, 2000: more than we read (D-19).
@@ -70,6 +74,8 @@ impl Situation {
             | Self::Malformed
             | Self::TooLarge
             | Self::UnsupportedMediaType => StatusCode::CLIENT_ERROR,
+            Self::UnknownLocation => StatusCode::UNKNOWN_LOCATION,
+            Self::UnknownToken => StatusCode::UNKNOWN_TOKEN,
             Self::InvalidParameter => StatusCode::INVALID_PARAMETER,
             Self::NotEnoughInformation => StatusCode::NOT_ENOUGH_INFORMATION,
             Self::UnusableClientApi => StatusCode::UNUSABLE_CLIENT_API,
@@ -127,6 +133,10 @@ constructors! {
     method_not_allowed => MethodNotAllowed;
     /// 404, 2000.
     not_found => NotFound;
+    /// 404, 2003.
+    unknown_location => UnknownLocation;
+    /// 404, 2004.
+    unknown_token => UnknownToken;
     /// 400, 2000.
     malformed => Malformed;
     /// 413, 2000.
@@ -213,6 +223,8 @@ mod tests {
             (Refusal::forbidden("x"), 2000),
             (Refusal::method_not_allowed("x"), 2000),
             (Refusal::not_found("x"), 2000),
+            (Refusal::unknown_location("x"), 2003),
+            (Refusal::unknown_token("x"), 2004),
             (Refusal::malformed("x"), 2000),
             (Refusal::too_large("x"), 2000),
             (Refusal::unsupported_media_type("x"), 2000),

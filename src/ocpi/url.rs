@@ -1,6 +1,6 @@
 //! Putting URLs together so that every segment keeps its meaning (U-04, U-06, D-02).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 /// Everything a segment may not hold as it is. What stays are the characters no URL library touches.
@@ -19,6 +19,16 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// (U-04, U-06, F-13). Without segments the base is only freed of its fragment.
 #[must_use]
 pub fn join(base: &str, segments: &[&str]) -> String {
+    put_together(base, segments, encoded)
+}
+
+/// `base` with segments behind it that are already encoded, by somebody else: they leave as they came (R-13, U-06).
+#[must_use]
+pub fn join_as_came(base: &str, segments: &[&str]) -> String {
+    put_together(base, segments, as_came)
+}
+
+fn put_together(base: &str, segments: &[&str], write: fn(&str) -> String) -> String {
     let base = base.split_once('#').map_or(base, |(before, _)| before);
     let (path, query) = base
         .split_once('?')
@@ -31,7 +41,7 @@ pub fn join(base: &str, segments: &[&str]) -> String {
     .to_owned();
     for segment in segments {
         joined.push('/');
-        joined.push_str(&encoded(segment));
+        joined.push_str(&write(segment));
     }
     if let Some(query) = query {
         joined.push('?');
@@ -48,6 +58,39 @@ fn encoded(segment: &str) -> String {
         ".." => "%252E%252E".to_owned(),
         _ => utf8_percent_encode(segment, SEGMENT).to_string(),
     }
+}
+
+/// What a URL library would take for something else than part of the segment is encoded; everything else is left alone.
+fn as_came(segment: &str) -> String {
+    // `%2e` is a dot to every URL library, and would walk up the path of the receiver's server.
+    let dots = segment.replace("%2e", ".").replace("%2E", ".");
+    if dots == "." || dots == ".." {
+        return encoded(&dots);
+    }
+    utf8_percent_encode(segment, STRAY).to_string()
+}
+
+/// Characters HTTP libraries let pass in a path and URL libraries read as its end or as a slash.
+const STRAY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A segment as it was meant: percent-encoding undone, once. `None` when that is no text.
+#[must_use]
+pub fn decoded(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    Some(text.into_owned())
 }
 
 /// `url` with more query behind its own (design.md 3.7). `query` is encoded text, with or without its question mark.
@@ -102,7 +145,6 @@ pub fn is_web_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
 
     use super::*;
@@ -140,6 +182,27 @@ mod tests {
         ] {
             assert_eq!(join("https://a", &[id]), format!("https://a/{segment}"));
         }
+    }
+
+    // R-13, U-06, F-13
+    #[test]
+    fn a_segment_that_came_encoded_leaves_as_it_came() {
+        for (came, leaves) in [
+            ("a%2Fb", "a%2Fb"),
+            ("a%2fb%20c", "a%2fb%20c"),
+            ("a%252Fb", "a%252Fb"),
+            ("DE*ABC+1;x=~", "DE*ABC+1;x=~"),
+            ("a\\b", "a%5Cb"),
+            ("..", "%252E%252E"),
+            ("%2e.", "%252E%252E"),
+            ("%2E", "%252E"),
+            ("%zz", "%zz"),
+        ] {
+            assert_eq!(join_as_came("https://a/?k", &[came]), format!("https://a/{leaves}?k"));
+        }
+        assert_eq!(decoded("a%2Fb%20c").as_deref(), Some("a/b c"));
+        assert_eq!(decoded("%252F").as_deref(), Some("%2F"));
+        assert_eq!(decoded("%ff"), None);
     }
 
     // design.md 3.7

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::presence::Presence;
+use crate::client::guard::Forbidden;
 use crate::client::outcome::{Answer, Outcome};
 use crate::client::{Http, Method, Outgoing};
 use crate::config::Secret;
@@ -51,6 +52,8 @@ pub struct Call {
 pub enum Target {
     /// A module's interface at the URL the peer listed, with segments to append (each one path segment, U-06).
     Module(&'static str, InterfaceRole, Vec<String>),
+    /// The same with segments as they came, percent-encoded by whoever sent them: they leave as they are (R-13, U-06).
+    AsCame(&'static str, InterfaceRole, Vec<String>),
     /// An absolute URL the peer gave, such as a `Location`.
     Url(String),
 }
@@ -87,24 +90,11 @@ impl Line {
                 platform.status.as_str()
             )));
         };
-        let url = match &call.to {
-            Target::Url(url) => url.clone(),
-            Target::Module(module, interface, segments) => {
-                let base = platform.endpoint(module, *interface).ok_or_else(|| NoEndpoint {
-                    platform: platform.id.clone(),
-                    module,
-                    interface: interface.as_str(),
-                })?;
-                url::join(base, &segments.iter().map(String::as_str).collect::<Vec<_>>())
-            }
-        };
+        let url = Line::address(platform, &call.to, call.query.as_deref())?;
         let outcome = self
             .exchange(Exchange {
                 method: call.method,
-                url: call
-                    .query
-                    .as_deref()
-                    .map_or(url.clone(), |query| url::with_query(&url, query)),
+                url,
                 token,
                 form: platform.token_form,
                 hosts: hosts_of(platform),
@@ -124,6 +114,32 @@ impl Line {
             _ => {}
         }
         Ok(outcome)
+    }
+
+    /// The URL a call goes to: what a relative address in its answer is relative to (D-11).
+    ///
+    /// # Errors
+    /// [`NoEndpoint`] when the platform never listed that interface.
+    pub fn address(platform: &Platform, to: &Target, query: Option<&str>) -> Result<String, NoEndpoint> {
+        let url = match to {
+            Target::Url(url) => url.clone(),
+            Target::Module(module, interface, segments) => {
+                url::join(endpoint(platform, module, *interface)?, &texts(segments))
+            }
+            Target::AsCame(module, interface, segments) => {
+                url::join_as_came(endpoint(platform, module, *interface)?, &texts(segments))
+            }
+        };
+        Ok(query.map_or(url.clone(), |query| url::with_query(&url, query)))
+    }
+
+    /// Whether a URL this platform gave may be called with its token (N-04, N-05). A call asks again by itself; this is for
+    /// saying no while the platform is listening.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    pub fn may_call(&self, platform: &Platform, url: &str) -> Result<(), Forbidden> {
+        self.http.check(url, &hosts_of(platform))
     }
 
     /// Whether the platform answers GET on its versions URL (HCI-08): free of side effects there (V-11).
@@ -189,6 +205,18 @@ impl Line {
     pub(super) fn relay(&self) -> Duration {
         self.relay
     }
+}
+
+fn endpoint<'a>(platform: &'a Platform, module: &'static str, interface: InterfaceRole) -> Result<&'a str, NoEndpoint> {
+    platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
+        platform: platform.id.clone(),
+        module,
+        interface: interface.as_str(),
+    })
+}
+
+fn texts(segments: &[String]) -> Vec<&str> {
+    segments.iter().map(String::as_str).collect()
 }
 
 /// Everything about one request, before any platform is known to have it.

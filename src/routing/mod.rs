@@ -7,6 +7,7 @@
 //! platform (T-05, R-06). Start with [`directory`], then [`scenario`].
 
 pub mod agreements;
+pub mod arrangement;
 pub mod directory;
 pub mod scenario;
 pub mod sides;

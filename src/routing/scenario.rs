@@ -165,7 +165,7 @@ fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, 
 ///
 /// A peer hub's credentials list only itself. Until it can announce its parties by HubClientInfo, those the operator listed
 /// for its platform count as announced.
-fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
+pub(super) fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
     caller.has(from)
         || (caller.is_hub_peer()
             && caller
@@ -185,7 +185,7 @@ fn may_be_carried(status: PlatformStatus) -> bool {
     status != PlatformStatus::Suspended
 }
 
-fn not_yours(from: &PartyId) -> Refusal {
+pub(super) fn not_yours(from: &PartyId) -> Refusal {
     Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform"))
 }
 

@@ -3,6 +3,8 @@
 use super::cdr::CdrDraft;
 use super::meter::{Charge, SandboxMeter};
 use super::party::{Plan, Reply, SandboxError, SandboxParty, routing};
+pub use super::voice::To;
+use super::voice::Voice;
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::metering::key::Curve;
@@ -17,15 +19,6 @@ pub struct SandboxCpo {
     pub party: PartyId,
     /// The meter at its EVSE.
     pub meter: SandboxMeter,
-}
-
-/// Whom a CDR is addressed to in the headers.
-#[derive(Debug, Clone)]
-pub enum To {
-    /// The mobility provider itself.
-    Party(PartyId),
-    /// Nobody: the hub reads `cdr_token`.
-    Open,
 }
 
 impl SandboxCpo {
@@ -79,23 +72,22 @@ impl SandboxCpo {
     /// # Errors
     /// When the party is not registered or the hub does not answer.
     pub async fn post_body(&self, body: &[u8], to: &To) -> Result<Reply, SandboxError> {
-        let to = match to {
-            To::Party(party) => Some(party),
-            To::Open => None,
-        };
-        let url = self.platform.hub_endpoint("cdrs", InterfaceRole::Receiver)?;
-        self.platform
-            .call(Method::POST, &url, &routing(&self.party, to), Some(body))
-            .await
+        let errand = self.voice().errand(Method::POST, "cdrs", InterfaceRole::Receiver);
+        errand.octets(body).to(to).send().await
     }
 
     /// Puts a CDR on this party's own SENDER interface.
-    pub fn offer(&self, draft: &CdrDraft) {
-        self.platform
-            .inner
-            .book()
-            .offered
-            .push((draft.last_updated, draft.json()));
+    ///
+    /// # Errors
+    /// When it lacks what makes it one of the list.
+    pub fn offer(&self, draft: &CdrDraft) -> Result<(), SandboxError> {
+        self.platform.offer("cdrs", &draft.json())
+    }
+
+    /// This operator, to speak for itself in every module.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        self.platform.voice_of(&self.party)
     }
 
     /// Reads a CDR back from the `Location` the hub gave (CDR-03).

@@ -1,12 +1,11 @@
 //! A mobility provider: receives CDRs, pulls its list, reads reports.
 
-use serde_json::value::RawValue;
-
-use super::party::{Plan, Reply, SandboxError, SandboxParty, routing, with_query};
+use super::party::{Plan, Reply, SandboxError, SandboxParty, routing};
+pub use super::voice::Pulled;
+use super::voice::{To, Voice};
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::PartyId;
-use crate::ocpi::role::InterfaceRole;
 
 /// A mobility provider.
 pub struct SandboxEmsp {
@@ -14,14 +13,6 @@ pub struct SandboxEmsp {
     pub platform: SandboxParty,
     /// Who it is.
     pub party: PartyId,
-}
-
-/// A list as it was pulled, page after page.
-pub struct Pulled {
-    /// The objects, as raw text, in the order of the pages.
-    pub objects: Vec<String>,
-    /// Every page's answer.
-    pub pages: Vec<Reply>,
 }
 
 impl SandboxEmsp {
@@ -49,22 +40,13 @@ impl SandboxEmsp {
     /// # Errors
     /// When a page is refused, does not come, or is not a list.
     pub async fn pull(&self, query: &str) -> Result<Pulled, SandboxError> {
-        let url = with_query(&self.platform.hub_endpoint("cdrs", InterfaceRole::Sender)?, query);
-        let pages = self.platform.crawl(&url, &routing(&self.party, None)).await?;
-        let mut objects = Vec::new();
-        for page in &pages {
-            let list: Vec<&RawValue> =
-                serde_json::from_str(page.data.as_deref().unwrap_or_default()).map_err(|error| {
-                    SandboxError::Refused {
-                        step: "GET cdrs".to_owned(),
-                        http: page.http,
-                        code: page.code,
-                        said: format!("data is not a list: {error}"),
-                    }
-                })?;
-            objects.extend(list.into_iter().map(|object| object.get().to_owned()));
-        }
-        Ok(Pulled { objects, pages })
+        self.voice().crawl("cdrs", query, &To::Open).await
+    }
+
+    /// This provider, to speak for itself in every module.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        self.platform.voice_of(&self.party)
     }
 
     /// One request to any of the hub's URLs in this party's name.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::behaviour::Door;
+
 /// One request a neighbour received.
 #[derive(Clone)]
 pub struct Got {
@@ -15,6 +17,8 @@ pub struct Got {
     pub headers: Vec<(String, String)>,
     /// The octets of the body.
     pub body: Vec<u8>,
+    /// The door it came to; `None` when there is none at that URL.
+    pub door: Option<Door>,
     /// How it was answered: the HTTP status, or 0 when no answer was given on purpose.
     pub answered: u16,
     /// Why it was not taken, in the words of the answer.
@@ -29,6 +33,16 @@ impl Got {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The pair of routing headers `OCPI-to-…` or `OCPI-from-…`, as `DE/ABC` in the spelling sent.
+    #[must_use]
+    pub fn pair(&self, which: &str) -> Option<String> {
+        let country_code = self.header(&format!("ocpi-{which}-country-code"))?;
+        Some(format!(
+            "{country_code}/{}",
+            self.header(&format!("ocpi-{which}-party-id"))?
+        ))
     }
 
     /// The body as text; octets that are not UTF-8 are replaced.
@@ -74,6 +88,7 @@ impl fmt::Debug for Got {
             .field("path", &self.path)
             .field("query", &self.query)
             .field("headers", &headers)
+            .field("door", &self.door)
             .field("body_octets", &self.body.len())
             .field("answered", &self.answered)
             .field("refused", &self.refused)
@@ -93,6 +108,7 @@ mod tests {
             query: String::new(),
             headers: vec![("authorization".to_owned(), "Token c2VjcmV0".to_owned())],
             body: br#"{"id":"C1","cdr_token":{"uid":"DRIVER"}}"#.to_vec(),
+            door: Some(Door::CdrReceiver),
             answered: 201,
             refused: None,
         };

@@ -1,7 +1,9 @@
 //! The credentials handshake from the neighbour's side, in both directions (checklist 1.9.1).
 
-use super::party::{HubPeer, Inner, Reply, SandboxError, SandboxParty, mint};
-use super::server::credentials_json;
+use super::configuration::credentials_json;
+use super::inner::{HubPeer, Inner, mint};
+use super::party::SandboxParty;
+use super::reply::{Reply, SandboxError};
 use crate::client::Method;
 use crate::ocpi::v2_2_1::credentials::Credentials;
 use crate::ocpi::versions::{self, Endpoint, Version};
@@ -21,7 +23,7 @@ impl SandboxParty {
     /// # Errors
     /// The step that failed and what the hub said; the former registration stays.
     pub async fn renew(&self) -> Result<(), SandboxError> {
-        let hub = self.hub()?;
+        let hub = self.inner.hub()?;
         let found = discover(&self.inner, &hub.versions_url, &hub.token, None).await?;
         self.exchange(Method::PUT, &found, &hub.versions_url, &hub.token).await
     }
@@ -31,7 +33,7 @@ impl SandboxParty {
     /// # Errors
     /// When the hub does not agree; the registration stays then.
     pub async fn unregister(&self) -> Result<(), SandboxError> {
-        let hub = self.hub()?;
+        let hub = self.inner.hub()?;
         let reply = self
             .inner
             .call(Method::DELETE, &hub.credentials_url, &hub.token, &[], None)
@@ -83,6 +85,7 @@ impl SandboxParty {
                 book.hub = Some(HubPeer {
                     versions_url: versions_url.to_owned(),
                     version: found.version,
+                    party: HubPeer::party_among(theirs.roles.iter().map(|role| (role.party.clone(), role.role))),
                     token: theirs.token,
                     endpoints: found.endpoints.clone(),
                     credentials_url: found.credentials_url.clone(),
@@ -94,14 +97,6 @@ impl SandboxParty {
                 Err(error)
             }
         }
-    }
-
-    fn hub(&self) -> Result<HubPeer, SandboxError> {
-        self.inner
-            .book()
-            .hub
-            .clone()
-            .ok_or_else(|| SandboxError::NotConnected("registration".to_owned()))
     }
 }
 

@@ -48,6 +48,12 @@ impl Store {
         change!(self, add(record))
     }
 
+    /// Adds several entries in one commit.
+    pub async fn journal_add_all(&self, entries: Vec<JournalEntry>) -> Result<(), StoreError> {
+        let records: Vec<JournalRecord> = entries.into_iter().map(JournalRecord::from).collect();
+        change!(self, add_all(records))
+    }
+
     /// Entries that match all that is given, newest first, after `cursor`, and where to go on. `party` matches sender or receiver.
     pub async fn journal_find(
         &self,
@@ -103,6 +109,11 @@ struct Asked {
 both! {
     pub(super) async fn add(c: &mut Connection, record: &JournalRecord) -> Result<(), StoreError> {
         diesel::insert_into(journal::table).values(record).execute(c).await?;
+        Ok(())
+    }
+
+    pub(super) async fn add_all(c: &mut Connection, records: &Vec<JournalRecord>) -> Result<(), StoreError> {
+        diesel::insert_into(journal::table).values(records).execute(c).await?;
         Ok(())
     }
 

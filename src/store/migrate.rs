@@ -33,6 +33,7 @@ macro_rules! migration {
 /// All of them, oldest first.
 const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000001", "first_story"),
+    migration!("2026-11-21-000003", "lent"),
     migration!("2026-11-21-000005", "presence"),
 ];
 
@@ -256,27 +257,28 @@ mod tests {
     #[test]
     fn every_migration_can_be_undone_and_done_again() {
         let mut c = SqliteConnection::establish(":memory:").unwrap();
-        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
-        let mut folders: Vec<_> = std::fs::read_dir(folder)
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut downs: Vec<_> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| entry.unwrap().path())
+            .map(|entry| entry.unwrap().path().join("down.sql"))
+            .filter(|down| down.exists())
             .collect();
-        folders.retain(|path| path.is_dir());
-        folders.sort();
+        downs.sort();
+        assert_eq!(downs.len(), MIGRATIONS.len());
         for _ in 0..2 {
             for migration in MIGRATIONS {
                 c.batch_execute(migration.up).unwrap();
             }
-            for path in folders.iter().rev() {
-                c.batch_execute(&std::fs::read_to_string(path.join("down.sql")).unwrap())
-                    .unwrap();
+            for down in downs.iter().rev() {
+                c.batch_execute(&std::fs::read_to_string(down).unwrap()).unwrap();
             }
         }
     }
 
     #[test]
     fn a_version_of_the_future_is_refused() {
-        let ours = SchemaState::of(MIGRATIONS.iter().map(|one| one.version.to_owned()).collect());
+        let versions = MIGRATIONS.iter().map(|migration| migration.version.to_owned());
+        let ours = SchemaState::of(versions.collect());
         assert_eq!((ours.pending.len(), ours.refuse_newer().is_ok()), (0, true));
         let newer = SchemaState::of(vec![MIGRATIONS[0].version.to_owned(), "2999-01-01-000001".to_owned()]);
         assert!(matches!(newer.refuse_newer(), Err(StoreError::Corrupt(_))));

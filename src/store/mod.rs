@@ -23,6 +23,7 @@ pub mod client_info;
 pub mod error;
 pub mod evidence;
 pub mod journal;
+pub mod links;
 mod migrate;
 pub mod outbox;
 pub mod parties;
@@ -44,6 +45,7 @@ pub use evidence::{
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
 pub use journal::JournalEntry;
+pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};

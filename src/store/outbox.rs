@@ -9,7 +9,7 @@ use diesel::{Insertable, Queryable, QueryableByName, Selectable};
 
 use super::journal::{JournalEntry, JournalRecord};
 use super::schema::{cdrs, journal, outbox};
-use super::value::{id_at, instant, later, micros, page, record};
+use super::value::{id_at, instant, micros, page, record};
 use super::{Store, StoreError, ask, both, change};
 
 /// A duty to write down. It is born leased to the one who makes the first attempt.
@@ -143,12 +143,6 @@ impl Store {
     pub async fn duty_forgive(&self, id: &str, reason: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let (id, reason) = (id.to_owned(), reason.to_owned());
         change!(self, forgive(id, reason, now))
-    }
-
-    /// When the next duty falls due or the next lease ends, whichever comes first; an instant in the past means now.
-    pub async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let now = micros(now);
-        later(ask!(self, next_due(now))?)
     }
 }
 
@@ -290,27 +284,6 @@ both! {
         let line = JournalRecord::from(forgiveness(&duty, cdr, reason, *now));
         diesel::insert_into(journal::table).values(&line).execute(c).await?;
         Ok(true)
-    }
-
-    /// Two questions, each answered by the first entries of an index: what is nobody's (see
-    /// [`lease_statement`] for the `+ 0`), and which lease ends first.
-    pub(super) async fn next_due(c: &mut Connection, now: &i64) -> Result<Option<i64>, StoreError> {
-        let owed = outbox::table.filter(outbox::state.eq(OWED));
-        let idle: Option<i64> = owed
-            .filter((outbox::lease_until + 0).le(*now))
-            .order(outbox::next_attempt_at.asc())
-            .select(outbox::next_attempt_at)
-            .first(c)
-            .await
-            .optional()?;
-        let leased: Option<i64> = owed
-            .filter(outbox::lease_until.gt(*now))
-            .order(outbox::lease_until.asc())
-            .select(outbox::lease_until)
-            .first(c)
-            .await
-            .optional()?;
-        Ok(idle.into_iter().chain(leased).min())
     }
 }
 

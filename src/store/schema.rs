@@ -130,6 +130,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    lent (id) {
+        id -> Text,
+        digest -> Text,
+        kind -> Text,
+        module -> Text,
+        what -> Text,
+        requester_platform -> Text,
+        requester_country_code -> Text,
+        requester_party_id -> Text,
+        receiver_platform -> Text,
+        receiver_country_code -> Text,
+        receiver_party_id -> Text,
+        url -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     octets (cdr) {
         cdr -> Text,
         body -> Text,

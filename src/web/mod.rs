@@ -56,7 +56,7 @@ pub struct Doors {
     /// The life of a posted CDR, and lists of them.
     pub exchange: Arc<CdrExchange>,
     /// URLs lent out.
-    pub links: Links,
+    pub links: Arc<Links>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
     /// How many objects a page holds at most (`[paging]`).
@@ -72,6 +72,7 @@ pub fn routes() -> Vec<Route> {
         ocpi::hubclientinfo::routes(),
         ocpi::cdrs::routes(),
         ocpi::links::routes(),
+        ocpi::callbacks::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
         operator::platforms::routes(),
@@ -132,7 +133,7 @@ const FRAMED: [&str; 2] = ["/ocpi", "/operator"];
 
 fn served(mut scope: Scope, prefix: &str) -> Scope {
     for (path, routes) in route::by_path(routes()) {
-        if let Some(rest) = route::below(path, prefix) {
+        if let Some(rest) = route::below(&path, prefix) {
             let wrong_method = if prefix == "/ocpi" {
                 ocpi::wrong_method
             } else {
@@ -146,9 +147,9 @@ fn served(mut scope: Scope, prefix: &str) -> Scope {
 
 fn served_at_the_root(app: &mut ServiceConfig) {
     for (path, routes) in route::by_path(routes()) {
-        if FRAMED.iter().all(|prefix| route::below(path, prefix).is_none()) {
+        if FRAMED.iter().all(|prefix| route::below(&path, prefix).is_none()) {
             app.service(route::resource(
-                path,
+                &path,
                 &routes,
                 operator::wrong_method(route::allow(&routes)),
             ));

@@ -46,8 +46,7 @@ pub struct CdrHead {
 /// The token that was charged with (OBJ-29, CDR-15).
 #[derive(Clone)]
 pub struct CdrToken {
-    /// The eMSP that owns the token. `None` in CDRs of 2.2, which know no owner; 2.2.1 requires one, see
-    /// [`CdrToken::required_party`].
+    /// The eMSP that owns the token. `None` in CDRs of 2.2, which know no owner; 2.2.1 requires one.
     pub party: Option<PartyId>,
     /// The token's uid.
     pub uid: String,
@@ -55,18 +54,6 @@ pub struct CdrToken {
     pub token_type: String,
     /// The contract.
     pub contract_id: String,
-}
-
-impl CdrToken {
-    /// The owner, where the version says there must be one.
-    ///
-    /// # Errors
-    /// 2001 at `/cdr_token/country_code`.
-    pub fn required_party(&self) -> Result<&PartyId, Refusal> {
-        self.party
-            .as_ref()
-            .ok_or_else(|| Refusal::invalid("/cdr_token/country_code", "is missing"))
-    }
 }
 
 impl fmt::Debug for CdrToken {
@@ -218,7 +205,7 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
 }
 
 /// Both halves or none; `None` when both are absent.
-fn party<const N: usize>(fields: &Fields<'_, N>) -> Result<Option<PartyId>, Violation> {
+pub(super) fn party<const N: usize>(fields: &Fields<'_, N>) -> Result<Option<PartyId>, Violation> {
     let country_code = fields.text("country_code")?;
     let party_id = fields.text("party_id")?;
     match (country_code, party_id) {
@@ -325,7 +312,7 @@ mod tests {
             (head.party.to_string(), head.id.as_str(), head.total_energy.as_str()),
             ("DE/ABC".into(), "C-1", "12.3450E0")
         );
-        assert_eq!(head.cdr_token.required_party().unwrap().to_string(), "NL/EMS");
+        assert_eq!(head.cdr_token.party.as_ref().unwrap().to_string(), "NL/EMS");
         assert_eq!(head.start_date_time, head.end_date_time);
         assert_eq!(head.cdr_location.evse_id.as_deref(), Some("DE*ABC*E1"));
         let signed = head.signed_data.unwrap();
@@ -459,10 +446,6 @@ mod tests {
         body["cdr_token"] = json!({"uid": "1", "type": "RFID", "contract_id": "#NA"});
         let head = read(&body).unwrap();
         assert_eq!(head.cdr_token.party, None);
-        assert_eq!(
-            head.cdr_token.required_party().unwrap_err().message,
-            "/cdr_token/country_code: is missing"
-        );
     }
 
     // T-22

@@ -5,3 +5,5 @@
 
 pub mod cdr;
 pub mod credentials;
+pub mod heads;
+pub mod structure;

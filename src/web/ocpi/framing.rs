@@ -56,9 +56,13 @@ pub async fn frame(
     Ok(response)
 }
 
-/// Whether a path belongs to a functional module: the two prefixes of D-03.
+/// Whether a path belongs to a functional module: the two prefixes of D-03, and what is lent out (design.md 3.3).
 pub(super) fn is_functional(path: &str) -> bool {
-    matches!(path.split('/').nth(3), Some("sender" | "receiver"))
+    let mut segments = path.split('/').skip(2);
+    match segments.next() {
+        Some("p") => true,
+        _ => matches!(segments.next(), Some("sender" | "receiver" | "callbacks")),
+    }
 }
 
 fn in_envelope(failure: &Error, now: DateTime<Utc>) -> HttpResponse {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use crate::metering::deviation::Deviation;
-use crate::metering::json::{Kind, Value};
+use crate::metering::json::{Kind, Object, Value};
 use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
 use crate::metering::record::{Identification, MAX_READINGS};
 
@@ -63,6 +63,7 @@ const NEWEST_VERSION: (u32, u32) = (1, 4);
 impl Payload {
     /// Reads the section. Only a record without readings is refused; everything else is judged later, when it matters.
     pub fn read(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Result<Payload, Malformed> {
+        let section = &section.object();
         let readings = section
             .get("RD")
             .ok_or(Malformed::Member("the record has no readings (RD)"))?;
@@ -109,7 +110,7 @@ impl Payload {
     }
 }
 
-fn version(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Option<String> {
+fn version(section: &Object<'_>, deviations: &mut Vec<Deviation>) -> Option<String> {
     let value = section.get("FV");
     let version = match value.map(Value::kind) {
         Some(Kind::Text) => value.and_then(Value::text).map(|text| text.trim().to_owned()),
@@ -147,6 +148,7 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
         if element.kind() != Kind::Object {
             return Err(Malformed::Member("a reading is not an object"));
         }
+        let element = &element.object();
         let mut text = |name| raw_text(element, name, deviations);
         time = text("TM").or(time);
         marker = text("TX").or(marker);
@@ -190,14 +192,14 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
 }
 
 /// A text member of the record; empty means absent.
-fn text_member(section: Value<'_>, name: &str, deviations: &mut Vec<Deviation>) -> Option<String> {
+fn text_member(section: &Object<'_>, name: &str, deviations: &mut Vec<Deviation>) -> Option<String> {
     raw_text(section, name, deviations)
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }
 
 /// A member that should be text. Some gateways write serial numbers as numbers: then their digits are the text.
-fn raw_text(object: Value<'_>, name: &str, deviations: &mut Vec<Deviation>) -> Option<String> {
+fn raw_text(object: &Object<'_>, name: &str, deviations: &mut Vec<Deviation>) -> Option<String> {
     let value = object.get(name)?;
     match value.kind() {
         Kind::Text => value.text().map(Cow::into_owned),

@@ -35,6 +35,7 @@ pub enum SignatureProblem {
 impl SignatureSection {
     /// Reads the section. `SE` decides how `SD` is read; it is never guessed.
     pub fn read(section: Value<'_>, deviations: &mut Vec<Deviation>) -> Result<SignatureSection, SignatureProblem> {
+        let section = section.object();
         let text = |name| section.get(name).and_then(Value::text);
         let malformed = |sentence: &str| SignatureProblem::Malformed(sentence.to_owned());
 

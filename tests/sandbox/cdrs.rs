@@ -1,31 +1,20 @@
-//! The rented neighbours among themselves: without a hub in between, one registers at the other and posts CDRs straight to it.
-//! What holds here is what the stories about the hub may rely on.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The handshake, CDRs, and the meter that signs them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 use truewatt::client::Method;
-use truewatt::clock::{SharedClock, SystemClock};
 use truewatt::metering::key::{Curve, PublicKey};
 use truewatt::metering::signature::{self, Check};
 use truewatt::ocpi::headers::TokenForm;
-use truewatt::ocpi::ids::PartyId;
 use truewatt::ocpi::versions::Version;
 use truewatt::sandbox::{
     Behaviour, Charge, Door, EndpointShape, Moment, Plan, SandboxCpo, SandboxEmsp, SandboxError, SandboxMeter,
-    SandboxParty,
+    SandboxParty, To,
 };
 
-fn clock() -> SharedClock {
-    Arc::new(SystemClock)
-}
-
-fn party(text: &str) -> PartyId {
-    PartyId::from_slash(text).unwrap()
-}
+use crate::{clock, party};
 
 fn charge() -> Charge {
     let end = clock().now();
@@ -242,13 +231,16 @@ async fn nothing_is_turned_away_without_a_reason() {
 async fn an_operators_list_comes_in_pages_and_can_be_crawled() {
     let (cpo, emsp) = neighbours(EndpointShape::WithQuery).await;
     for number in 0..120 {
-        cpo.offer(&cpo.cdr(&format!("C-{number}"), &emsp.party, &charge()));
+        cpo.offer(&cpo.cdr(&format!("C-{number}"), &emsp.party, &charge()))
+            .unwrap();
     }
-    let url = emsp
+    let pulled = emsp
         .platform
-        .hub_endpoint("cdrs", truewatt::ocpi::role::InterfaceRole::Sender)
+        .voice_of(&emsp.party)
+        .crawl("cdrs", "", &To::Party(cpo.party.clone()))
+        .await
         .unwrap();
-    let pages = emsp.platform.crawl(&url, &[]).await.unwrap();
+    let pages = pulled.pages;
     assert_eq!(pages.len(), 3);
     assert!(pages.iter().all(|page| page.header("x-total-count") == Some("120")));
     let all: String = pages.iter().filter_map(|page| page.data.clone()).collect();

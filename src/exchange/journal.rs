@@ -1,0 +1,91 @@
+//! The journal of what was carried, written behind: nobody who waits for an answer waits for a line about it.
+//!
+//! Lines are written in groups, in order. When the database cannot keep up, lines are lost and not requests: what must not be
+//! lost (CDRs, duties) writes its own line in its own commit and does not pass here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::store::Store;
+use crate::store::journal::JournalEntry;
+
+/// Lines that may wait: at 500 bytes each a few MB, and seconds of the busiest hub.
+const WAITING: usize = 8192;
+
+/// Lines in one commit.
+const GROUP: usize = 256;
+
+/// Where lines are handed in.
+pub struct Journal {
+    lines: mpsc::Sender<Line>,
+    waiting: Mutex<Option<mpsc::Receiver<Line>>>,
+    lost: AtomicU64,
+    store: Store,
+}
+
+enum Line {
+    Entry(Box<JournalEntry>),
+    Flush(oneshot::Sender<()>),
+}
+
+impl Journal {
+    /// A journal; its lines wait until [`Journal::write`] runs.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Journal> {
+        let (lines, waiting) = mpsc::channel(WAITING);
+        Arc::new(Journal {
+            lines,
+            waiting: Mutex::new(Some(waiting)),
+            lost: AtomicU64::new(0),
+            store,
+        })
+    }
+
+    /// Hands in a line. Never waits.
+    pub fn note(&self, entry: JournalEntry) {
+        if self.lines.try_send(Line::Entry(Box::new(entry))).is_err() {
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+            if lost.is_power_of_two() {
+                log::warn!("the journal cannot keep up: {lost} lines lost since the start");
+            }
+        }
+    }
+
+    /// Waits until everything handed in before is written.
+    pub async fn flush(&self) {
+        let (done, waiting) = oneshot::channel();
+        if self.lines.send(Line::Flush(done)).await.is_ok() {
+            // An error means that nobody writes any more, so there is nothing to wait for.
+            let _ = waiting.await;
+        }
+    }
+
+    /// Writes what is handed in. Runs until the process ends or the task is aborted; a second call returns at once.
+    pub async fn write(self: Arc<Journal>) {
+        let Some(mut waiting) = self.waiting.lock().await.take() else {
+            return;
+        };
+        let mut group = Vec::with_capacity(GROUP);
+        while waiting.recv_many(&mut group, GROUP).await > 0 {
+            let mut flushed = Vec::new();
+            let mut entries = Vec::new();
+            for line in group.drain(..) {
+                match line {
+                    Line::Entry(entry) => entries.push(*entry),
+                    Line::Flush(done) => flushed.push(done),
+                }
+            }
+            if !entries.is_empty()
+                && let Err(error) = self.store.journal_add_all(entries).await
+            {
+                log::error!("writing the journal: {error}");
+            }
+            for done in flushed {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Open routing: the content says to whom a request goes (R-70 … R-74, D-20).
+//!
+//! | What | The key in it | Known from |
+//! | --- | --- | --- |
+//! | a session pushed whole | the party of `cdr_token` | itself |
+//! | a session patched or read | the session | traffic |
+//! | charging preferences, profiles, STOP_SESSION | the session | traffic |
+//! | START_SESSION, RESERVE_NOW, UNLOCK_CONNECTOR | the location | the mirror |
+//! | CANCEL_RESERVATION | the reservation | traffic |
+//! | the active profile | who set one on the session | traffic |
+//! | authorize | the token | the mirror; unknown or several: everybody is asked (R-73) |
+//! | GET of one location | the location | the mirror |
+//!
+//! One party, or 4001: nobody is picked from several.
+
+use std::sync::Arc;
+
+use super::incoming::Incoming;
+use super::relay::{Exchange, is_authorization, is_profile};
+use super::reply::Reply;
+use crate::ocpi::headers::Routing;
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::modules::{COMMANDS, LOCATIONS, SESSIONS};
+use crate::ocpi::page;
+use crate::ocpi::refusal::Refusal;
+use crate::ocpi::role::{InterfaceRole, Role};
+use crate::ocpi::v2_2_1::heads::{CommandHead, SessionHead};
+use crate::parties::{Failure, Fault};
+use crate::routing::arrangement::{Speaker, Way, way};
+
+impl Exchange {
+    /// Finds the one party a request is for, and carries it there.
+    pub(super) async fn open(self: &Arc<Self>, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
+        if is_authorization(incoming) {
+            return self.authorize(incoming, from).await;
+        }
+        let to = self.addressee(incoming, from).await?;
+        let way = self.way(incoming, &from.party, &to)?;
+        let reply = self.carry(incoming, &way).await?;
+        if incoming.module == &SESSIONS && incoming.changes() && incoming.interface.role == InterfaceRole::Receiver {
+            self.keep_session(incoming, &way, &reply).await;
+        }
+        Ok(reply)
+    }
+
+    /// The one party concerned.
+    async fn addressee(&self, incoming: &Incoming, from: &Speaker) -> Result<PartyId, Failure> {
+        let object = incoming.object()?.unwrap_or_default();
+        let at_receiver = incoming.interface.role == InterfaceRole::Receiver;
+        let (named, candidates) = if incoming.module == &SESSIONS && at_receiver {
+            let payer = match (incoming.route.method, &incoming.body) {
+                ("PUT", Some(body)) => SessionHead::read(body)?.cdr_token_party,
+                _ => None,
+            };
+            let candidates = match payer {
+                Some(payer) => vec![payer],
+                None => self.hints.payers_of_session(&from.party, &object).await.map_err(asking)?,
+            };
+            ("the session", candidates)
+        } else if incoming.module == &COMMANDS {
+            self.of_command(incoming, from, &object).await?
+        } else if is_profile(incoming) && !at_receiver {
+            let setters = self.hints.setters_of_session(&from.party, &object).await;
+            ("the session's profile", setters.map_err(asking)?)
+        } else if is_profile(incoming) || incoming.module == &SESSIONS {
+            ("the session", self.hints.cpo_of_session(&object).await.map_err(asking)?)
+        } else {
+            let owners = self.mirror.owners_of(incoming.module.identifier, &object).await?;
+            ("the object", owners)
+        };
+        only(incoming, from, named, candidates).map_err(Failure::from)
+    }
+
+    async fn of_command(
+        &self,
+        incoming: &Incoming,
+        from: &Speaker,
+        command: &str,
+    ) -> Result<(&'static str, Vec<PartyId>), Failure> {
+        let head = CommandHead::read(incoming.body.as_deref().unwrap_or_default())?;
+        Ok(match (command, &head) {
+            (_, CommandHead { location_id: Some(id), .. }) => {
+                let owners = self.mirror.owners_of(LOCATIONS.identifier, id).await?;
+                ("the location", owners)
+            }
+            (_, CommandHead { session_id: Some(id), .. }) => {
+                ("the session", self.hints.cpo_of_session(id).await.map_err(asking)?)
+            }
+            (_, CommandHead { reservation_id: Some(id), .. }) => {
+                let known = self.hints.cpo_of_reservation(&from.party, id).await;
+                ("the reservation", known.map_err(asking)?)
+            }
+            _ => ("the command", Vec::new()),
+        })
+    }
+
+    /// Asks the eMSP of the token; several eMSPs or none known: all that may be asked, and the first that knows it answers (R-73, TOK-16).
+    async fn authorize(self: &Arc<Self>, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
+        let uid = incoming.object()?.unwrap_or_default();
+        let query = incoming.query.as_deref().unwrap_or_default();
+        let kind = page::parameter(query, "type").unwrap_or_else(|| "RFID".to_owned());
+        let known = self.mirror.owners_of_token(&uid, &kind).await?;
+        let asked = if known.is_empty() { self.issuers(incoming) } else { known };
+        let ways: Vec<Way> = asked
+            .iter()
+            .filter_map(|party| self.way(incoming, &from.party, party).ok())
+            .collect();
+        if let [only] = ways.as_slice() {
+            return self.carry(incoming, only).await;
+        }
+        let mut asking = tokio::task::JoinSet::new();
+        for way in ways {
+            let (exchange, incoming) = (Arc::clone(self), incoming.clone());
+            asking.spawn(async move { exchange.carry(&incoming, &way).await });
+        }
+        let mut unreached = None;
+        let mut said_unknown = false;
+        while let Some(asked) = asking.join_next().await {
+            match asked.map_err(|error| Fault::new("asking for an authorization", error))? {
+                Ok(reply) if reply.is_success() => return Ok(reply),
+                Ok(_) => said_unknown = true,
+                Err(Failure::Refused(refusal)) if refusal.code() == crate::ocpi::status::StatusCode::UNKNOWN_TOKEN => {
+                    said_unknown = true;
+                }
+                Err(failure) => unreached = Some(failure),
+            }
+        }
+        match unreached {
+            // Nobody said that the token is unknown to all: one that could not be asked may know it.
+            Some(failure) if !said_unknown => Err(failure),
+            _ => Err(Refusal::unknown_token("no eMSP here knows the token").into()),
+        }
+    }
+
+    /// Everybody who issues tokens and lives here.
+    fn issuers(&self, incoming: &Incoming) -> Vec<PartyId> {
+        let platforms = incoming.caller.directory().platforms();
+        let all = platforms.flat_map(|platform| platform.parties_with(Role::Emsp));
+        all.map(|entry| entry.party.clone()).collect()
+    }
+
+    /// The way to a party that was found in the content.
+    fn way(&self, incoming: &Incoming, from: &PartyId, to: &PartyId) -> Result<Way, Refusal> {
+        let routing = Routing::default();
+        let mut asked = incoming.asked(None);
+        asked.routing = &routing;
+        way(incoming.caller.directory(), &incoming.caller.platform, from, to, asked)
+    }
+}
+
+/// Exactly one of those the requester may talk to.
+fn only(
+    incoming: &Incoming,
+    from: &Speaker,
+    named: &str,
+    candidates: Vec<PartyId>,
+) -> Result<PartyId, Refusal> {
+    let agreements = &incoming.caller.directory().agreements;
+    let mut candidates = candidates
+        .into_iter()
+        .filter(|party| agreements.allow(&from.party, party, incoming.module.identifier));
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Refusal::unknown_receiver(format!(
+            "{named} is known of no party here: OCPI-to-country-code and OCPI-to-party-id are needed"
+        ))),
+        (Some(_), Some(_)) => Err(Refusal::unknown_receiver(format!(
+            "{named} is known of several parties: OCPI-to-country-code and OCPI-to-party-id are needed"
+        ))),
+    }
+}
+
+fn asking(error: crate::store::StoreError) -> Failure {
+    Fault::new("looking up whom a request is for", error).into()
+}

@@ -1,0 +1,380 @@
+//! Direct and open routing: carried once, waited for, answered (R-20 … R-33).
+//!
+//! The requester waits, so nothing is kept and nothing repeated: late is worse than never (design.md promise 3). A request that
+//! changes something goes on if its caller hangs up; its receiver sees a whole request, and what the hub learns from the answer
+//! is not lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::hints::Hints;
+use super::incoming::Incoming;
+use super::journal::Journal;
+use super::learning;
+use super::reply::{Reply, Words};
+use super::seen::Seen;
+use crate::client::Method;
+use crate::clock::SharedClock;
+use crate::delivery::order::{Object, Order};
+use crate::delivery::relay::{Expects, Relayed, relay};
+use crate::links::page::next_in;
+use crate::links::{Between, LentAnswer, Lending, Links, PageLending};
+use crate::mirror::Mirror;
+use crate::ocpi::headers::{self, Routing};
+use crate::ocpi::ids::{PartyId, fold};
+use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
+use crate::ocpi::refusal::Refusal;
+use crate::ocpi::{envelope, page};
+use crate::parties::line::{Call, Line, Target};
+use crate::parties::{Failure, Fault, Parties};
+use crate::routing::arrangement::{Arrangement, Way, arrange};
+use crate::store::journal::JournalEntry;
+
+/// The life of a request to a functional module, CDRs that are posted or listed aside.
+pub struct Exchange {
+    pub(super) parties: Arc<Parties>,
+    pub(super) links: Arc<Links>,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) hints: Hints,
+    pub(super) settings: ExchangeSettings,
+    order: Order,
+    journal: Arc<Journal>,
+    pub(super) clock: SharedClock,
+    seen: Seen,
+}
+
+/// What this room needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct ExchangeSettings {
+    /// The hub's own party.
+    pub hub: PartyId,
+    /// Where parties reach the hub, without a trailing slash.
+    pub public_url: String,
+    /// The most objects on one page.
+    pub max_limit: u32,
+    /// How long a receiver may take (D-15), unless its platform has a deadline of its own.
+    pub patience: Patience,
+}
+
+/// Deadlines by what is asked (D-15, R-45).
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// `timeouts.relay`: everything else.
+    pub relay: Duration,
+    /// `timeouts.authorize`: real-time authorization.
+    pub authorize: Duration,
+    /// `timeouts.command`: commands and charging profiles.
+    pub command: Duration,
+    /// `timeouts.list`: pages of lists.
+    pub list: Duration,
+}
+
+/// What an exchange works with.
+pub struct Rooms {
+    /// Who is connected, and the line to them.
+    pub parties: Arc<Parties>,
+    /// URLs lent out.
+    pub links: Arc<Links>,
+    /// What the hub knows by itself.
+    pub mirror: Arc<Mirror>,
+    /// What the hub learned from traffic.
+    pub hints: Hints,
+    /// One at a time per object.
+    pub order: Order,
+    /// Who sent what when.
+    pub journal: Arc<Journal>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Exchange {
+    /// A new exchange.
+    #[must_use]
+    pub fn new(rooms: Rooms, settings: ExchangeSettings) -> Arc<Exchange> {
+        let Rooms {
+            parties,
+            links,
+            mirror,
+            hints,
+            order,
+            journal,
+            clock,
+        } = rooms;
+        Arc::new(Exchange {
+            parties,
+            links,
+            mirror,
+            hints,
+            settings,
+            order,
+            journal,
+            clock,
+            seen: Seen::default(),
+        })
+    }
+
+    /// Carries a request to whom it is for, or answers it from what the hub knows.
+    ///
+    /// # Errors
+    /// What [`arrange`] refuses; 400 and 2001 for a body the hub cannot route; 4000 to 4003 where no answer came; faults of ours.
+    pub async fn handle(self: &Arc<Self>, incoming: Incoming) -> Result<Reply, Failure> {
+        if !incoming.changes() {
+            return self.written(&incoming).await;
+        }
+        let exchange = self.clone();
+        let task = tokio::spawn(async move { exchange.written(&incoming).await });
+        task.await.map_err(|error| Fault::new("carrying a request", error))?
+    }
+
+    /// With a line in the journal, whatever became of it (M-09).
+    async fn written(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
+        let begun = Instant::now();
+        let outcome = self.arranged(incoming).await;
+        self.write(incoming, &outcome, begun.elapsed()).await;
+        outcome
+    }
+
+    async fn arranged(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
+        let owner = incoming.owner()?;
+        let directory = incoming.caller.directory();
+        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner.as_ref()))?;
+        incoming.check_body(owner.as_ref())?;
+        if incoming.caller.platform.is_hub_peer() {
+            // D-26: what came by another way already must not go round again.
+            self.seen.once(incoming, self.clock.now())?;
+        }
+        match arrangement {
+            Arrangement::Direct(way) => self.carry(incoming, &way).await,
+            Arrangement::Open(from) => self.open(incoming, &from).await,
+            Arrangement::Broadcast(from) => self.broadcast(incoming, &from).await,
+            Arrangement::GetAll(readers) => self.get_all(incoming, &readers).await,
+            Arrangement::Own(from) => self.own(incoming, &from).await,
+        }
+    }
+
+    /// Carries a request along one way and answers with what came back.
+    pub(super) async fn carry(&self, incoming: &Incoming, way: &Way) -> Result<Reply, Failure> {
+        // Held until the answer is here: the next request about the same object leaves after it (R-46, D-16).
+        let _turn = match self.object(incoming, way)? {
+            Some(object) => Some(self.order.queue(object).turn().await),
+            None => None,
+        };
+        let mut call = self.call(incoming, way)?;
+        let lent = self.lend_answer(incoming, way, &mut call).await?;
+        let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
+        let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
+        let relayed = relay(self.parties.line(), &way.platform, call, expects(incoming)).await?;
+        if let Some(lent) = &lent {
+            self.links.answered(lent, &relayed.body).await;
+        }
+        learning::from_answer(&self.hints, incoming, way, &relayed);
+        let headers = self.headers(incoming, way, &asked, &relayed).await?;
+        Ok(Reply {
+            http: relayed.http,
+            words: Words::Relayed(relayed.body),
+            to: Some(way.from.clone()),
+            from: way.to.clone(),
+            headers,
+        })
+    }
+
+    /// The request as it leaves: the same method, path, query and octets; other ids and headers (R-13, R-23, M-03, M-04).
+    fn call(&self, incoming: &Incoming, way: &Way) -> Result<Call, Refusal> {
+        let owner = incoming.owner()?.map(|owner| {
+            if owner == way.from {
+                way.from.clone()
+            } else {
+                owner
+            }
+        });
+        let method = Method::from_bytes(incoming.route.method.as_bytes())
+            .map_err(|_| Refusal::method_not_allowed("this method cannot be carried"))?;
+        Ok(Call {
+            method,
+            to: Target::AsCame(
+                incoming.module.identifier,
+                incoming.interface.role,
+                incoming.tail(owner.as_ref()),
+            ),
+            query: incoming.query.clone(),
+            routing: Some(Routing {
+                to: Some(way.to.clone()),
+                from: Some(way.from.clone()),
+            }),
+            ids: incoming.ids.clone(),
+            body: incoming.body.clone(),
+            headers: Vec::new(),
+            timeout: way.platform.options.timeouts.relay.or(Some(self.patience(incoming))),
+            max_answer: None,
+        })
+    }
+
+    fn patience(&self, incoming: &Incoming) -> Duration {
+        let patience = &self.settings.patience;
+        match incoming.route.answer {
+            Answer::Page => patience.list,
+            Answer::LaterInBody | Answer::LaterInQuery => patience.command,
+            _ if is_authorization(incoming) => patience.authorize,
+            Answer::Once | Answer::Result => patience.relay,
+        }
+    }
+
+    /// Whose turn a request has to wait for. Reads and authorisations wait for nobody (TOK-14); neither do commands: each is its own.
+    fn object(&self, incoming: &Incoming, way: &Way) -> Result<Option<Object>, Refusal> {
+        if !incoming.changes() || is_authorization(incoming) || incoming.module == &COMMANDS {
+            return Ok(None);
+        }
+        let Some(object) = incoming.object()? else {
+            return Ok(None);
+        };
+        let owner = incoming.owner()?.unwrap_or_else(|| way.from.clone());
+        Ok(Some(Object {
+            platform: way.platform.id.clone(),
+            module: incoming.module.identifier.to_owned(),
+            owner: owner.key(),
+            object: fold(&object),
+        }))
+    }
+
+    /// Puts a URL of ours in the place of the requester's `response_url` (D-14, CMD-09, CP-11).
+    async fn lend_answer(
+        &self,
+        incoming: &Incoming,
+        way: &Way,
+        call: &mut Call,
+    ) -> Result<Option<LentAnswer>, Failure> {
+        use crate::ocpi::splice;
+        let lending = |kind, url| Lending {
+            kind,
+            url,
+            between: between(incoming, way),
+        };
+        match incoming.route.answer {
+            Answer::LaterInBody => {
+                let body = incoming.body.clone().unwrap_or_default();
+                let found = splice::string_member(&body, RESPONSE_URL)?;
+                let found = found.ok_or_else(|| Refusal::invalid("/response_url", "is missing"))?;
+                let kind = learning::awaited(incoming)?;
+                let lent = self.links.lend_answer(lending(&kind, &found.text)).await?;
+                let ours = splice::json_string(&lent.url);
+                call.body = Some(Bytes::from(splice::replace_range(&body, &found.range, &ours)));
+                Ok(Some(lent))
+            }
+            Answer::LaterInQuery => {
+                let query = incoming.query.clone().unwrap_or_default();
+                let found = splice::query_parameter(&query, RESPONSE_URL)?;
+                let found = found.ok_or_else(|| Refusal::invalid_parameter("parameter response_url: is missing"))?;
+                let kind = learning::awaited(incoming)?;
+                let lent = self.links.lend_answer(lending(&kind, &found.decoded)).await?;
+                call.query = Some(splice::replace_parameter(&query, &found.range, &lent.url));
+                Ok(Some(lent))
+            }
+            Answer::Once | Answer::Page | Answer::Result => Ok(None),
+        }
+    }
+
+    /// What of the receiver's headers goes on: counts as they are, the next page under a URL of ours (R-14, P-12).
+    async fn headers(
+        &self,
+        incoming: &Incoming,
+        way: &Way,
+        asked: &str,
+        relayed: &Relayed,
+    ) -> Result<Vec<(&'static str, String)>, Fault> {
+        let mut kept = Vec::new();
+        if incoming.route.answer != Answer::Page {
+            return Ok(kept);
+        }
+        if let Some(next) = next_in(&relayed.headers) {
+            let lending = PageLending {
+                module: incoming.module.identifier,
+                next: &next,
+                asked,
+                between: between(incoming, way),
+            };
+            let lent = self.links.lend_page(lending).await?;
+            kept.push((headers::LINK, page::next_link(&lent)));
+        }
+        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
+            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
+        }
+        Ok(kept)
+    }
+
+    async fn write(&self, incoming: &Incoming, outcome: &Result<Reply, Failure>, took: Duration) {
+        let (http_status, status_code, said, to) = match outcome {
+            Ok(reply) => {
+                let code = match &reply.words {
+                    Words::Own { code, .. } => Some(*code),
+                    Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
+                };
+                (Some(i64::from(reply.http)), code, "answered".to_owned(), Some(reply.from.key()))
+            }
+            Err(Failure::Refused(refusal)) => (None, Some(refusal.code()), format!("refused: {}", refusal.message), None),
+            Err(Failure::Ours(_)) => (None, None, "failed here".to_owned(), None),
+        };
+        let object = incoming.object().ok().flatten();
+        let entry = JournalEntry {
+            id: Uuid::now_v7().to_string(),
+            at: self.clock.now(),
+            correlation_id: incoming.ids.correlation_id.clone().unwrap_or_default(),
+            request_id: incoming.ids.request_id.clone(),
+            from_party: incoming.routing.from.as_ref().map(PartyId::key),
+            to_party: to.or_else(|| incoming.routing.to.as_ref().map(PartyId::key)),
+            platform: Some(incoming.caller.platform.id.to_string()),
+            module: incoming.module.identifier.to_owned(),
+            method: incoming.route.method.to_owned(),
+            // A token is personal data and stays out of the journal (N-07).
+            object: object.filter(|_| incoming.module != &TOKENS),
+            http_status,
+            status_code: status_code.map(|code| i64::from(code.0)),
+            outcome: said,
+            duration_ms: i64::try_from(took.as_millis()).ok(),
+        };
+        log::info!(
+            request_id = entry.request_id.as_deref().unwrap_or_default(),
+            correlation_id = entry.correlation_id.as_str();
+            "{} {} {}: {} after {} ms",
+            entry.method,
+            entry.module,
+            incoming.interface.role,
+            entry.outcome,
+            took.as_millis()
+        );
+        self.journal.note(entry);
+    }
+}
+
+const RESPONSE_URL: &str = "response_url";
+
+/// Whether a request asks if a token may charge (TOK-02).
+pub(super) fn is_authorization(incoming: &Incoming) -> bool {
+    incoming.module == &TOKENS && incoming.route.method == "POST"
+}
+
+/// Who may use what is lent for a request.
+fn between<'a>(incoming: &'a Incoming, way: &'a Way) -> Between<'a> {
+    Between {
+        requester: &incoming.caller.platform,
+        requester_party: &way.from,
+        receiver: &way.platform,
+        receiver_party: &way.to,
+    }
+}
+
+/// What kind of answer a request has.
+fn expects(incoming: &Incoming) -> Expects {
+    match incoming.route.answer {
+        Answer::Page => Expects::List,
+        _ if is_authorization(incoming) => Expects::Authorization,
+        _ => Expects::Object,
+    }
+}
+
+/// Whether a request is about charging profiles.
+pub(super) fn is_profile(incoming: &Incoming) -> bool {
+    incoming.module == &CHARGING_PROFILES
+}

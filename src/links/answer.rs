@@ -1,0 +1,159 @@
+//! The answer that comes later: what a receiver posts to a lent `response_url` goes on to the requester's own (D-14, R-38).
+//!
+//! The octets go on as they came and the requester's answer comes back as it came. Who is called, and in whose name, follows from
+//! what was kept when the address was lent; what the caller's headers say is of no account. Every result that is sent is carried
+//! once: the second, the late one and the one after a refusal too (CMD-08, CMD-11, CMD-12).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::lend::ANSWER;
+use super::{Behind, Content, Links, nothing_here, party};
+use crate::client::Method;
+use crate::delivery::relay::{Expects, Relayed, relay};
+use crate::ocpi::headers::{MessageIds, Routing};
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::json;
+use crate::ocpi::refusal::Refusal;
+use crate::parties::line::{Call, Target};
+use crate::parties::{Caller, Failure, Fault};
+use crate::store::{JournalEntry, LentRow};
+
+/// A result on its way.
+struct Carried {
+    lent: LentRow,
+    /// Who was asked, and answers now.
+    from: PartyId,
+    /// Who asked.
+    to: PartyId,
+    ids: MessageIds,
+    body: Bytes,
+}
+
+impl Links {
+    /// Takes a result at a lent `response_url` and carries it to the requester's own, and its answer back (CMD-10, CMD-13, CP-05).
+    ///
+    /// Goes on where the caller hangs up: some send their result and do not wait for an answer.
+    ///
+    /// # Errors
+    /// 404 for an id nobody has, for one that has expired and for every platform but the one that was asked; 400 for what is no
+    /// JSON; 4002 when the requester does not answer in time, 4003 when it is not connected.
+    pub async fn callback(
+        self: &Arc<Self>,
+        caller: &Caller,
+        ids: &MessageIds,
+        id: &str,
+        body: Bytes,
+    ) -> Result<Behind, Failure> {
+        let found = self.lent(id, ANSWER).await?;
+        let lent = found
+            .filter(|row| row.receiver_platform == caller.platform.id.as_str())
+            .ok_or_else(nothing_here)?;
+        json::check_syntax(&body).map_err(Refusal::from)?;
+        let result = Carried {
+            from: party(&lent.receiver_country_code, &lent.receiver_party_id)?,
+            to: party(&lent.requester_country_code, &lent.requester_party_id)?,
+            lent,
+            ids: ids.clone(),
+            body,
+        };
+        let links = self.clone();
+        let carried = tokio::spawn(async move { links.carry(result).await });
+        carried.await.map_err(|error| Fault::new("carrying a result", error))?
+    }
+
+    async fn carry(&self, result: Carried) -> Result<Behind, Failure> {
+        if is_enveloped(&result.body) {
+            log::info!(
+                "{} sends the result of {} in an envelope; it goes on as it is (F-17)",
+                result.from,
+                result.lent.what
+            );
+        }
+        let began = self.clock.now();
+        let answer = self.post(&result).await;
+        let took = self.clock.now().signed_duration_since(began).num_milliseconds();
+        self.write_down(&result, &answer, took).await;
+        let Relayed { http, body, .. } = answer?;
+        Ok(Behind {
+            content: Content::Relayed { http, body },
+            // The caller is the one who was asked (R-08).
+            to: result.from,
+            from: result.to,
+            headers: Vec::new(),
+        })
+    }
+
+    async fn post(&self, result: &Carried) -> Result<Relayed, Refusal> {
+        let platform = self.connected(&result.lent.requester_platform, &result.to)?;
+        let call = Call {
+            method: Method::POST,
+            to: Target::Url(result.lent.url.clone()),
+            query: None,
+            routing: Some(Routing {
+                to: Some(result.to.clone()),
+                from: Some(result.from.clone()),
+            }),
+            ids: result.ids.clone(),
+            body: Some(result.body.clone()),
+            headers: Vec::new(),
+            timeout: platform.options.timeouts.relay.or(Some(self.timeouts.answer)),
+            max_answer: None,
+        };
+        relay(self.parties.line(), &platform, call, Expects::Object).await
+    }
+
+    async fn write_down(&self, result: &Carried, answer: &Result<Relayed, Refusal>, took: i64) {
+        let (http_status, status_code, outcome) = match answer {
+            Ok(relayed) => (
+                Some(i64::from(relayed.http)),
+                relayed.code.0,
+                "result carried to the requester".to_owned(),
+            ),
+            Err(refusal) => (None, refusal.code().0, refusal.message.clone()),
+        };
+        let entry = JournalEntry {
+            id: Uuid::now_v7().to_string(),
+            at: self.clock.now(),
+            correlation_id: result.ids.correlation_id.clone().unwrap_or_default(),
+            request_id: result.ids.request_id.clone(),
+            from_party: Some(result.from.to_string()),
+            to_party: Some(result.to.to_string()),
+            platform: Some(result.lent.receiver_platform.clone()),
+            module: result.lent.module.clone(),
+            method: "POST".to_owned(),
+            object: Some(format!("result of {}", result.lent.what)),
+            http_status,
+            status_code: Some(status_code.into()),
+            outcome,
+            duration_ms: Some(took),
+        };
+        if let Err(error) = self.store.journal_add(entry).await {
+            log::error!("writing the journal: {error}");
+        }
+    }
+}
+
+/// Whether a result came wrapped like an answer (F-17).
+fn is_enveloped(body: &[u8]) -> bool {
+    json::top_level(body).is_ok_and(|members| {
+        let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
+        has("status_code") && has("data")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // F-17
+    #[test]
+    fn a_result_in_an_envelope_is_recognised() {
+        assert!(is_enveloped(br#"{"data":{"result":"ACCEPTED"},"status_code":1000}"#));
+        for bare in [r#"{"result":"ACCEPTED"}"#, r#"{"result":"FAILED","data":1}"#, "[]", "1"] {
+            assert!(!is_enveloped(bare.as_bytes()), "{bare}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Every requirement of the checklist and the test that proves it, as a table in `tests/checklist/proofs.md`.
+//!
+//! The checklist is not part of this repository; it is looked for at `$TRUEWATT_SHARED`, by default `../shared`. The table holds
+//! its ids, levels and the names of our tests, and nobody writes it by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
+
+#![allow(clippy::unwrap_used, reason = "a test says what must be there")]
+
+#[path = "checklist/cited.rs"]
+mod cited;
+#[path = "checklist/elsewhere.rs"]
+mod elsewhere;
+#[path = "house/files.rs"]
+mod files;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cited::{by_id, ids_in, tests_in};
+use elsewhere::{PEERS_ONLY, STATED};
+use files::{read, rust_files};
+
+const TABLE: &str = "tests/checklist/proofs.md";
+
+/// One requirement.
+struct Row {
+    id: String,
+    level: String,
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where the checklist is, the tester knows, not config"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The rows of sections 1.1 to 1.18; `None`, with a line, when the checklist is not here.
+fn rows() -> Option<Vec<Row>> {
+    let shared = environment("TRUEWATT_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("ocpi-checklist.md");
+    let Ok(text) = fs::read_to_string(&path) else {
+        println!("skipped: no checklist at {}", path.display());
+        return None;
+    };
+    let from = text.find("\n## 1.1 ").unwrap();
+    let to = text.find("\n## 1.19 ").unwrap();
+    let rows = text[from..to].lines().filter_map(row).collect::<Vec<_>>();
+    assert!(rows.len() > 300, "the checklist has {} rows", rows.len());
+    Some(rows)
+}
+
+/// `| ID | level | …`; the header cases of 1.7.2 have no level, and no choice either.
+fn row(line: &str) -> Option<Row> {
+    let mut cells = line.strip_prefix("| ")?.split(" | ");
+    let id = cells.next().filter(|id| ids_in(id) == [*id])?.to_owned();
+    let level = cells.next()?.trim();
+    let level = if ["MUST", "MUST NOT", "SHOULD", "MAY"].contains(&level) {
+        level
+    } else {
+        "MUST"
+    };
+    Some(Row {
+        id,
+        level: level.to_owned(),
+    })
+}
+
+fn proofs() -> BTreeMap<String, Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["src", "tests"]
+        .into_iter()
+        .flat_map(|folder| rust_files(&root.join(folder)));
+    // This file only shows what citing looks like.
+    let files = files.filter(|path| !path.ends_with("tests/checklist.rs"));
+    by_id(files.map(|path| {
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let source = fs::read_to_string(&path).unwrap();
+        (name, source)
+    }))
+}
+
+#[test]
+fn no_requirement_is_without_its_proof_or_its_reason() {
+    let Some(rows) = rows() else { return };
+    let proofs = proofs();
+    let reason = |list: &[(&str, &str)], id: &str| list.iter().any(|(known, _)| *known == id);
+    let bare: Vec<&str> = rows
+        .iter()
+        .filter(|row| !proofs.contains_key(&row.id) && !reason(PEERS_ONLY, &row.id))
+        .filter(|row| row.level.starts_with("MUST") || !reason(STATED, &row.id))
+        .map(|row| row.id.as_str())
+        .collect();
+    assert!(bare.is_empty(), "{} without a proof: {}", bare.len(), bare.join(" "));
+}
+
+#[test]
+fn a_reason_is_given_only_where_it_is_needed() {
+    let Some(rows) = rows() else { return };
+    let proofs = proofs();
+    for (id, _) in PEERS_ONLY.iter().chain(STATED) {
+        assert!(rows.iter().any(|row| row.id == *id), "{id} is no row of the checklist");
+        assert!(!proofs.contains_key(*id), "{id} has a proof and needs no reason");
+    }
+}
+
+#[test]
+fn the_table_in_the_repository_is_the_one_the_tests_give() {
+    let Some(rows) = rows() else { return };
+    let table = table(&rows, &proofs());
+    if environment("WRITE_PROOFS").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE), &table).unwrap();
+    }
+    assert!(
+        read(TABLE) == table,
+        "{TABLE} is out of date: WRITE_PROOFS=1 cargo test --test checklist"
+    );
+}
+
+fn table(rows: &[Row], proofs: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = "# Which test proves which requirement\n\n\
+        Written by `tests/checklist.rs` from the ids that tests cite; never by hand. A test named here fails when its requirement is not met.\n\n\
+        | ID | Level | Proven by |\n| --- | --- | --- |\n"
+        .to_owned();
+    for row in rows {
+        let said = |list: &[(&str, &str)], word: &str| {
+            let (_, why) = list.iter().find(|(id, _)| *id == row.id)?;
+            Some(format!("{word}: {why}"))
+        };
+        let proof = proofs
+            .get(&row.id)
+            .map(|proofs| proofs.join("<br>"))
+            .or_else(|| said(PEERS_ONLY, "peers only"))
+            .or_else(|| said(STATED, "not done"))
+            .unwrap_or_default();
+        writeln!(text, "| {} | {} | {proof} |", row.id, row.level).unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_test_cites_in_the_comment_above_it_or_in_its_first_one() {
+    let source = "
+    // R-20…R-22, D-12
+    #[test]
+    fn above() {}
+
+    /// HCI-02: told
+    #[tokio::test(flavor = \"multi_thread\")]
+    async fn documented() {
+        // T-01
+        // and X-01
+        let later = (); // T-02
+    }
+
+    // R-30
+    fn no_test() {}
+
+on_both_databases!(
+    listed_one,
+);
+async fn listed_one(database: Database) {
+    // CMD-09, D-14
+}
+stories! {
+    /// CR-01
+    async fn told(world: World) {
+    }
+}
+";
+    let found: Vec<(String, Vec<String>)> = tests_in(source).into_iter().map(|one| (one.test, one.ids)).collect();
+    let expected = [
+        ("above", vec!["R-20", "R-21", "R-22"]),
+        ("documented", vec!["HCI-02", "T-01"]),
+        ("listed_one", vec!["CMD-09"]),
+        ("told", vec!["CR-01"]),
+    ];
+    let expected: Vec<(String, Vec<String>)> = expected
+        .into_iter()
+        .map(|(test, ids)| (test.to_owned(), ids.into_iter().map(str::to_owned).collect()))
+        .collect();
+    assert_eq!(found, expected);
+}
