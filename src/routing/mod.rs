@@ -8,6 +8,7 @@
 
 pub mod agreements;
 pub mod arrangement;
+pub mod custom;
 pub mod directory;
 pub mod scenario;
 pub mod sides;
