@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod cdr;
+pub mod custom;
 pub mod incoming;
 pub mod journal;
 pub mod hints;
