@@ -175,9 +175,16 @@ impl Exchange {
             InterfaceRole::Sender => {
                 let reader = (from.party.clone(), from.role);
                 let directory = incoming.caller.directory();
-                self.mirror.read_any(directory, named.module, reader, &named.ids).await?
+                self.mirror
+                    .read_any(directory, named.module, reader, &named.ids)
+                    .await?
             }
         };
-        Ok(Reply::success(200, from.party.clone(), self.settings.hub.clone(), Some(data)))
+        Ok(Reply::success(
+            200,
+            from.party.clone(),
+            self.settings.hub.clone(),
+            Some(data),
+        ))
     }
 }
