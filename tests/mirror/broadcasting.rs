@@ -239,7 +239,27 @@ async fn sessions_are_kept_for_lists_only_where_the_operator_wants_it() {
     let cpo = world.platform(&["DE/ABC:CPO"], None).await;
     let reader = world.platform(&["DE/MSP:EMSP"], Some((&payer, RECEIVES))).await;
     let body = session("DE/ABC", "S1", "DE/MSP", EIGHT);
-    assert_eq!(world.push(&cpo, Method::PUT, "receiver/sessions/DE/ABC/S1", &body).await.code, 1000);
-    assert!(world.get(&reader, "sender/sessions?date_from=2026-11-21T00:00:00Z").await.ids().is_empty());
-    assert!(world.hub.store.mirror_get("sessions", "DE/ABC", "S1").await.unwrap().is_none());
+    assert_eq!(
+        world
+            .push(&cpo, Method::PUT, "receiver/sessions/DE/ABC/S1", &body)
+            .await
+            .code,
+        1000
+    );
+    assert!(
+        world
+            .get(&reader, "sender/sessions?date_from=2026-11-21T00:00:00Z")
+            .await
+            .ids()
+            .is_empty()
+    );
+    assert!(
+        world
+            .hub
+            .store
+            .mirror_get("sessions", "DE/ABC", "S1")
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
