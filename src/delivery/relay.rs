@@ -146,9 +146,13 @@ fn is_no_list(envelope: &Envelope) -> bool {
 }
 
 fn kept(answer: &Answer) -> Vec<(&'static str, String)> {
-    [LOCATION, LINK, X_TOTAL_COUNT, X_LIMIT]
-        .into_iter()
-        .filter_map(|name| answer.header(name).map(|value| (name, value.to_owned())))
+    // All of a name: the next page may be in the second `Link` (F-08).
+    let known = [LOCATION, LINK, X_TOTAL_COUNT, X_LIMIT];
+    let kept = |name: &str| known.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+    answer
+        .headers
+        .iter()
+        .filter_map(|(name, value)| kept(name).map(|name| (name, value.clone())))
         .collect()
 }
 

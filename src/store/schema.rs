@@ -1,6 +1,23 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    agreements (name) {
+        name -> Text,
+        document -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    announced (platform_id) {
+        platform_id -> Text,
+        digest -> Text,
+        failures -> BigInt,
+        not_before -> BigInt,
+    }
+}
+
+diesel::table! {
     attempts (id) {
         id -> Text,
         cdr -> Text,
@@ -40,6 +57,50 @@ diesel::table! {
         credit_reference -> Nullable<Text>,
         marker -> Nullable<Text>,
         first_answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    client_info (id) {
+        id -> Text,
+        party_key -> Text,
+        role -> Text,
+        country_code -> Text,
+        party_id -> Text,
+        status -> Text,
+        last_updated -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_readers (platform_id) {
+        platform_id -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_views (platform_id, client_info) {
+        platform_id -> Text,
+        client_info -> Text,
+        status -> Text,
+        last_updated -> BigInt,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
+    hints (kind, id_key, owner_key, scope_key) {
+        kind -> Text,
+        id_key -> Text,
+        owner_key -> Text,
+        owner_country_code -> Text,
+        owner_party_id -> Text,
+        scope_key -> Text,
+        scope_country_code -> Text,
+        scope_party_id -> Text,
+        seen_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 
@@ -159,6 +220,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    presence (platform_id) {
+        platform_id -> Text,
+        status -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     revisions (name) {
         name -> Text,
         value -> BigInt,
@@ -194,7 +263,9 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(client_views -> client_info (client_info));
 diesel::joinable!(octets -> cdrs (cdr));
 diesel::joinable!(verdicts -> cdrs (cdr));
 
+diesel::allow_tables_to_appear_in_same_query!(client_info, client_views, outbox);
 diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, used_blocks, verdicts);

@@ -1,10 +1,13 @@
 //! Platforms and parties as the operator API shows them.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ocpi::time;
 use crate::parties::options;
 use crate::routing::directory::{PartyRole, Platform};
+use crate::store::ClientInfoRow;
 
 /// A platform.
 #[derive(Serialize)]
@@ -12,6 +15,8 @@ pub(super) struct PlatformView {
     id: String,
     name: String,
     status: &'static str,
+    /// Since when it is known to be in that state.
+    since: Option<String>,
     /// The hub's own versions URL: what to hand out with a `token_a`.
     versions_url: String,
     parties: Vec<ListedView>,
@@ -47,14 +52,17 @@ pub(super) struct PartyView {
     name: String,
     platform: String,
     status: &'static str,
+    /// When its ClientInfo last changed; null while others have not been told of the present status.
+    since: Option<String>,
 }
 
 impl PlatformView {
-    pub fn new(platform: &Platform, versions_url: String) -> PlatformView {
+    pub fn new(platform: &Platform, versions_url: String, since: Option<DateTime<Utc>>) -> PlatformView {
         PlatformView {
             id: platform.id.to_string(),
             name: platform.name.clone(),
             status: platform.status.as_str(),
+            since: since.map(time::write),
             versions_url,
             parties: listed(&platform.parties),
             options: options::write(&platform.options),
@@ -69,7 +77,13 @@ impl PlatformView {
 }
 
 impl PartyView {
-    pub fn new(platform: &Platform, entry: &PartyRole) -> PartyView {
+    pub fn new(platform: &Platform, entry: &PartyRole, told: &[ClientInfoRow]) -> PartyView {
+        let since = told.iter().find(|row| {
+            row.role == entry.role.as_str()
+                && row.status == entry.status.as_str()
+                && row.country_code.eq_ignore_ascii_case(entry.party.country_code())
+                && row.party_id.eq_ignore_ascii_case(entry.party.party_id())
+        });
         PartyView {
             country_code: entry.party.country_code().to_owned(),
             party_id: entry.party.party_id().to_owned(),
@@ -77,12 +91,13 @@ impl PartyView {
             name: entry.name.clone(),
             platform: platform.id.to_string(),
             status: entry.status.as_str(),
+            since: since.map(|row| time::write(row.last_updated)),
         }
     }
 
     /// What the list is ordered by, and what a cursor carries.
-    pub fn key(&self) -> String {
-        format!("{}/{}/{}", self.country_code, self.party_id, self.role).to_ascii_uppercase()
+    pub fn key(entry: &PartyRole) -> String {
+        format!("{}/{}", entry.party.key(), entry.role.as_str()).to_ascii_uppercase()
     }
 }
 
