@@ -25,7 +25,7 @@ async fn a_location_for_everybody(cast: &Cast, stage: &mut Stage) -> Result<Stri
     let (cpo, location) = (&cast.cpo, Draft::location(&cast.cpo.party, LOCATION, cast.now()).odd());
     let put = cpo.voice();
     let put = put.push(Method::PUT, "locations", &cpo.party, &[LOCATION], &location, &To::Hub);
-    heard(stage, "the CPO hears", &put.await.map_err(failed)?, "200, 1000");
+    heard(stage, "the CPO hears", &put.await.map_err(failed)?, "201, 1000");
     for (who, platform, party) in [
         ("eMSP", &cast.emsp.platform, &cast.emsp.party),
         ("NSP", &cast.nsp.platform, &cast.nsp.party),
@@ -91,10 +91,11 @@ async fn a_driver_at_the_charger(cast: &Cast, stage: &mut Stage) -> Result<(), N
     );
     let (cpo, emsp) = (&cast.cpo, &cast.emsp);
     let token = Draft::token(&emsp.party, TOKEN, "RFID", cast.now()).odd();
-    emsp.platform.offer("tokens", &token).map_err(failed)?;
     let put = emsp.voice();
     let put = put.push(Method::PUT, "tokens", &emsp.party, &[TOKEN], &token, &To::Hub);
-    heard(stage, "the eMSP hears", &put.await.map_err(failed)?, "200, 1000");
+    heard(stage, "the eMSP hears", &put.await.map_err(failed)?, "201, 1000");
+    // Not before: the hub fetches what is offered, and the push would be no news.
+    emsp.platform.offer("tokens", &token).map_err(failed)?;
     for (who, platform, party) in [
         ("CPO", &cpo.platform, &cpo.party),
         ("other CPO", &cast.other_cpo.platform, &cast.other_cpo.party),
