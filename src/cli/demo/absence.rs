@@ -52,8 +52,8 @@ pub(super) async fn tell(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> 
         requester: &emsp.platform,
         receiver: &cpo.platform,
     };
-    both.answer(stage, &unlocked, "ACCEPTED");
-    both.result(stage, &unlocked, "ACCEPTED").await;
+    both.answer(stage, "UNLOCK_CONNECTOR", &unlocked, "ACCEPTED");
+    both.result(stage, "UNLOCK_CONNECTOR", &unlocked, "ACCEPTED").await;
     Ok(())
 }
 

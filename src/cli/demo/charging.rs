@@ -35,7 +35,7 @@ async fn a_session_started_from_afar(cast: &Cast, stage: &mut Stage) -> Result<(
         .command(Order::StartSession, &start, &to_cpo)
         .await
         .map_err(failed)?;
-    both.answer(stage, &started, "ACCEPTED");
+    both.answer(stage, "START_SESSION", &started, "ACCEPTED");
     both.order(cast, stage, &started);
 
     let session = Draft::session(&cpo.party, SESSION, TOKEN, Some(&emsp.party), cast.now()).odd();
@@ -55,7 +55,7 @@ async fn a_session_started_from_afar(cast: &Cast, stage: &mut Stage) -> Result<(
             &pushed(platform, "sessions"),
         );
     }
-    both.result(stage, &started, "ACCEPTED").await;
+    both.result(stage, "START_SESSION", &started, "ACCEPTED").await;
     Ok(())
 }
 
@@ -77,14 +77,14 @@ async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDon
         .set_profile(SESSION, &profile, &to_cpo)
         .await
         .map_err(failed)?;
-    both.answer(stage, &set, "ACCEPTED");
+    both.answer(stage, "to set it", &set, "ACCEPTED");
     both.order(cast, stage, &set);
-    both.result(stage, &set, "ACCEPTED").await;
+    both.result(stage, "to set it", &set, "ACCEPTED").await;
 
     let read = scsp.voice().get_profile(SESSION, 900, &to_cpo).await.map_err(failed)?;
-    both.answer(stage, &read, "ACCEPTED");
+    both.answer(stage, "to read it", &read, "ACCEPTED");
     both.order(cast, stage, &read);
-    let active = both.result(stage, &read, "ACCEPTED").await;
+    let active = both.result(stage, "to read it", &read, "ACCEPTED").await;
     let is_the_one = active.contains(profile.trim());
     stage.see(
         "the profile in it",
@@ -93,9 +93,9 @@ async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDon
     );
 
     let cleared = scsp.voice().clear_profile(SESSION, &to_cpo).await.map_err(failed)?;
-    both.answer(stage, &cleared, "ACCEPTED");
+    both.answer(stage, "to remove it", &cleared, "ACCEPTED");
     both.order(cast, stage, &cleared);
-    both.result(stage, &cleared, "ACCEPTED").await;
+    both.result(stage, "to remove it", &cleared, "ACCEPTED").await;
     let seen = urls_of(&scsp.platform, &cpo.platform);
     stage.see(
         "URLs of the SCSP at the CPO",
@@ -110,7 +110,7 @@ async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDon
         .report_profile(SESSION, &active, &to_scsp)
         .await
         .map_err(failed)?;
-    heard(stage, "the CPO reports what is active", &told, "200, 1000");
+    heard(stage, "the CPO says what is active", &told, "200, 1000");
     let came = scsp.platform.got_at(Door::Sender("chargingprofiles"));
     octets(stage, "the SCSP got", &active, &came);
     let addressed = (cpo.party.to_string(), scsp.party.to_string());

@@ -67,10 +67,10 @@ pub(super) struct Between<'a> {
 
 impl Between<'_> {
     /// The answer at once: HTTP, OCPI status, and the word in it.
-    pub(super) fn answer(&self, stage: &mut Stage, ordered: &Ordered, word: &str) {
+    pub(super) fn answer(&self, stage: &mut Stage, what: &str, ordered: &Ordered, word: &str) {
         let reply = &ordered.reply;
         let seen = format!("{}, {}, {}", reply.http, code(reply), text(&data(reply), "result"));
-        stage.see("the answer at once", format!("200, 1000, {word}"), seen);
+        stage.see(&format!("{what}, at once"), format!("200, 1000, {word}"), seen);
     }
 
     /// What reached the receiver: a response URL of the hub's instead of the requester's, and every other octet as it was.
@@ -96,10 +96,10 @@ impl Between<'_> {
     }
 
     /// The result that comes later: its word, its octets, and the URL it came to, query and all. Returns its body.
-    pub(super) async fn result(&self, stage: &mut Stage, ordered: &Ordered, word: &str) -> String {
+    pub(super) async fn result(&self, stage: &mut Stage, what: &str, ordered: &Ordered, word: &str) -> String {
         let came = self.requester.wait_for_result(ordered, SOON).await;
         let body = came.as_ref().map(Got::text).unwrap_or_default();
-        stage.see("its result, later", word, text(&parsed(&body), "result"));
+        stage.see(&format!("{what}, later"), word, text(&parsed(&body), "result"));
         let ours = self.response_url();
         let posted = |sent: &crate::sandbox::Sent| Some(&sent.response_url) == ours.as_ref();
         self.receiver.wait_for_sent(SOON, |sent| sent.iter().any(posted)).await;
@@ -112,7 +112,7 @@ impl Between<'_> {
             Some(url) if url == ordered.response_url => "right URL, other octets".to_owned(),
             Some(_) => "another URL".to_owned(),
         };
-        stage.see("it came, octet by octet, to", self.place(), place);
+        stage.see("which came unchanged to", self.place(), place);
         body
     }
 
