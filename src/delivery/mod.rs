@@ -18,6 +18,7 @@
 //! a few of its duties are in the air at once.
 
 pub mod carry;
+pub mod copy;
 mod client_info;
 pub mod kinds;
 pub mod lanes;

@@ -8,6 +8,7 @@
 
 pub mod agreements;
 pub mod arrangement;
+pub mod audience;
 pub mod directory;
 pub mod scenario;
 pub mod sides;

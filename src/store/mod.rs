@@ -17,6 +17,7 @@
 //!
 //! Generic functions over both backends were tried first: the bounds repeat diesel's internals per query and column.
 
+pub mod copies;
 pub mod agreements;
 pub mod announced;
 pub mod client_info;
@@ -26,9 +27,11 @@ pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
+pub mod mirror;
 pub mod outbox;
 pub mod parties;
 mod postgres;
+pub mod pulls;
 pub mod presence;
 pub mod registry;
 mod schema;
@@ -40,6 +43,7 @@ pub use announced::AnnouncedRow;
 pub use client_info::{
     ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
 };
+pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
@@ -49,9 +53,11 @@ pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
+pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, Written};
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;
+pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::KeyRow;
 pub use views::Overview;
 
