@@ -12,6 +12,7 @@
 pub mod answer;
 mod broadcast;
 pub mod cdr;
+pub mod custom;
 mod frame;
 pub mod hints;
 pub mod incoming;

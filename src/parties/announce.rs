@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{Fault, Parties};
@@ -15,6 +15,8 @@ use crate::client::backoff;
 use crate::ocpi::versions::Version;
 use crate::routing::directory::{Platform, PlatformStatus};
 
+/// Between two handshakes with one platform: several changes in a row are told together.
+const REST: TimeDelta = TimeDelta::minutes(1);
 /// One platform at a time, and this long between two.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The first pause after an attempt, longer than the attempt itself can take, and the longest.
@@ -22,8 +24,13 @@ const FIRST: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 impl Parties {
+    /// What a platform reads of our endpoints in a handshake, and when it may be bothered again at the earliest.
+    pub(super) fn announced_to(&self, platform: &Platform, version: Version) -> (String, DateTime<Utc>) {
+        (self.digest_of_endpoints(platform, version), self.now() + REST)
+    }
+
     /// What a platform is told in version details, in a few letters.
-    pub(super) fn digest_of_endpoints(&self, platform: &Platform, version: Version) -> String {
+    fn digest_of_endpoints(&self, platform: &Platform, version: Version) -> String {
         let mut digest = Sha256::new();
         for endpoint in self.endpoints_for(platform, version) {
             let role = endpoint.role.map_or("", |role| role.as_str());

@@ -39,7 +39,10 @@ use crate::client::http::Http;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::modules;
+use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::url;
 use crate::ocpi::versions::{Endpoint, Version};
+use crate::routing::custom;
 use crate::routing::directory::Platform;
 use crate::store::Store;
 use client_info::Wanted;
@@ -135,10 +138,20 @@ impl Parties {
         format!("{}/ocpi/versions", self.settings.public_url)
     }
 
-    /// What our version details list for a platform (V-02, V-05).
+    /// What our version details list for a platform (V-02, V-05), with the custom modules it may use (V-09).
     #[must_use]
-    pub fn endpoints_for(&self, _platform: &Platform, version: Version) -> Vec<Endpoint> {
-        modules::endpoints(&self.settings.public_url, version)
+    pub fn endpoints_for(&self, platform: &Platform, version: Version) -> Vec<Endpoint> {
+        let public_url = &self.settings.public_url;
+        let mut endpoints = modules::endpoints(public_url, version);
+        for (identifier, role) in custom::offered(self.snapshot().directory(), platform) {
+            let side = role.to_ascii_lowercase();
+            endpoints.push(Endpoint {
+                url: url::join(public_url, &["ocpi", version.as_str(), &side, &identifier]),
+                role: InterfaceRole::parse(role),
+                identifier,
+            });
+        }
+        endpoints
     }
 
     /// Reads the directory again and replaces the snapshot; what changed is told to those concerned (HCI-02).

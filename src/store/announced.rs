@@ -78,13 +78,18 @@ both! {
     }
 
     /// A handshake told it this list.
-    pub(in crate::store) async fn told(c: &mut Connection, platform_id: &str, digest: &str) -> Result<(), StoreError> {
+    pub(in crate::store) async fn told(
+        c: &mut Connection,
+        platform_id: &str,
+        digest: &str,
+        not_before: &i64,
+    ) -> Result<(), StoreError> {
         forget(c, platform_id).await?;
         let row = AnnouncedRecord {
             platform_id: platform_id.to_owned(),
             digest: digest.to_owned(),
             failures: 0,
-            not_before: 0,
+            not_before: *not_before,
         };
         diesel::insert_into(announced::table).values(&row).execute(c).await?;
         Ok(())

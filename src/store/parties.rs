@@ -144,8 +144,8 @@ pub struct PlatformChange {
     pub parties: Option<Vec<PartyRow>>,
     /// The full new list of its tokens.
     pub tokens: Option<Vec<TokenRow>>,
-    /// A digest of the endpoints the platform was told with this handshake (V-10).
-    pub announced: Option<String>,
+    /// A digest of the endpoints the platform was told with this handshake, and when it may be told others at the earliest (V-10).
+    pub announced: Option<(String, DateTime<Utc>)>,
     /// When this happens, for `updated_at`.
     pub at: Option<DateTime<Utc>>,
 }
@@ -341,8 +341,8 @@ both! {
         if let (Some(status), Some(at)) = (&change.status, change.at) {
             liveness::note(c, &change.id, status, &micros(at)).await?;
         }
-        if let Some(digest) = &change.announced {
-            announcements::told(c, &change.id, digest).await?;
+        if let Some((digest, not_before)) = &change.announced {
+            announcements::told(c, &change.id, digest, &micros(*not_before)).await?;
         }
         if let Some(parties) = &change.parties {
             diesel::delete(parties::table.filter(parties::platform_id.eq(&change.id))).execute(c).await?;

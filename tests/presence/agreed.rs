@@ -45,7 +45,7 @@ stories! {
 
     // D-17, N-09, N-10
     async fn agreements_are_read_strictly_and_hold_in_every_process(world: World) {
-        let second = world.second_hub().await;
+        let second = world.twin().await;
         for (wish, pointer) in [
             (json!({"default": "allow"}), "/rules"),
             (json!({"default": "allow", "rules": [{"parties": ["NL/CPA"], "modules": ["*"], "allow": true}]}), "/rules/0/parties"),

@@ -21,6 +21,7 @@ stories! {
         let puts = |who: &crate::neighbours::Neighbour| who.peer.heard_of("PUT", "/handshake");
         assert!(puts(&willing).is_empty() && puts(&unwilling).is_empty(), "who has just registered knows the list");
 
+        world.clock.advance(TimeDelta::seconds(61));
         // The same hub at another address: every endpoint has another URL.
         world.restart_with(OPEN).await;
         world.until("the PUT", async |_| puts(&willing).len() == 1 && puts(&unwilling).len() == 1).await;

@@ -13,6 +13,7 @@ mod peer;
 
 mod agreed;
 mod announced;
+mod custom;
 mod neighbours;
 mod older;
 mod told;

@@ -29,8 +29,24 @@ pub async fn deaf(world: &World, parties: &[&str]) -> Neighbour {
     registered(world, parties, Peer::start(roles(parties))).await
 }
 
+/// Registers parties with custom modules at these URLs below the peer's own: `RECEIVER nltst-parking /told/p`.
+pub async fn with_custom_modules(world: &World, parties: &[&str], modules: &[&str]) -> Neighbour {
+    let peer = Peer::start(roles(parties));
+    for module in modules {
+        let [role, identifier, path] = module.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{module}")
+        };
+        peer.list(json!({"identifier": identifier, "role": role, "url": format!("{}{path}", peer.url)}));
+    }
+    registered_with(world, parties, peer, json!({"custom_modules": true})).await
+}
+
 async fn registered(world: &World, parties: &[&str], peer: Peer) -> Neighbour {
-    let (id, token_a) = world.plan(listed(parties)).await;
+    registered_with(world, parties, peer, json!({})).await
+}
+
+async fn registered_with(world: &World, parties: &[&str], peer: Peer, options: Value) -> Neighbour {
+    let (id, token_a) = world.plan_with(listed(parties), options).await;
     // Else PLANNED would be replaced by CONNECTED before anybody was told.
     world
         .until("all are told", async |world| {

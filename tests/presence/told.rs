@@ -67,7 +67,7 @@ stories! {
 
     // HCI-10, HCI-12, N-10
     async fn two_processes_tell_once(world: World) {
-        let second = world.second_hub().await;
+        let second = world.twin().await;
         let mut cpo = listening(&world, &["CPO DE/ABC"]).await;
         let emsp = listening(&world, &["EMSP NL/MSA"]).await;
         goes_away(&world, &cpo, &[&emsp]).await;

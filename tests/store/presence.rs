@@ -287,12 +287,19 @@ pub async fn one_process_at_a_time_announces_and_a_handshake_ends_it(place: &Pla
     assert_eq!(one.announced().await.unwrap()[0].failures, 2);
     let told = PlatformChange {
         id: "p".to_owned(),
-        announced: some("digest"),
+        announced: Some(("digest".to_owned(), at(400))),
         ..PlatformChange::default()
     };
     one.platform_change(told).await.unwrap();
     let row = &other.announced().await.unwrap()[0];
-    assert_eq!((row.digest.as_str(), row.failures), ("digest", 0));
+    assert_eq!(
+        (row.digest.as_str(), row.failures, row.not_before),
+        ("digest", 0, at(400))
+    );
+    assert!(
+        !other.announced_attempt("p", at(399), at(900)).await.unwrap(),
+        "not twice in a moment"
+    );
     one.platform_delete("p").await.unwrap();
     assert!(one.announced().await.unwrap().is_empty());
 }

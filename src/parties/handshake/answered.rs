@@ -79,7 +79,7 @@ impl Parties {
             let now = self.now();
             let parties = claim(&file.parties, &theirs.roles, now)?;
             let tokens = self.tokens_after(file, handover, &hash, &token, now);
-            let announced = self.digest_of_endpoints(&file.read(), version);
+            let announced = self.announced_to(&file.read(), version);
             Ok::<_, Refusal>(Some(connected(&theirs, &found, parties, tokens, announced)))
         })
         .await?;
@@ -187,7 +187,7 @@ pub(super) fn connected(
     found: &Discovered,
     parties: Vec<PartyRow>,
     tokens: Vec<TokenRow>,
-    announced: String,
+    announced: (String, DateTime<Utc>),
 ) -> PlatformChange {
     PlatformChange {
         announced: Some(announced),

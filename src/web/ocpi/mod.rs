@@ -13,14 +13,16 @@ pub mod callbacks;
 pub mod caller;
 pub mod cdrs;
 pub mod credentials;
+mod custom;
 mod framing;
 pub mod hubclientinfo;
 pub mod links;
+pub mod modules;
 pub mod versions;
 
 use actix_web::http::StatusCode as Http;
 use actix_web::http::header::{ContentType, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 pub use caller::{Asked, Registered};
@@ -34,8 +36,11 @@ use crate::ocpi::refusal::{Refusal, Situation};
 /// The answer to a path that is not served, or to a method its interface does not have (U-08).
 ///
 /// # Errors
-/// 404, or 405 for a known caller (D-06).
-pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, OcpiError> {
+/// 404, or 405 for a known caller (D-06); what a custom module's receiver says, where the path is that of one (U-09).
+pub async fn nothing_here(request: HttpRequest, payload: Payload) -> Result<HttpResponse, OcpiError> {
+    if let Some(answer) = custom::answer(&request, payload.into_inner()).await {
+        return answer;
+    }
     let refusal = absent::why_not(request.uri().path(), request.method());
     if refusal.situation == Situation::MethodNotAllowed {
         caller::ask(&request).await?.caller.must_be_registered()?;

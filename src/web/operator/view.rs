@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ocpi::time;
 use crate::parties::options;
-use crate::routing::directory::{PartyRole, Platform};
+use crate::routing::directory::{PartyRole, Platform, PlatformStatus};
 use crate::store::ClientInfoRow;
 
 /// A platform.
@@ -15,7 +15,8 @@ pub(super) struct PlatformView {
     id: String,
     name: String,
     status: &'static str,
-    /// Since when it is known to be in that state.
+    /// Since when it is OFFLINE, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
     /// The hub's own versions URL: what to hand out with a `token_a`.
     versions_url: String,
@@ -52,7 +53,8 @@ pub(super) struct PartyView {
     name: String,
     platform: String,
     status: &'static str,
-    /// When its ClientInfo last changed; null while others have not been told of the present status.
+    /// Since when others are told that it is OFFLINE, where it is and they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
 }
 
@@ -62,7 +64,9 @@ impl PlatformView {
             id: platform.id.to_string(),
             name: platform.name.clone(),
             status: platform.status.as_str(),
-            since: since.map(time::write),
+            since: since
+                .filter(|_| platform.status == PlatformStatus::Offline)
+                .map(time::write),
             versions_url,
             parties: listed(&platform.parties),
             options: options::write(&platform.options),
@@ -79,7 +83,8 @@ impl PlatformView {
 impl PartyView {
     pub fn new(platform: &Platform, entry: &PartyRole, told: &[ClientInfoRow]) -> PartyView {
         let since = told.iter().find(|row| {
-            row.role == entry.role.as_str()
+            entry.status == PlatformStatus::Offline
+                && row.role == entry.role.as_str()
                 && row.status == entry.status.as_str()
                 && row.country_code.eq_ignore_ascii_case(entry.party.country_code())
                 && row.party_id.eq_ignore_ascii_case(entry.party.party_id())
