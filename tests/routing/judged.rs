@@ -6,6 +6,7 @@
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use truewatt::client::Method;
+use truewatt::clock::{Clock, SystemClock};
 use truewatt::metering::key::Curve;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Charge, Draft, Plan, SandboxCpo, SandboxMeter, To};
@@ -81,14 +82,16 @@ async fn post_cdrs(world: &World) {
     let created = world
         .expect("FR/CDR", plan.parties.iter().cloned(), serde_json::json!({}))
         .await;
-    let cpo = SandboxCpo::with(plan, owner, meter, truewatt::clock::SystemClock::shared())
+    let cpo = SandboxCpo::with(plan, owner, meter, SystemClock::shared())
         .await
         .unwrap();
     let [versions_url, token_a] = ["versions_url", "token_a"].map(|name| created[name].as_str().unwrap());
     cpo.platform.register_at(versions_url, token_a).await.unwrap();
+    // Of this moment: the hub lists a bill also by the instant it became visible (design.md 3.6.7).
+    let now = SystemClock.now();
     let charge = Charge {
-        start: at() - TimeDelta::hours(1),
-        end: at(),
+        start: now - TimeDelta::hours(1),
+        end: now,
         energy_kwh: Decimal::from(13),
         identification: "CONTRACT-1".to_owned(),
     };
