@@ -148,7 +148,7 @@ impl Peer {
             .unwrap()
             .got
             .iter()
-            .filter(|got| got.method == "GET" && got.header("ocpi-from-party-id") != Some("TWH"))
+            .filter(|got| got.method == "GET" && got.header("ocpi-from-party-id").is_some_and(|from| from != "TWH"))
             .cloned()
             .collect()
     }
