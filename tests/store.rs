@@ -1407,6 +1407,10 @@ macro_rules! promises {
     };
 }
 
+// Behind the macro: it lists promises of its own.
+#[path = "store/mirror.rs"]
+mod mirror;
+
 promises! {
     a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all,
     octets_come_back_as_they_were_posted,

@@ -34,6 +34,7 @@ macro_rules! migration {
 const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000001", "first_story"),
     migration!("2026-11-21-000003", "lent"),
+    migration!("2026-11-21-000004", "mirror"),
 ];
 
 const RECORD: &str =

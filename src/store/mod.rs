@@ -17,20 +17,24 @@
 //!
 //! Generic functions over both backends were tried first: the bounds repeat diesel's internals per query and column.
 
+pub mod copies;
 pub mod error;
 pub mod evidence;
 pub mod journal;
 pub mod links;
 mod migrate;
+pub mod mirror;
 pub mod outbox;
 pub mod parties;
 mod postgres;
+pub mod pulls;
 pub mod registry;
 mod schema;
 mod sqlite;
 mod value;
 pub mod views;
 
+pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
@@ -39,8 +43,10 @@ pub use evidence::{
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
+pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, Written};
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
+pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::KeyRow;
 pub use views::Overview;
 

@@ -44,6 +44,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    copies (id) {
+        id -> Text,
+        module -> Text,
+        owner_key -> Text,
+        object_key -> Text,
+        revision -> BigInt,
+        platform_id -> Text,
+        sender -> Text,
+        sender_role -> Text,
+        version -> Text,
+        method -> Text,
+        tail -> Text,
+        query -> Nullable<Text>,
+        body -> Nullable<Text>,
+        correlation_id -> Text,
+        lease_owner -> Text,
+        lease_until -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     journal (id) {
         id -> Text,
         at -> BigInt,
@@ -103,6 +125,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    mirror (id) {
+        id -> Text,
+        module -> Text,
+        country_code -> Text,
+        party_id -> Text,
+        owner_key -> Text,
+        object_id -> Text,
+        object_key -> Text,
+        shelf -> Text,
+        version -> Text,
+        last_updated -> BigInt,
+        revision -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     octets (cdr) {
         cdr -> Text,
         body -> Text,
@@ -155,6 +195,22 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         revision -> BigInt,
+    }
+}
+
+diesel::table! {
+    pulls (platform_id, module, party_key) {
+        platform_id -> Text,
+        module -> Text,
+        party_key -> Text,
+        url -> Text,
+        date_from -> Nullable<BigInt>,
+        failures -> BigInt,
+        due_at -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+        last_outcome -> Nullable<Text>,
+        ended_at -> Nullable<BigInt>,
     }
 }
 

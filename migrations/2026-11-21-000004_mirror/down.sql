@@ -1,0 +1,3 @@
+DROP TABLE pulls;
+DROP TABLE copies;
+DROP TABLE mirror;
