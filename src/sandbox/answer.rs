@@ -71,6 +71,14 @@ impl Answer {
         }
     }
 
+    /// With another OCPI status.
+    pub(super) fn saying(mut self, status: u16) -> Answer {
+        if let Body::Envelope(_, code, _) = &mut self.body {
+            *code = StatusCode(status);
+        }
+        self
+    }
+
     pub(super) fn with(mut self, name: &str, value: &str) -> Answer {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

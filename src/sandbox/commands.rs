@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Body};
+use super::answer::Answer;
 use super::execution::Order;
 use super::inner::Inner;
 use super::results;
@@ -33,11 +33,7 @@ pub(super) fn take(inner: &Arc<Inner>, asked: &Asked<'_>, method: &str) -> Answe
     };
     let execution = inner.execution(order);
     results::promise(inner, taken, &execution, String::new());
-    let answer = Answer::data(execution.answer_json());
-    Answer {
-        body: Body::Envelope(Some(execution.answer_json()), StatusCode(execution.code), None),
-        ..answer
-    }
+    Answer::data(execution.answer_json()).saying(execution.code)
 }
 
 /// OBJ-42 to OBJ-46; `response_url` is looked at for itself.

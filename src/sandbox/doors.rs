@@ -224,6 +224,12 @@ impl Inner {
         Some(Place { door, rest, lost_query })
     }
 
+    /// Whether a party may be addressed here: one of this platform's, or anybody where it is a hub itself and carries on.
+    pub(super) fn takes_for(&self, country_code: &str, party_id: &str, only: Option<Role>) -> bool {
+        let is_hub = self.plan.parties.iter().any(|(_, role)| *role == Role::Hub);
+        is_hub || self.hosts(country_code, party_id, only)
+    }
+
     /// Whether a party of this platform is addressed, in the spelling it registered; with a role, only one that has it.
     pub(super) fn hosts(&self, country_code: &str, party_id: &str, only: Option<Role>) -> bool {
         self.plan.parties.iter().any(|(party, role)| {

@@ -1,6 +1,7 @@
 //! What a neighbour got: every request, octet by octet.
 
 use std::fmt;
+use std::time::Instant;
 
 use super::behaviour::Door;
 
@@ -19,6 +20,10 @@ pub struct Got {
     pub body: Vec<u8>,
     /// The door it came to; `None` when there is none at that URL.
     pub door: Option<Door>,
+    /// When it had been read.
+    pub arrived: Instant,
+    /// When its answer was made, a slow temper behind it.
+    pub settled: Instant,
     /// How it was answered: the HTTP status, or 0 when no answer was given on purpose.
     pub answered: u16,
     /// Why it was not taken, in the words of the answer.
@@ -33,6 +38,12 @@ impl Got {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the other one arrived before this one was settled, or the other way round: two at a time.
+    #[must_use]
+    pub fn overlaps(&self, other: &Got) -> bool {
+        self.arrived < other.settled && other.arrived < self.settled
     }
 
     /// The pair of routing headers `OCPI-to-…` or `OCPI-from-…`, as `DE/ABC` in the spelling sent.
@@ -109,6 +120,8 @@ mod tests {
             headers: vec![("authorization".to_owned(), "Token c2VjcmV0".to_owned())],
             body: br#"{"id":"C1","cdr_token":{"uid":"DRIVER"}}"#.to_vec(),
             door: Some(Door::CdrReceiver),
+            arrived: Instant::now(),
+            settled: Instant::now(),
             answered: 201,
             refused: None,
         };

@@ -191,14 +191,14 @@ pub(super) fn list(inner: &Inner, asked: &Asked<'_>, module: &str) -> Answer {
     }
     let most = u64::from(inner.plan.page.max(1));
     let limit = wanted.limit.map_or(most, u64::from).min(most);
-    let mut book = inner.book();
-    let shelf = book.shelves.entry(module.to_owned()).or_default();
-    if *asked.temper == Behaviour::Shrinking && wanted.offset > 0 {
-        shelf.remove(|_| true);
-    }
     // A hub's list is everybody's.
     let is_hub = |(country_code, party_id): &(&str, &str)| inner.hosts(country_code, party_id, Some(Role::Hub));
     let of_owner = asked.pair("to").filter(|to| !is_hub(to));
+    let mut book = inner.book();
+    let shelf = book.shelves.entry(module.to_owned()).or_default();
+    if *asked.temper == Behaviour::Shrinking && wanted.offset > 0 {
+        shelf.remove(|offer| of_owner.is_none_or(|owner| offer.belongs_to(owner)));
+    }
     let fitting: Vec<&Offer> = shelf
         .offers
         .iter()

@@ -174,6 +174,19 @@ impl SandboxParty {
         self.inner.wait_until(within, || enough(&self.got_for(module))).await
     }
 
+    /// Waits until at least so many requests came for a module, without looking at them; false when `within` ends first.
+    pub async fn wait_for_count(&self, module: &str, count: usize, within: Duration) -> bool {
+        let come = || {
+            let book = self.inner.book();
+            let of_module = book
+                .got
+                .iter()
+                .filter(|got| got.door.is_some_and(|door| door.module() == module));
+            of_module.count() >= count
+        };
+        self.inner.wait_until(within, come).await
+    }
+
     /// Forgets what it got and what it posted; its registration, what it offers and the URLs it lent out stay.
     pub fn forget(&self) {
         let mut book = self.inner.book();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Body};
+use super::answer::Answer;
 use super::execution::Order;
 use super::inner::Inner;
 use super::results;
@@ -55,11 +55,7 @@ pub(super) fn take(inner: &Arc<Inner>, asked: &Asked<'_>, method: &str) -> Answe
     };
     let active = results::active_profile(inner, active.as_ref());
     results::promise(inner, taken, &execution, active);
-    let answer = Answer::data(execution.answer_json());
-    Answer {
-        body: Body::Envelope(Some(execution.answer_json()), StatusCode(execution.code), None),
-        ..answer
-    }
+    Answer::data(execution.answer_json()).saying(execution.code)
 }
 
 /// An operator reports the active profile of a session (CP-08): the answer is an envelope without data (CP-07).

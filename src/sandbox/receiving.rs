@@ -221,7 +221,7 @@ pub(super) fn take_cdr(inner: &Inner, asked: &Asked<'_>) -> Answer {
     // in the spelling this party registered.
     let is_ours = asked
         .pair("to")
-        .is_some_and(|(country_code, party_id)| inner.hosts(country_code, party_id, Some(Role::Emsp)));
+        .is_some_and(|(country_code, party_id)| inner.takes_for(country_code, party_id, Some(Role::Emsp)));
     if !is_ours {
         return Answer::invalid("the OCPI-to headers name no eMSP of this platform");
     }

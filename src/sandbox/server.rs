@@ -1,6 +1,7 @@
 //! The neighbour's front door: connections, tempers, and everything that is checked before a module is asked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,6 +66,7 @@ async fn converse(inner: Arc<Inner>, stream: TcpStream) {
 async fn answer(inner: &Arc<Inner>, connection: &mut Connection, request: Request) -> bool {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
+    let arrived = Instant::now();
     let place = inner.place_of(&request.method, &path, &query);
     let door = place.as_ref().map(|place| place.door);
     let temper = door.map_or(Behaviour::Proper, |door| inner.next_temper(door));
@@ -88,6 +90,8 @@ async fn answer(inner: &Arc<Inner>, connection: &mut Connection, request: Reques
         headers: request.headers,
         body: request.body,
         door,
+        arrived,
+        settled: Instant::now(),
         answered: said.as_ref().map_or(0, |answer| answer.http),
         refused: said.as_ref().and_then(|answer| answer.refused.clone()),
     };
@@ -254,7 +258,7 @@ fn unmannerly(inner: &Inner, asked: &Asked<'_>, place: &Place, caller: Caller) -
         let Some((country_code, party_id)) = asked.pair("to") else {
             return Some(Answer::invalid("the OCPI-to headers are missing (R-23)"));
         };
-        if !inner.hosts(country_code, party_id, None) {
+        if !inner.takes_for(country_code, party_id, None) {
             return Some(Answer::invalid(
                 "the OCPI-to headers name no party of this platform (R-04)",
             ));

@@ -1,10 +1,12 @@
 //! Lists in pages, and how they go wrong.
 
+use std::time::Duration;
+
 use truewatt::ocpi::page;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Behaviour, Door, Draft, Reply};
 
-use crate::{Neighbour, at, complete, met, neighbours};
+use crate::{Neighbour, SOON, at, complete, met, neighbours};
 
 const TARIFFS: Door = Door::Sender("tariffs");
 
@@ -63,6 +65,21 @@ async fn a_list_comes_in_pages_with_all_its_filters_and_in_the_order_of_making()
     assert_eq!(crawl("").await.objects.len(), 6);
     let undated = emsp.voice.list("sessions", "", &cpo.to).await.unwrap();
     assert_eq!(undated.code, Some(2001), "SES-01");
+}
+
+#[tokio::test]
+async fn two_requests_at_a_time_can_be_told_from_one_after_the_other() {
+    //
+    let (cpo, emsp) = seven().await;
+    cpo.platform
+        .behave(TARIFFS, Behaviour::Slow(Duration::from_millis(300)));
+    let list = || emsp.voice.list("tariffs", "", &cpo.to);
+    let (one, other) = tokio::join!(list(), list());
+    assert!(one.unwrap().accepted() && other.unwrap().accepted());
+    list().await.unwrap();
+    assert!(cpo.platform.wait_for_count("tariffs", 3, SOON).await);
+    let got = cpo.platform.got_for("tariffs");
+    assert!(got[0].overlaps(&got[1]) && !got[1].overlaps(&got[2]));
 }
 
 #[tokio::test]

@@ -253,6 +253,13 @@ async fn a_hub_tells_who_is_there_without_routing_headers() {
         hub.platform.got_for("locations")[0].pair("to").as_deref(),
         Some("DE/HUB")
     );
+    // a peer that is a hub itself takes what is for somebody behind it.
+    let behind = crate::To::Party(crate::party("NL/FAR"));
+    let owner = &cpo.id;
+    let reply = cpo
+        .voice
+        .push(Method::PUT, "locations", owner, &["L1"], &location, &behind);
+    assert!(reply.await.unwrap().accepted());
     hub.platform.offer("locations", &location).unwrap();
     assert_eq!(cpo.voice.get_all("locations", "").await.unwrap().objects, [location]);
 }
