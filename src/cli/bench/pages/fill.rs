@@ -1,0 +1,117 @@
+//! The mirror filled as the hub fills it, many objects to a commit.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::cli::bench::template::{HOLE, Template};
+use crate::cli::{NotDone, with_causes};
+use crate::clock::{Clock, SystemClock};
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::modules::LOCATIONS;
+use crate::ocpi::versions::Version;
+use crate::sandbox::Draft;
+use crate::store::{MirrorRow, MirrorWrite, Store, Written};
+
+/// Objects in one commit: enough that its cost does not count, few enough for the memory of a statement.
+const COMMIT: usize = 500;
+
+/// What is kept: location after location, in turn of each owner.
+pub struct Shelves {
+    owners: Vec<(PartyId, Template)>,
+    objects: usize,
+    at: DateTime<Utc>,
+}
+
+impl Shelves {
+    /// So many locations of these owners.
+    #[must_use]
+    pub fn of(owners: Vec<PartyId>, objects: usize) -> Shelves {
+        let at = SystemClock.now().trunc_subsecs(0) - TimeDelta::hours(1);
+        let template = |owner: PartyId| {
+            let template = Template::of(&Draft::location(&owner, HOLE, at));
+            (owner, template)
+        };
+        Shelves {
+            owners: owners.into_iter().map(template).collect(),
+            objects,
+            at,
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.objects
+    }
+
+    /// The octets of one; `None` for a number nobody has.
+    #[must_use]
+    pub fn object(&self, number: usize) -> Option<String> {
+        let (_, template) = self.owner(number).filter(|_| number < self.objects)?;
+        Some(template.fill(&[&id(number)]))
+    }
+
+    /// Puts all of them into the mirror in this database, which is brought up already. Returns how long that took.
+    ///
+    /// # Errors
+    /// With the sentence to print.
+    pub async fn fill(&self, database: &str) -> Result<Duration, NotDone> {
+        let failed = |error: crate::store::StoreError| NotDone::failed(with_causes(&error));
+        let store = Store::open(database).await.map_err(failed)?;
+        let started = Instant::now();
+        let mut next = 0;
+        while next < self.objects {
+            let numbers = next..(next + COMMIT).min(self.objects);
+            next = numbers.end;
+            let writes = self.writes(numbers)?;
+            let written = store.mirror_write_all(writes).await.map_err(failed)?;
+            if written.contains(&Written::Overtaken) {
+                return Err(NotDone::failed("the mirror already has what this run brings"));
+            }
+        }
+        store.close().await;
+        Ok(started.elapsed())
+    }
+
+    fn writes(&self, numbers: Range<usize>) -> Result<Vec<MirrorWrite>, NotDone> {
+        numbers.map(|number| self.write(number)).collect()
+    }
+
+    fn write(&self, number: usize) -> Result<MirrorWrite, NotDone> {
+        let owner = self.owner(number).map(|(owner, _)| owner);
+        let (Some(owner), Some(body)) = (owner, self.object(number)) else {
+            return Err(NotDone::failed("an object without an owner"));
+        };
+        let row = MirrorRow {
+            id: Uuid::now_v7().to_string(),
+            module: LOCATIONS.identifier.to_owned(),
+            country_code: owner.country_code().to_owned(),
+            party_id: owner.party_id().to_owned(),
+            owner_key: owner.key(),
+            object_id: id(number),
+            object_key: id(number),
+            shelf: owner.key(),
+            version: Version::V2_2_1.as_str().to_owned(),
+            last_updated: self.at,
+            revision: 1,
+            deleted_at: None,
+            body,
+        };
+        Ok(MirrorWrite {
+            row,
+            replaces: None,
+            copy: None,
+        })
+    }
+
+    fn owner(&self, number: usize) -> Option<&(PartyId, Template)> {
+        self.owners.get(number % self.owners.len().max(1))
+    }
+}
+
+fn id(number: usize) -> String {
+    format!("L-{number}")
+}
