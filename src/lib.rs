@@ -24,6 +24,7 @@ pub mod delivery;
 // Work: what is done with the proof, which key belongs to which meter, URLs lent out.
 pub mod evidence;
 pub mod links;
+pub mod mirror;
 pub mod registry;
 
 // Hall: the life of one request.

@@ -43,7 +43,7 @@ fn what_is_described_is_served() {
 #[test]
 fn what_the_version_details_list_is_served() {
     // V-05: a module that is not there is absent, not stubbed. And the other way round: nothing is served in secret.
-    let served = served(Document::Ocpi);
+    let served: BTreeSet<String> = served(Document::Ocpi).iter().map(|line| shape(line)).collect();
     for module in MODULES {
         for interface in module.interfaces {
             for route in interface.routes {
@@ -53,7 +53,10 @@ fn what_the_version_details_list_is_served() {
                     "/ocpi/{version}"
                 };
                 let line = format!("{} {prefix}{}{}", route.method, interface.path, route.path);
-                assert!(served.contains(&line), "in the table of modules and not served: {line}");
+                assert!(
+                    served.contains(&shape(&line)),
+                    "in the table of modules and not served: {line}"
+                );
             }
         }
     }
@@ -64,7 +67,7 @@ fn no_route_is_declared_twice() {
     let mut seen = BTreeSet::new();
     for route in routes() {
         assert!(
-            seen.insert((route.path, route.method.to_string())),
+            seen.insert((shape(&route.path), route.method.to_string())),
             "{} {} twice",
             route.method,
             route.path
@@ -90,6 +93,14 @@ fn every_operation_of_a_document_has_a_name_of_its_own() {
             "{document:?}: {names:?}"
         );
     }
+}
+
+/// Without the names of parameters: two lines of the table may share one path.
+fn shape(line: &str) -> String {
+    let parts = line
+        .split('/')
+        .map(|part| if part.starts_with('{') { "{}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn served(document: Document) -> BTreeSet<String> {

@@ -7,8 +7,12 @@
 
 #[path = "store/lent.rs"]
 mod lent;
+#[path = "store/hints.rs"]
+mod hints;
 #[path = "store/place.rs"]
 mod place;
+#[path = "store/presence.rs"]
+mod presence;
 #[path = "store/world.rs"]
 mod world;
 
@@ -19,8 +23,10 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use hints::*;
 use lent::*;
 use place::Place;
+use presence::*;
 use truewatt::store::*;
 use world::*;
 
@@ -1455,6 +1461,20 @@ promises! {
     the_end_of_a_lent_url_moves_only_in_the_direction_asked_for,
     the_same_lent_again_is_the_same_row_also_when_many_do_it_at_once,
     a_row_lent_again_while_the_expired_are_deleted_is_not_lost,
+    of_any_number_of_processes_one_moves_a_platform,
+    a_comparison_is_committed_once_with_its_duties_or_not_at_all,
+    a_newer_state_takes_the_place_of_the_older_duty_and_keeps_its_lease,
+    the_cpo_role_goes_before_the_other_roles_of_a_party,
+    a_platform_reads_what_it_is_told_and_a_platform_that_is_gone_is_owed_nothing,
+    agreements_are_one_document_that_moves_the_directory,
+    one_process_at_a_time_announces_and_a_handshake_ends_it,
+    a_hint_is_found_by_its_id_whoever_owns_it_and_by_its_owner,
+    the_latest_news_about_a_hint_counts_in_whatever_order_they_are_written,
+    what_is_only_worth_adding_changes_no_hint_that_lives,
+    the_end_of_an_object_shortens_all_its_hints_and_prolongs_none,
+    dropping_the_hints_of_an_object_leaves_those_of_its_neighbours,
+    a_hint_is_forgotten_when_its_time_is_over_and_not_before,
+    two_processes_that_learn_the_same_lose_nothing,
     processes_starting_at_once_migrate_once,
     an_empty_database_says_what_is_pending,
     a_newer_schema_is_refused,

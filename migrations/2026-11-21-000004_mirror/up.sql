@@ -1,6 +1,7 @@
 -- What the hub knows by itself: objects that were broadcast, pulled, or (sessions) routed by content. The order of `id` is the order in
 -- which objects came to be known; it stays when an object is replaced. `shelf` says who looks here: the owner of what is for everybody on
 -- the other side, the one reader of what is for one. Ids are kept as spelled and, to be found by, folded.
+-- `listed` says that its owner has shown it in a list: what was, and is no longer, is gone.
 CREATE TABLE mirror (
     id TEXT NOT NULL PRIMARY KEY,
     module TEXT NOT NULL,
@@ -14,6 +15,7 @@ CREATE TABLE mirror (
     last_updated BIGINT NOT NULL,
     revision BIGINT NOT NULL,
     deleted_at BIGINT,
+    listed BIGINT NOT NULL,
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX mirror_once ON mirror (module, owner_key, object_key);

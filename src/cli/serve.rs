@@ -167,6 +167,7 @@ impl Hub {
             exchange: cdrs.exchange,
             links: links.clone(),
             delivery: cdrs.delivery.clone(),
+            max_limit: config.paging.max_limit,
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
         let handle = server.handle();
@@ -174,6 +175,7 @@ impl Hub {
         let post = delivery::worker::start(cdrs.delivery.clone());
         let workers = vec![
             tokio::spawn(parties.clone().follow()),
+            tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
             tokio::spawn(links.clone().tend()),
         ];

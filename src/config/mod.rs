@@ -129,6 +129,10 @@ pub struct Timeouts {
     pub connect: Duration,
     /// To have the answer to a carried request; longer than `connect`.
     pub relay: Duration,
+    /// To have the answer to a real-time authorization; longer than `connect`.
+    pub authorize: Duration,
+    /// To have the first answer to a command or a charging profile; longer than `connect`.
+    pub command: Duration,
     /// To have a page of a list; longer than `connect`.
     pub list: Duration,
 }
@@ -361,6 +365,8 @@ impl Config {
             timeouts: Timeouts {
                 connect: seconds(&raw, "timeouts.connect_s", 1)?,
                 relay: seconds(&raw, "timeouts.relay_s", 1)?,
+                authorize: seconds(&raw, "timeouts.authorize_s", 1)?,
+                command: seconds(&raw, "timeouts.command_s", 1)?,
                 list: seconds(&raw, "timeouts.list_s", 1)?,
             },
             paging: Paging {
@@ -401,6 +407,8 @@ impl Config {
         // A deadline within the time a connection may take could not say which of the two ran out (4002 or 4003, D-15).
         for (key, deadline) in [
             ("timeouts.relay_s", self.timeouts.relay),
+            ("timeouts.authorize_s", self.timeouts.authorize),
+            ("timeouts.command_s", self.timeouts.command),
             ("timeouts.list_s", self.timeouts.list),
         ] {
             if deadline <= self.timeouts.connect {
@@ -487,6 +495,8 @@ impl Config {
                 vec![
                     ("connect_s", seconds(self.timeouts.connect)),
                     ("relay_s", seconds(self.timeouts.relay)),
+                    ("authorize_s", seconds(self.timeouts.authorize)),
+                    ("command_s", seconds(self.timeouts.command)),
                     ("list_s", seconds(self.timeouts.list)),
                 ],
             ),
@@ -674,8 +684,15 @@ mod tests {
         assert!(!config.outbound.allow_http && !config.outbound.allow_private_networks);
         let timeouts = config.timeouts;
         assert_eq!(
-            [timeouts.connect, timeouts.relay, timeouts.list].map(|time| time.as_secs()),
-            [3, 15, 30]
+            [
+                timeouts.connect,
+                timeouts.relay,
+                timeouts.authorize,
+                timeouts.command,
+                timeouts.list
+            ]
+            .map(|time| time.as_secs()),
+            [3, 15, 10, 10, 30]
         );
         assert_eq!(
             (config.paging.max_limit, config.credentials.grace.as_secs()),
@@ -768,6 +785,8 @@ mod tests {
             ("[timeouts]\nconnect_s = 2.5", "timeouts.connect_s"),
             ("[timeouts]\nconnect_s = -1", "timeouts.connect_s"),
             ("[timeouts]\nconnect_s = 15", "timeouts.relay_s"),
+            ("[timeouts]\nauthorize_s = 3", "timeouts.authorize_s"),
+            ("[timeouts]\ncommand_s = 2", "timeouts.command_s"),
             ("[timeouts]\nlist_s = 3", "timeouts.list_s"),
             ("[timeouts]\nrelay_s = 30", "duties.lease_s"),
             ("[duties]\nfirst_retry_s = 9\nmax_retry_s = 8", "duties.max_retry_s"),
@@ -817,16 +836,12 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_taken_and_reported() {
-        let config =
-            from("[timeouts]\nauthorize_s = 10\ncommand_s = 10\n[smart_charging]\ncontrol = \"ledger\"").unwrap();
-        assert_eq!(
-            config.without_effect,
-            ["smart_charging.control", "timeouts.authorize_s", "timeouts.command_s"]
-        );
+        let config = from("[smart_charging]\ncontrol = \"ledger\"").unwrap();
+        assert_eq!(config.without_effect, ["smart_charging.control"]);
         assert!(
             config
                 .to_toml()
-                .contains("# timeouts.command_s has no effect in this version")
+                .contains("# smart_charging.control has no effect in this version")
         );
         assert!(config.to_json().contains("without_effect"));
     }

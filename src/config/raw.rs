@@ -19,7 +19,7 @@ const PREFIX: &str = "TRUEWATT__";
 pub(super) const SEVERITY: &str = "metering.severity.";
 
 /// Keys that will have an effect one day. They are accepted so that one file serves several versions.
-const WITHOUT_EFFECT: [&str; 3] = ["timeouts.authorize_s", "timeouts.command_s", "smart_charging.control"];
+const WITHOUT_EFFECT: [&str; 1] = ["smart_charging.control"];
 
 /// All settings by full name.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! One attempt at one duty: the same function for the first attempt, while the sender waits, and for every later one.
+//! One attempt at carrying a CDR: the same function for the first attempt, while the sender waits, and for every later one.
 //!
 //! ```text
 //!  the CDR as stored ──pack──► POST to (cdrs, RECEIVER) ──► what the receiver means ──settle──► delivered
@@ -370,7 +370,7 @@ pub(super) fn span(duration: Duration) -> TimeDelta {
 }
 
 /// A number from 0 to 1, different for every duty: what failed together must not come back together.
-fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     let (high, _) = Uuid::new_v4().as_u64_pair();
     f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -9,14 +9,17 @@
 //! the lease has ended may be asked again, and recognises the CDR by its id.
 //!
 //! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
-//! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer; for a duty [`reception`] reads it, [`carry`]
-//! makes one attempt, [`worker`] repeats; [`order`] keeps requests about one object in line.
+//! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer. For a duty [`reception`] reads it, [`carry`]
+//! makes one attempt with a CDR, `client_info` one with the state of a party, and [`worker`] repeats. [`order`] keeps requests about
+//! one object in line.
 //!
 //! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
 //! change to CONNECTED. One that fails attempt after attempt is left alone for a while as a whole ([`lanes`]), and only
 //! a few of its duties are in the air at once.
 
 pub mod carry;
+pub mod copy;
+mod client_info;
 pub mod kinds;
 pub mod lanes;
 pub mod order;

@@ -73,7 +73,6 @@ type Line = BTreeMap<u64, Option<oneshot::Sender<()>>>;
 
 impl Order {
     /// Takes a ticket now: the order of calls is the order of service. Never blocks, and needs no runtime.
-    #[must_use]
     pub fn queue(&self, object: Object) -> Ticket {
         let (call, called) = oneshot::channel();
         let mut lines = self.lines();

@@ -146,9 +146,17 @@ fn is_no_list(envelope: &Envelope) -> bool {
 }
 
 fn kept(answer: &Answer) -> Vec<(&'static str, String)> {
+    // All of a name: the next page may be in the second `Link` (F-08).
+    let all_of = |name: &'static str| {
+        let of_that_name = answer
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        of_that_name.map(|(_, value)| (name, value.clone())).collect::<Vec<_>>()
+    };
     [LOCATION, LINK, X_TOTAL_COUNT, X_LIMIT]
         .into_iter()
-        .filter_map(|name| answer.header(name).map(|value| (name, value.to_owned())))
+        .flat_map(all_of)
         .collect()
 }
 

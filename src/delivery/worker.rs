@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use super::Delivery;
-use super::carry::{Owed, span};
+use super::carry::{Carried, Owed, span};
+use super::kinds;
 use super::lanes::{Entry, IN_THE_AIR};
 use crate::parties::Fault;
 use crate::parties::presence::PresenceChange;
@@ -45,6 +46,18 @@ impl Worker {
 
 /// Between two looks when nobody nudges: duties left behind by another process are found this late at the latest.
 const TICK: Duration = Duration::from_secs(1);
+
+/// What the worker must know of an attempt, whatever kind of duty it was; it is settled already.
+pub(super) enum Attempt {
+    /// The platform answered about it: it is well.
+    Taken,
+    /// The platform is left alone for a while.
+    NotTaken,
+    /// Not its turn yet.
+    Later(chrono::DateTime<chrono::Utc>),
+    /// Nobody was called.
+    Nothing,
+}
 
 async fn run(delivery: Arc<Delivery>, mut stopped: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(IN_THE_AIR));
@@ -114,6 +127,23 @@ impl Delivery {
             Entry::Rests(until) => return self.give_back(duty, until).await,
             Entry::Full => return self.give_back(duty, now + span(TICK)).await,
         };
+        let attempt = match duty.kind.as_str() {
+            kinds::CDR => self.carry_cdr(duty, &owed).await?,
+            kinds::CLIENT_INFO => self.tell(duty).await?,
+            other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
+        };
+        match attempt {
+            Attempt::Taken => self.lanes.wake(&owed.platform),
+            Attempt::NotTaken => self
+                .lanes
+                .rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
+            Attempt::Later(until) => self.give_back(duty, until).await?,
+            Attempt::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn carry_cdr(&self, duty: &DutyRow, owed: &Owed) -> Result<Attempt, Fault> {
         let Some(cdr) = self
             .store
             .cdr_by_row(&duty.object_id)
@@ -122,14 +152,10 @@ impl Delivery {
         else {
             return Err(Fault::found("a duty names a CDR that is not there"));
         };
-        let carried = self.carry(&cdr, &owed).await?;
-        match carried {
-            super::carry::Carried::Delivered(_) | super::carry::Carried::Rejected(_) => self.lanes.wake(&owed.platform),
-            _ => self
-                .lanes
-                .rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
-        }
-        Ok(())
+        Ok(match self.carry(&cdr, owed).await? {
+            Carried::Delivered(_) | Carried::Rejected(_) => Attempt::Taken,
+            Carried::Kept | Carried::Unanswered(_) => Attempt::NotTaken,
+        })
     }
 
     async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {

@@ -7,12 +7,14 @@
 //! even if its sender hangs up (design.md 3.6.4), which is why that part runs in a task of its own.
 //!
 //! Start with [`cdr::CdrExchange::post`]; [`own`] answers lists from what the hub keeps; [`running`] lets repeats wait for
-//! the first attempt.
+//! the first attempt; [`hints`] remembers from traffic who has what.
 
 pub mod answer;
 pub mod cdr;
+pub mod custom;
 pub mod incoming;
 pub mod journal;
+pub mod hints;
 pub mod own;
 pub mod reply;
 pub mod running;

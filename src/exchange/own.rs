@@ -1,18 +1,24 @@
-//! Lists from what the hub keeps: an eMSP's own CDRs, page by page (checklist 1.6, design.md 3.6.7).
-//!
-//! The `Link` carries `offset` and `limit` as OCPI wants them, and beside them a cursor: how many CDRs match, counted once per
-//! crawl, and the last CDR of the page before, from where the next page is found at any depth in the same time. The cursor
-//! counts only together with the offset it was made for, so a client that computes offsets itself is served as well.
+//! What the hub answers from what it keeps: an eMSP's own CDRs (design.md 3.6.7), the objects of all owners, one's own object
+//! (D-18), one object by its id. Pages are framed alike ([`super::frame`]).
 
+use super::broadcast::named;
 use super::cdr::CdrExchange;
+use super::frame::{Cursor, next_url, written};
+use super::incoming::Incoming;
+use super::relay::Exchange;
+use super::reply::{Reply, Words};
 use crate::evidence::packing;
-use crate::ocpi::headers::Routing;
+use crate::mirror::list::Listing;
+use crate::ocpi::headers::{self, Routing};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::page::{self, PageQuery};
-use crate::ocpi::url;
+use crate::ocpi::role::{InterfaceRole, Role};
+use crate::ocpi::status::StatusCode;
 use crate::ocpi::versions::Version;
 use crate::parties::{Caller, Failure, Fault};
+use crate::routing::arrangement::Speaker;
 use crate::routing::scenario;
+use crate::store::MirrorPlace;
 use crate::store::evidence::CdrPull;
 
 /// A page of CDRs.
@@ -70,10 +76,7 @@ impl CdrExchange {
         if pull.emsp_keys.is_empty() || asked.date_from.zip(asked.date_to).is_some_and(|(from, to)| from >= to) {
             return Ok(page);
         }
-        let cursor = page::parameter(query, CURSOR)
-            .as_deref()
-            .and_then(Cursor::read)
-            .filter(|cursor| cursor.offset == asked.offset);
+        let cursor = Cursor::of(query, asked.offset);
         page.total = match &cursor {
             Some(cursor) => cursor.total,
             None => self
@@ -93,8 +96,10 @@ impl CdrExchange {
                 offset: asked.offset.saturating_add(u64::from(limit)),
                 total: page.total,
                 after: last.id.clone(),
+                until: None,
             };
-            page.next = Some(self.next_url(version, query, limit, &cursor));
+            let public_url = &self.settings.public_url;
+            page.next = Some(next_url(public_url, version, "/sender/cdrs", query, limit, &cursor));
         }
         page.data = written(
             found
@@ -104,90 +109,82 @@ impl CdrExchange {
         );
         Ok(page)
     }
-
-    /// Absolute, with every filter of the request as it was written, explicit offset and limit (P-05, D-10).
-    fn next_url(&self, version: Version, query: &str, limit: u32, cursor: &Cursor) -> String {
-        let base = url::join(&self.settings.public_url, &["ocpi", version.as_str(), "sender", "cdrs"]);
-        let mut next = ::url::form_urlencoded::Serializer::new(String::new());
-        for filter in ["date_from", "date_to"] {
-            if let Some(value) = page::parameter(query, filter) {
-                next.append_pair(filter, &value);
-            }
-        }
-        next.append_pair("offset", &cursor.offset.to_string());
-        next.append_pair("limit", &limit.to_string());
-        next.append_pair(CURSOR, &cursor.write());
-        url::with_query(&base, &next.finish())
-    }
 }
 
-const CURSOR: &str = "cursor";
-
-/// Where a crawl is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Cursor {
-    offset: u64,
-    total: u64,
-    after: String,
-}
-
-impl Cursor {
-    fn write(&self) -> String {
-        format!("{}.{}.{}", self.offset, self.total, self.after)
-    }
-
-    /// `None` for anything we did not write: the offset then decides.
-    fn read(text: &str) -> Option<Cursor> {
-        let mut parts = text.splitn(3, '.');
-        let (offset, total, after) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
-        let after = uuid::Uuid::try_parse(after).ok()?.to_string();
-        Some(Cursor { offset, total, after })
-    }
-}
-
-fn written(bodies: impl Iterator<Item = bytes::Bytes>) -> String {
-    let mut list = Vec::from(*b"[");
-    for (number, body) in bodies.enumerate() {
-        if number > 0 {
-            list.push(b',');
-        }
-        list.extend_from_slice(&body);
-    }
-    list.push(b']');
-    // Every body was read as JSON, so it is UTF-8.
-    String::from_utf8(list).unwrap_or_else(|_| "[]".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let cursor = Cursor {
-            offset: 20,
-            total: 105,
-            after: "0198c0de-0000-7000-8000-000000000001".into(),
+impl Exchange {
+    /// A page of everything the readers may see, of all owners (R-34, R-75 … R-79); of sessions their own (SES-20).
+    pub(super) async fn get_all(&self, incoming: &Incoming, readers: &[Speaker]) -> Result<Reply, Failure> {
+        let query = incoming.query.as_deref().unwrap_or_default();
+        let asked = PageQuery::read(query)?;
+        let limit = asked
+            .limit
+            .unwrap_or(self.settings.max_limit)
+            .min(self.settings.max_limit);
+        let crawl = Cursor::of(query, asked.offset).and_then(|cursor| {
+            let place = MirrorPlace::Range {
+                after: cursor.after,
+                until: cursor.until?,
+            };
+            Some((place, cursor.total))
+        });
+        let parties: Vec<(PartyId, Role)> = readers.iter().map(|one| (one.party.clone(), one.role)).collect();
+        let listing = Listing {
+            module: incoming.module,
+            readers: &parties,
+            query: asked,
+            crawl,
+            limit,
         };
-        assert_eq!(Cursor::read(&cursor.write()), Some(cursor));
-        for other in [
-            "",
-            "20",
-            "20.105",
-            "20.105.x",
-            "-1.5.0198c0de-0000-7000-8000-000000000001",
-            "x.5.0198c0de-0000-7000-8000-000000000001",
-        ] {
-            assert_eq!(Cursor::read(other), None, "{other}");
+        let listed = self.mirror.list(incoming.caller.directory(), listing).await?;
+        let mut headers = vec![
+            (headers::X_TOTAL_COUNT, listed.total.to_string()),
+            (headers::X_LIMIT, limit.to_string()),
+        ];
+        if let Some(MirrorPlace::Range { after, until }) = listed.next {
+            let cursor = Cursor {
+                offset: asked.offset.saturating_add(u64::from(limit)),
+                total: listed.total,
+                after,
+                until: Some(until),
+            };
+            let (public_url, path) = (&self.settings.public_url, incoming.interface.path);
+            let next = next_url(public_url, incoming.version, path, query, limit, &cursor);
+            headers.push((headers::LINK, page::next_link(&next)));
         }
+        Ok(Reply {
+            http: 200,
+            words: Words::Own {
+                code: StatusCode::SUCCESS,
+                message: None,
+                data: Some(written(listed.bodies.iter())),
+            },
+            to: match parties.as_slice() {
+                [(only, _)] => Some(only.clone()),
+                _ => incoming.routing.from.clone(),
+            },
+            from: self.settings.hub.clone(),
+            headers,
+        })
     }
 
-    #[test]
-    fn a_list_holds_every_body_as_it_is() {
-        let bodies = ["{ \"a\":1.0}\n", "{}"].map(bytes::Bytes::from);
-        assert_eq!(written(bodies.into_iter()), "[{ \"a\":1.0}\n,{}]");
-        assert_eq!(written(std::iter::empty()), "[]");
+    /// The hub's own copy: to its owner at the RECEIVER interface (D-18), by its id alone at the SENDER interface.
+    pub(super) async fn own(&self, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
+        let named = named(incoming, &from.party)?;
+        let data = match incoming.interface.role {
+            InterfaceRole::Receiver => self.mirror.read_own(&named).await?,
+            InterfaceRole::Sender => {
+                let reader = (from.party.clone(), from.role);
+                let directory = incoming.caller.directory();
+                self.mirror
+                    .read_any(directory, named.module, reader, &named.ids)
+                    .await?
+            }
+        };
+        Ok(Reply::success(
+            200,
+            from.party.clone(),
+            self.settings.hub.clone(),
+            Some(data),
+        ))
     }
 }

@@ -168,12 +168,17 @@ impl Links {
     pub async fn lend_answer(&self, lending: Lending<'_>) -> Result<LentAnswer, Failure> {
         let place = lending.kind.place();
         let wrong = |why: &str| Refusal::invalid_parameter(format!("{place}: {why}"));
-        if lending.url.chars().any(|one| one.is_control() || one.is_whitespace()) {
+        // No URL has a blank in it: in a query it was a plus that its writer should have encoded, and left as it was.
+        let url = match lending.kind {
+            Kind::GetProfile | Kind::ClearProfile => lending.url.replace(' ', "+"),
+            Kind::Command { .. } | Kind::SetProfile => lending.url.to_owned(),
+        };
+        if url.chars().any(|one| one.is_control() || one.is_whitespace()) {
             return Err(wrong("must be a URL, without blanks and control characters").into());
         }
-        let may_call = self.parties.line().may_call(lending.between.requester, lending.url);
+        let may_call = self.parties.line().may_call(lending.between.requester, &url);
         may_call.map_err(|forbidden| wrong(&forbidden.to_string()))?;
-        if lending.url.chars().count() > 255 {
+        if url.chars().count() > 255 {
             log::warn!(
                 "a response_url of {} is longer than 255 characters (T-46)",
                 lending.between.requester_party
@@ -186,7 +191,7 @@ impl Links {
                 kind: ANSWER.to_owned(),
                 module: lending.kind.module().to_owned(),
                 what: lending.kind.what().to_owned(),
-                url: lending.url.to_owned(),
+                url,
                 ..lending.between.row(now, until)?
             })
             .await?;
@@ -200,7 +205,9 @@ impl Links {
     pub async fn answered(&self, lent: &LentAnswer, answer: &[u8]) {
         let now = self.clock.now();
         let changed = match accepted(answer) {
-            Some(timeout) => self.store.lent_extend(&lent.id, later(now, timeout.max(DAY))).await,
+            // As long as it was lent for in any case.
+            Some(timeout) if timeout <= DAY => Ok(false),
+            Some(timeout) => self.store.lent_extend(&lent.id, later(now, timeout)).await,
             None => self.store.lent_shorten(&lent.id, later(now, HOUR)).await,
         };
         if let Err(error) = changed {

@@ -397,6 +397,18 @@ impl Route {
         self.path.starts_with("/{country_code}/{party_id}")
     }
 
+    /// Whether no path could fit one of the two and not the other.
+    #[must_use]
+    pub fn has_the_shape_of(&self, other: &Route) -> bool {
+        let shape = |route: &Route| {
+            route
+                .parts()
+                .map(|part| if part.starts_with('{') { "{}" } else { part })
+                .collect::<Vec<_>>()
+        };
+        shape(self) == shape(other)
+    }
+
     /// Whether these segments fit: as many, and the fixed words where they belong.
     #[must_use]
     pub fn matches(&self, segments: &[&str]) -> bool {

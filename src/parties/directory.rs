@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 
+use super::agreements;
 use super::options;
 use super::presence::Presence;
 use super::tokens::{self, TokenHash, kind};
@@ -14,13 +15,16 @@ use crate::ocpi::headers::TokenForm;
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::role::Role;
 use crate::ocpi::versions::{Endpoint, Version};
+use crate::routing::agreements::Agreements;
 use crate::routing::directory::{Directory, PartyRole, Platform, PlatformOptions, PlatformStatus};
+use crate::store::PresenceRow;
 use crate::store::parties::{DirectoryRows, PartyRow, PlatformRow, TokenRow};
 
 /// The directory and the tokens that open it, as of one revision.
 pub struct Snapshot {
     directory: Directory,
     tokens: Arc<HashMap<TokenHash, TokenEntry>>,
+    since: Arc<HashMap<PlatformId, DateTime<Utc>>>,
     revision: i64,
 }
 
@@ -68,15 +72,19 @@ impl Current {
         self.0.load_full()
     }
 
-    /// Replaces the snapshot by a newer one, keeping what this process knows about who is asleep.
+    /// Replaces the snapshot by a newer one, keeping what this process knows better about who is asleep, and tells who has woken up,
+    /// gone to sleep or registered.
     pub fn replace(&self, snapshot: Snapshot, presence: &Presence) {
-        let offline: Vec<PlatformId> = presence.offline();
+        let before = self.get();
+        // Two reloads may finish in the wrong order; the older one must not win.
+        if before.revision > snapshot.revision {
+            return;
+        }
         let mut next = snapshot;
-        for id in &offline {
-            next.directory = next.directory.with_liveness(id, true);
+        for (id, offline) in presence.adopt(&next.directory) {
+            next.directory = next.directory.with_liveness(&id, offline);
         }
         let next = Arc::new(next);
-        // Two reloads may finish in the wrong order; the older one must not win.
         self.0.rcu(|now| {
             if now.revision > next.revision {
                 now.clone()
@@ -84,6 +92,12 @@ impl Current {
                 next.clone()
             }
         });
+        for platform in next.directory.platforms().filter(|one| one.status.is_registered()) {
+            let was = before.directory.platform(&platform.id).map(|was| was.status);
+            if was != Some(platform.status) {
+                presence.tell(&platform.id, platform.status);
+            }
+        }
     }
 
     /// The same snapshot with one platform asleep or awake.
@@ -91,6 +105,7 @@ impl Current {
         self.0.rcu(|now| Snapshot {
             directory: now.directory.with_liveness(id, offline),
             tokens: now.tokens.clone(),
+            since: now.since.clone(),
             revision: now.revision,
         });
     }
@@ -103,11 +118,23 @@ impl Snapshot {
         for row in rows.parties {
             parties.entry(row.platform_id.clone()).or_default().push(row);
         }
-        let platforms = rows
-            .platforms
+        let seen: HashMap<&str, &PresenceRow> = rows
+            .presence
             .iter()
-            .map(|row| platform(row, &parties.remove(&row.id).unwrap_or_default()))
-            .collect::<Vec<_>>();
+            .map(|row| (row.platform_id.as_str(), row))
+            .collect();
+        let mut platforms = Vec::new();
+        let mut since = HashMap::new();
+        for row in &rows.platforms {
+            let mut platform = platform(row, &parties.remove(&row.id).unwrap_or_default());
+            let seen = seen.get(row.id.as_str());
+            if seen.is_some_and(|seen| seen.status == PlatformStatus::Offline.as_str()) {
+                platform.set_liveness(true);
+            }
+            let noted = seen.filter(|seen| seen.status == platform.status.as_str());
+            since.insert(platform.id.clone(), noted.map_or(row.updated_at, |seen| seen.since));
+            platforms.push(platform);
+        }
         let mut tokens = HashMap::new();
         for row in &rows.tokens {
             let Some((hash, kind)) = read_token(row) else {
@@ -134,8 +161,9 @@ impl Snapshot {
             );
         }
         Snapshot {
-            directory: Directory::new(hub, platforms),
+            directory: Directory::new(hub, platforms).under(read_agreements(rows.agreements.as_deref())),
             tokens: Arc::new(tokens),
+            since: Arc::new(since),
             revision: rows.revision,
         }
     }
@@ -144,6 +172,12 @@ impl Snapshot {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Since when a platform is in the state that is written down.
+    #[must_use]
+    pub fn since(&self, id: &PlatformId) -> Option<DateTime<Utc>> {
+        self.since.get(id).copied()
     }
 
     /// The revision of the directory this snapshot shows.
@@ -251,6 +285,20 @@ fn read_options(row: &PlatformRow) -> PlatformOptions {
             row.id
         );
         PlatformOptions::default()
+    })
+}
+
+/// Agreements that cannot be read deny everything: a restriction must not vanish by an accident.
+fn read_agreements(document: Option<&str>) -> Agreements {
+    let Some(document) = document else {
+        return Agreements::default();
+    };
+    agreements::read_text(document).unwrap_or_else(|wrong| {
+        log::error!("the agreements are not readable ({wrong}); nothing is allowed until they are put anew");
+        Agreements {
+            allow_by_default: false,
+            rules: Vec::new(),
+        }
     })
 }
 

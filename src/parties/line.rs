@@ -110,6 +110,7 @@ impl Line {
             // A server that only says it is broken is no evidence that deliveries will succeed.
             Outcome::Answered(answer) if answer.status < 500 => self.presence.heard(&platform.id),
             Outcome::Unreachable(_) => self.presence.unreachable(&platform.id),
+            Outcome::TimedOut => self.presence.stalled(&platform.id),
             _ => {}
         }
         Ok(outcome)

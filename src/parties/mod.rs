@@ -12,8 +12,11 @@
 //! platform's revision, and no lock is held while a peer is called, because the peer calls back before it answers (CR-07).
 //! Start with [`handshake`].
 
+pub mod agreements;
+mod announce;
 pub mod caller;
 mod change;
+pub mod client_info;
 pub mod directory;
 pub mod failure;
 pub mod handshake;
@@ -23,7 +26,7 @@ pub mod options;
 pub mod presence;
 pub mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -35,7 +38,14 @@ pub use failure::{Failure, Fault};
 use crate::client::http::Http;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::{PartyId, PlatformId};
+use crate::ocpi::modules;
+use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::url;
+use crate::ocpi::versions::{Endpoint, Version};
+use crate::routing::custom;
+use crate::routing::directory::Platform;
 use crate::store::Store;
+use client_info::Wanted;
 use directory::{Current, PlatformFile};
 use line::Line;
 use presence::{Presence, PresenceSettings};
@@ -48,6 +58,8 @@ pub struct Parties {
     current: Current,
     presence: Arc<Presence>,
     line: Arc<Line>,
+    /// What everybody was told as of a revision of the directory, as far as this process did it.
+    told: Mutex<Option<(i64, Wanted)>>,
 }
 
 /// What this room needs to know of the configuration.
@@ -92,6 +104,7 @@ impl Parties {
             current,
             presence,
             line,
+            told: Mutex::default(),
         }))
     }
 
@@ -125,7 +138,23 @@ impl Parties {
         format!("{}/ocpi/versions", self.settings.public_url)
     }
 
-    /// Reads the directory again and replaces the snapshot.
+    /// What our version details list for a platform (V-02, V-05), with the custom modules it may use (V-09).
+    #[must_use]
+    pub fn endpoints_for(&self, platform: &Platform, version: Version) -> Vec<Endpoint> {
+        let public_url = &self.settings.public_url;
+        let mut endpoints = modules::endpoints(public_url, version);
+        for (identifier, role) in custom::offered(self.snapshot().directory(), platform) {
+            let side = role.to_ascii_lowercase();
+            endpoints.push(Endpoint {
+                url: url::join(public_url, &["ocpi", version.as_str(), &side, &identifier]),
+                role: InterfaceRole::parse(role),
+                identifier,
+            });
+        }
+        endpoints
+    }
+
+    /// Reads the directory again and replaces the snapshot; what changed is told to those concerned (HCI-02).
     ///
     /// # Errors
     /// When the directory cannot be read; the old snapshot then stays.
@@ -135,8 +164,14 @@ impl Parties {
             .directory_load()
             .await
             .map_err(|e| Fault::new("reading the directory", e))?;
-        self.current
-            .replace(Snapshot::new(self.settings.hub.clone(), rows), &self.presence);
+        let snapshot = Snapshot::new(self.settings.hub.clone(), rows);
+        let (written, revision) = (snapshot.directory().clone(), snapshot.revision());
+        self.current.replace(snapshot, &self.presence);
+        // What is told is what is written down, not what this process alone believes. A failure does not undo the change that was
+        // made: it is told a moment later, by whoever looks next.
+        if let Err(fault) = self.tell_changes(&written, revision).await {
+            log::error!("{}", fault.chain());
+        }
         Ok(())
     }
 
@@ -148,7 +183,10 @@ impl Parties {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.presence.news() => {}
+            }
             if let Err(fault) = self.catch_up().await {
                 log::error!("{}", fault.chain());
             }
@@ -168,7 +206,18 @@ impl Parties {
             .directory_revision()
             .await
             .map_err(|e| Fault::new("reading the directory revision", e))?;
-        if revision != self.snapshot().revision() {
+        let moved = self
+            .presence
+            .write_down(&self.store)
+            .await
+            .map_err(|e| Fault::new("writing down who is awake", e))?;
+        let untold = self
+            .store
+            .client_info_compared()
+            .await
+            .map_err(|e| Fault::new("reading what was compared", e))?
+            < revision;
+        if moved || untold || revision != self.snapshot().revision() {
             self.reload().await?;
         }
         Ok(())

@@ -34,7 +34,8 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
             "allowed_hosts" => options.allowed_hosts = hosts(value)?,
             "custody" => options.custody = switch(name, value)?,
             "timeouts" => options.timeouts = timeouts(options.timeouts, value)?,
-            "catch_up" | "custom_modules" => {
+            "custom_modules" => options.custom_modules = switch(name, value)?.unwrap_or_default(),
+            "catch_up" => {
                 return Err(wrong(name, "has no effect in this version, so it is not accepted"));
             }
             _ => return Err(wrong(name, "is no option of a platform")),
@@ -52,6 +53,7 @@ pub fn write(options: &PlatformOptions) -> Value {
         "metering_marker": word_of(MARKERS, &options.metering_marker),
         "invalid_cdrs": options.invalid_cdrs.as_ref().map(|policy| word_of(POLICIES, policy)),
         "custody": options.custody,
+        "custom_modules": options.custom_modules,
         "timeouts": { "relay_s": options.timeouts.relay.map(|relay| relay.as_secs()) },
     })
 }
@@ -215,7 +217,7 @@ mod tests {
     #[test]
     fn options_survive_the_store() {
         let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
-            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "timeouts": {"relay_s": 7}});
+            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);
         assert_eq!(read_text(&write(&options).to_string()).unwrap(), options);
@@ -235,7 +237,7 @@ mod tests {
     fn nonsense_is_named_by_its_pointer() {
         let cases = [
             (json!({"catch_up": true}), "/catch_up"),
-            (json!({"custom_modules": true}), "/custom_modules"),
+            (json!({"custom_modules": "yes"}), "/custom_modules"),
             (json!({"tokenencoding": "raw"}), "/tokenencoding"),
             (json!({"a/b~": 1}), "/a~1b~0"),
             (json!({"token_encoding": "RAW"}), "/token_encoding"),

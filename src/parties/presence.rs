@@ -2,26 +2,34 @@
 //!
 //! ```text
 //!            failures_until_offline calls or checks in a row that reached nobody
-//!  CONNECTED ───────────────────────────────────────────────────────────────► OFFLINE
-//!            ◄───────────────────────────────────────────────────────────────
+//!  CONNECTED ───────────────────────────────────────────────────────────────► OFFLINE ──► written down and told
+//!            ◄───────────────────────────────────────────────────────────────         once a check says so too
 //!            one answer, one successful check, or any authenticated request of theirs (HCI-09)
 //! ```
 //!
-//! This is the knowledge of one process and starts anew with it: a connection is believed in until proven otherwise.
+//! This process acts on what it sees at once: a platform that reached nobody twice gets nothing but checks (R-43). It is written
+//! down, and others are told, only when an alive check fails as well, the first failure and that check lying apart as far as
+//! `failures_until_offline` checks do: a peer that restarts its server in between is nobody's news (HCI-10, D-21). What is
+//! written down is where the next process, and the next start, begin.
+//!
+//! A call that timed out does not count by itself, since one slow module is no absent platform; but it makes the alive check due
+//! at once, and an alive check that times out counts like one that reached nobody.
+//!
 //! PLANNED and SUSPENDED platforms are never called, and nothing heard from them moves them (R-43, HCI-17).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use super::directory::Current;
 use super::line::Line;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::PlatformId;
-use crate::routing::directory::{Platform, PlatformStatus};
+use crate::routing::directory::{Directory, Platform, PlatformStatus};
+use crate::store::{Store, StoreError};
 
 /// When a silent platform is looked after (`[presence]`).
 #[derive(Clone, Debug)]
@@ -34,7 +42,8 @@ pub struct PresenceSettings {
     pub failures_until_offline: u32,
 }
 
-/// A platform went to sleep or woke up.
+/// A platform went to sleep, woke up or registered. Every process hears of it, whoever noticed: what is done then must bear
+/// being done twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresenceChange {
     /// Which platform.
@@ -50,6 +59,7 @@ pub struct Presence {
     settings: PresenceSettings,
     pulses: RwLock<HashMap<PlatformId, Arc<Pulse>>>,
     changes: broadcast::Sender<PresenceChange>,
+    news: Notify,
 }
 
 /// What is known about one platform; instants in microseconds since 1970.
@@ -57,8 +67,39 @@ struct Pulse {
     heard_at: AtomicI64,
     checked_at: AtomicI64,
     failures: AtomicU32,
-    offline: AtomicBool,
+    /// When the first of the failures in a row was.
+    failing_since: AtomicI64,
+    /// A call timed out: look sooner.
+    doubtful: AtomicBool,
     checking: AtomicBool,
+    /// The same as in `belief`, for those who pass by often.
+    offline: AtomicBool,
+    belief: Mutex<Belief>,
+}
+
+/// What this process holds to be true, and whether the others know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Belief {
+    offline: bool,
+    since: i64,
+    spread: Spread,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// It is what is written down.
+    Known,
+    /// Two failures within a moment: it is acted upon and told to nobody before a check says so too.
+    Unconfirmed,
+    /// To be written down.
+    News,
+}
+
+/// A transition that is to be written down.
+pub(super) struct News {
+    platform: PlatformId,
+    pulse: Arc<Pulse>,
+    belief: Belief,
 }
 
 impl Presence {
@@ -71,6 +112,7 @@ impl Presence {
             settings,
             pulses: RwLock::default(),
             changes,
+            news: Notify::new(),
         }
     }
 
@@ -85,33 +127,75 @@ impl Presence {
         let pulse = self.pulse(id);
         pulse.heard_at.store(self.now(), Ordering::Relaxed);
         pulse.failures.store(0, Ordering::Relaxed);
-        if pulse.offline.swap(false, Ordering::Relaxed) {
+        pulse.doubtful.store(false, Ordering::Relaxed);
+        if pulse.offline.load(Ordering::Relaxed) && self.believe(&pulse, false, Spread::News) {
             self.announce(id, PlatformStatus::Connected);
         }
     }
 
     /// Nobody answered at the platform's address.
     pub fn unreachable(&self, id: &PlatformId) {
+        self.failed(id, false);
+    }
+
+    /// The platform took a request and did not answer it in time.
+    pub fn stalled(&self, id: &PlatformId) {
+        self.pulse(id).doubtful.store(true, Ordering::Relaxed);
+    }
+
+    fn failed(&self, id: &PlatformId, by_check: bool) {
         let pulse = self.pulse(id);
+        let now = self.now();
         let failures = pulse.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        // Checks follow at their interval from here on, not only after long silence.
-        pulse.checked_at.store(self.now(), Ordering::Relaxed);
-        if failures >= self.settings.failures_until_offline && !pulse.offline.swap(true, Ordering::Relaxed) {
+        if failures == 1 {
+            pulse.failing_since.store(now, Ordering::Relaxed);
+            // Checks follow at their interval from here on, not only after long silence.
+            pulse.checked_at.store(now, Ordering::Relaxed);
+        }
+        if failures < self.settings.failures_until_offline {
+            return;
+        }
+        let checks_apart = self.settings.check_interval * self.settings.failures_until_offline.saturating_sub(1);
+        let lasted = now - pulse.failing_since.load(Ordering::Relaxed) >= micros(checks_apart);
+        let spread = if by_check && lasted {
+            Spread::News
+        } else {
+            Spread::Unconfirmed
+        };
+        if self.believe(&pulse, true, spread) {
             self.announce(id, PlatformStatus::Offline);
         }
     }
 
+    /// Takes up a belief, or confirms the one there is. True when it is another one than before.
+    fn believe(&self, pulse: &Pulse, offline: bool, spread: Spread) -> bool {
+        let mut belief = pulse.belief.lock().unwrap_or_else(PoisonError::into_inner);
+        let turned = belief.offline != offline;
+        if turned {
+            // An OFFLINE that nobody was told of ends without a word.
+            let unknown = belief.spread == Spread::Unconfirmed;
+            *belief = Belief {
+                offline,
+                since: self.now(),
+                spread: if unknown { Spread::Known } else { spread },
+            };
+            pulse.offline.store(offline, Ordering::Relaxed);
+        } else if belief.spread == Spread::Unconfirmed && spread == Spread::News {
+            belief.spread = Spread::News;
+        }
+        if belief.spread == Spread::News {
+            self.news.notify_one();
+        }
+        turned
+    }
+
     /// A fresh registration, or the end of one: what was known counts no more, and silence is counted from here.
     pub(super) fn begin_anew(&self, id: &PlatformId) {
-        let fresh = Arc::new(Pulse::new(self.now()));
-        let before = self
-            .pulses
+        let fresh = Arc::new(Pulse::new(self.now(), false));
+        self.pulses
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.clone(), fresh);
-        if before.is_some_and(|pulse| pulse.offline.load(Ordering::Relaxed)) {
-            self.announce(id, PlatformStatus::Connected);
-        }
     }
 
     /// A deleted platform leaves nothing.
@@ -119,14 +203,68 @@ impl Presence {
         self.pulses.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// The platforms this process found asleep.
-    pub(super) fn offline(&self) -> Vec<PlatformId> {
+    /// Waits until there is something to write down.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Writes down what is not written down yet. True when something was, so that the directory has moved.
+    pub(super) async fn write_down(&self, store: &Store) -> Result<bool, StoreError> {
+        let mut moved = false;
+        for News {
+            platform,
+            pulse,
+            belief,
+        } in self.all_news()
+        {
+            let status = status_of(belief.offline);
+            let since = chrono::DateTime::from_timestamp_micros(belief.since).unwrap_or_else(|| self.clock.now());
+            moved |= store.presence_move(platform.as_str(), status.as_str(), since).await?;
+            let mut now = pulse.belief.lock().unwrap_or_else(PoisonError::into_inner);
+            if *now == belief {
+                now.spread = Spread::Known;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn all_news(&self) -> Vec<News> {
         let pulses = self.pulses.read().unwrap_or_else(PoisonError::into_inner);
-        pulses
-            .iter()
-            .filter(|(_, pulse)| pulse.offline.load(Ordering::Relaxed))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let news = pulses.iter().filter_map(|(platform, pulse)| {
+            let belief = *pulse.belief.lock().unwrap_or_else(PoisonError::into_inner);
+            (belief.spread == Spread::News).then(|| News {
+                platform: platform.clone(),
+                pulse: pulse.clone(),
+                belief,
+            })
+        });
+        news.collect()
+    }
+
+    /// Takes over what is written down, where this process does not know better, and returns where it does: who is asleep, and who
+    /// is not.
+    pub(super) fn adopt(&self, written: &Directory) -> Vec<(PlatformId, bool)> {
+        let mut better = Vec::new();
+        for platform in written.platforms() {
+            let offline = platform.status == PlatformStatus::Offline;
+            let pulse = self.pulse_as(&platform.id, || offline);
+            let mut belief = pulse.belief.lock().unwrap_or_else(PoisonError::into_inner);
+            if belief.spread == Spread::Known || !platform.status.is_registered() || belief.offline == offline {
+                if belief.offline && !offline {
+                    // Others have heard it: their word counts as well as our failures.
+                    pulse.failures.store(0, Ordering::Relaxed);
+                }
+                *belief = Belief {
+                    offline,
+                    since: belief.since,
+                    spread: Spread::Known,
+                };
+                pulse.offline.store(offline, Ordering::Relaxed);
+            } else {
+                better.push((platform.id.clone(), belief.offline));
+            }
+        }
+        better
     }
 
     /// Starts the alive checks that are due (GET of the versions URL, HCI-08, V-11). Returns at once; one check per
@@ -140,13 +278,15 @@ impl Presence {
             if pulse.checking.swap(true, Ordering::Relaxed) {
                 continue;
             }
-            pulse.checked_at.store(self.now(), Ordering::Relaxed);
+            let begun = self.now();
+            pulse.checked_at.store(begun, Ordering::Relaxed);
             let (presence, line, platform) = (self.clone(), line.clone(), platform.clone());
             tokio::spawn(async move {
                 if line.is_alive(&platform).await {
                     presence.heard(&platform.id);
-                } else {
-                    presence.unreachable(&platform.id);
+                } else if pulse.heard_at.load(Ordering::Relaxed) <= begun {
+                    // A request of theirs that came in meanwhile is the younger evidence.
+                    presence.failed(&platform.id, true);
                 }
                 pulse.checking.store(false, Ordering::Relaxed);
             });
@@ -157,25 +297,41 @@ impl Presence {
         let pulse = self.pulse(&platform.id);
         let now = self.now();
         let rested = now - pulse.checked_at.load(Ordering::Relaxed) >= micros(self.settings.check_interval);
-        let doubtful = pulse.offline.load(Ordering::Relaxed) || pulse.failures.load(Ordering::Relaxed) > 0;
+        let doubtful = pulse.offline.load(Ordering::Relaxed)
+            || pulse.failures.load(Ordering::Relaxed) > 0
+            || pulse.doubtful.load(Ordering::Relaxed);
         let silent = now - pulse.heard_at.load(Ordering::Relaxed) >= micros(self.settings.idle_check);
         rested && (doubtful || silent)
     }
 
     fn pulse(&self, id: &PlatformId) -> Arc<Pulse> {
+        self.pulse_as(id, || {
+            let platform = self.current.get().directory().platform(id);
+            platform.is_some_and(|platform| platform.status == PlatformStatus::Offline)
+        })
+    }
+
+    /// The pulse of a platform; the first time it is asked for, it begins with what is written down.
+    fn pulse_as(&self, id: &PlatformId, is_offline: impl FnOnce() -> bool) -> Arc<Pulse> {
         if let Some(pulse) = self.pulses.read().unwrap_or_else(PoisonError::into_inner).get(id) {
             return pulse.clone();
         }
+        let offline = is_offline();
         let mut pulses = self.pulses.write().unwrap_or_else(PoisonError::into_inner);
         pulses
             .entry(id.clone())
-            .or_insert_with(|| Arc::new(Pulse::new(self.now())))
+            .or_insert_with(|| Arc::new(Pulse::new(self.now(), offline)))
             .clone()
     }
 
     fn announce(&self, id: &PlatformId, status: PlatformStatus) {
-        log::info!("platform {id} is {}", status.as_str());
         self.current.set_liveness(id, status == PlatformStatus::Offline);
+        self.tell(id, status);
+    }
+
+    /// Tells this process.
+    pub(super) fn tell(&self, id: &PlatformId, status: PlatformStatus) {
+        log::info!("platform {id} is {}", status.as_str());
         // Nobody listening is no error.
         let _ = self.changes.send(PresenceChange {
             platform: id.clone(),
@@ -189,15 +345,30 @@ impl Presence {
 }
 
 impl Pulse {
-    /// The benefit of the doubt: as if just heard.
-    fn new(now: i64) -> Pulse {
+    /// The benefit of the doubt: as if just heard, unless it is known to be asleep.
+    fn new(now: i64, offline: bool) -> Pulse {
         Pulse {
             heard_at: AtomicI64::new(now),
             checked_at: AtomicI64::new(now),
             failures: AtomicU32::new(0),
-            offline: AtomicBool::new(false),
+            failing_since: AtomicI64::new(now),
+            doubtful: AtomicBool::new(false),
             checking: AtomicBool::new(false),
+            offline: AtomicBool::new(offline),
+            belief: Mutex::new(Belief {
+                offline,
+                since: now,
+                spread: Spread::Known,
+            }),
         }
+    }
+}
+
+fn status_of(offline: bool) -> PlatformStatus {
+    if offline {
+        PlatformStatus::Offline
+    } else {
+        PlatformStatus::Connected
     }
 }
 

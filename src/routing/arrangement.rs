@@ -219,7 +219,7 @@ fn fitting<'a>(caller: &'a Platform, asked: Asked<'a>) -> impl Iterator<Item = S
 }
 
 /// Whether a party can speak and be spoken to in a role: registered, or announced by the peer hub that carries it (D-26).
-fn is_live(platform: &Platform, entry: &PartyRole) -> bool {
+pub(super) fn is_live(platform: &Platform, entry: &PartyRole) -> bool {
     entry.status.is_registered() || (platform.is_hub_peer() && entry.status != PlatformStatus::Suspended)
 }
 

@@ -95,6 +95,8 @@ pub struct PlatformOptions {
     pub invalid_cdrs: Option<InvalidCdrs>,
     /// Whether the hub keeps CDRs for this receiver while it does not answer; `None` leaves it to the configuration.
     pub custody: Option<bool>,
+    /// Whether custom modules are announced to this platform and routed from and to it (U-09, V-09).
+    pub custom_modules: bool,
     /// Deadlines for requests to this peer; absent ones come from the configuration.
     pub timeouts: PlatformTimeouts,
 }

@@ -8,6 +8,8 @@
 
 pub mod agreements;
 pub mod arrangement;
+pub mod audience;
+pub mod custom;
 pub mod directory;
 pub mod scenario;
 pub mod sides;

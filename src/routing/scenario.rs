@@ -55,7 +55,9 @@ pub fn cdr_receiver(
         return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
     }
     let payer = payer(version, addressee, parties)?;
-    let Some((platform, emsp)) = directory.host(payer, Role::Emsp) else {
+    let known = directory.host(payer, Role::Emsp);
+    // without an agreement a party is as good as unknown.
+    let Some((platform, emsp)) = known.filter(|(_, emsp)| directory.agreements.allow(&cpo, &emsp.party, "cdrs")) else {
         return Err(Refusal::unknown_receiver(format!(
             "no eMSP {payer} is known here (the party of cdr_token)"
         )));
@@ -236,6 +238,7 @@ mod tests {
     use crate::ocpi::headers::TokenForm;
     use crate::ocpi::ids::PlatformId;
     use crate::ocpi::refusal::Situation;
+    use crate::routing::agreements::{Agreements, Rule};
     use crate::routing::directory::{PartyRole, PlatformOptions};
 
     use PlatformStatus::{Connected, Offline, Planned, Suspended};
@@ -478,6 +481,43 @@ mod tests {
             Situation::InvalidParameter,
             "not even for a neighbour on the same platform"
         );
+    }
+
+    // D-17, R-48, design.md 3.6.1
+    #[test]
+    fn a_payer_without_an_agreement_is_as_good_as_unknown() {
+        let forbid = |parties: [&str; 2], module: &str| Rule {
+            parties: parties.map(|text| Some(party(text))),
+            modules: vec![module.to_owned()],
+            allow: false,
+        };
+        let refusal = |to: &str, rules| {
+            let directory = world().under(Agreements {
+                allow_by_default: true,
+                rules,
+            });
+            let caller = directory.platform(&PlatformId::from("cpo")).unwrap();
+            let routing = Routing {
+                to: None,
+                from: Some(party("DE/ABC")),
+            };
+            let (owner, payer) = (party("DE/ABC"), party(to));
+            let parties = CdrParties {
+                owner: &owner,
+                payer: Some(&payer),
+            };
+            cdr_receiver(&directory, &caller, &routing, Version::V2_2_1, parties).err()
+        };
+        let parted = refusal("DE/MSA", vec![forbid(["de/msa", "DE/ABC"], "cdrs")]).unwrap();
+        let unknown = refusal("XX/YYY", Vec::new()).unwrap();
+        assert_eq!(parted.situation, Situation::UnknownReceiver);
+        assert_eq!(
+            parted.message,
+            unknown.message.replace("XX/YYY", "DE/MSA"),
+            "and is told nothing else"
+        );
+        assert!(refusal("DE/MSA", vec![forbid(["DE/MSA", "DE/ABC"], "tokens")]).is_none());
+        assert!(refusal("DE/MSB", vec![forbid(["DE/MSA", "DE/ABC"], "cdrs")]).is_none());
     }
 
     #[test]

@@ -33,8 +33,10 @@ macro_rules! migration {
 /// All of them, oldest first.
 const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000001", "first_story"),
+    migration!("2026-11-21-000002", "hints"),
     migration!("2026-11-21-000003", "lent"),
     migration!("2026-11-21-000004", "mirror"),
+    migration!("2026-11-21-000005", "presence"),
 ];
 
 const RECORD: &str =

@@ -40,6 +40,8 @@ pub struct MirrorRow {
     pub revision: i64,
     /// Since when it is no more; what is gone is in no list and can come back.
     pub deleted_at: Option<DateTime<Utc>>,
+    /// Whether its owner has shown it in a list that the hub fetched.
+    pub listed: bool,
     /// The octets.
     pub body: String,
 }
@@ -159,8 +161,8 @@ impl Store {
         found.into_iter().map(MirrorRecord::read).collect()
     }
 
-    /// The ids and keys of everything one owner has in a module, after the key `after`, in the order of keys.
-    pub async fn mirror_keys(
+    /// The keys of everything an owner has shown in lists of a module and that is there, after the key `after`, in order.
+    pub async fn mirror_listed(
         &self,
         module: &str,
         owner_key: &str,
@@ -169,7 +171,7 @@ impl Store {
     ) -> Result<Vec<String>, StoreError> {
         let (module, owner_key) = (module.to_owned(), owner_key.to_owned());
         let (after, rows) = (after.to_owned(), i64::from(limit));
-        ask!(self, keys(module, owner_key, after, rows))
+        ask!(self, listed_keys(module, owner_key, after, rows))
     }
 
     /// A page of at most `limit` objects. `about` is how many match in all, as counted at the begin of the crawl: it decides which way
@@ -322,6 +324,7 @@ both! {
                     mirror::last_updated.eq(record.last_updated),
                     mirror::revision.eq(record.revision),
                     mirror::deleted_at.eq(record.deleted_at),
+                    mirror::listed.eq(record.listed),
                     mirror::body.eq(&record.body),
                 );
                 diesel::update(read).set(state).execute(c).await?
@@ -382,7 +385,7 @@ both! {
         Ok(query.select(MirrorRecord::as_select()).load(c).await?)
     }
 
-    pub(super) async fn keys(
+    pub(super) async fn listed_keys(
         c: &mut Connection,
         module: &str,
         owner_key: &str,
@@ -393,6 +396,7 @@ both! {
             .filter(mirror::deleted_at.is_null())
             .filter(mirror::module.eq(module))
             .filter(mirror::owner_key.eq(owner_key))
+            .filter(mirror::listed.eq(1))
             .filter(mirror::object_key.gt(after))
             .order(mirror::object_key.asc())
             .limit(*rows);
@@ -475,6 +479,7 @@ pub(in crate::store) struct MirrorRecord {
     last_updated: i64,
     revision: i64,
     deleted_at: Option<i64>,
+    listed: i64,
     body: String,
 }
 
@@ -493,6 +498,7 @@ impl From<MirrorRow> for MirrorRecord {
             last_updated: micros(row.last_updated),
             revision: row.revision,
             deleted_at: row.deleted_at.map(micros),
+            listed: row.listed.into(),
             body: row.body,
         }
     }
@@ -513,6 +519,7 @@ impl MirrorRecord {
             last_updated: instant(self.last_updated)?,
             revision: self.revision,
             deleted_at: later(self.deleted_at)?,
+            listed: self.listed != 0,
             body: self.body,
         })
     }

@@ -18,8 +18,12 @@
 //! Generic functions over both backends were tried first: the bounds repeat diesel's internals per query and column.
 
 pub mod copies;
+pub mod agreements;
+pub mod announced;
+pub mod client_info;
 pub mod error;
 pub mod evidence;
+pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
@@ -28,24 +32,31 @@ pub mod outbox;
 pub mod parties;
 mod postgres;
 pub mod pulls;
+pub mod presence;
 pub mod registry;
 mod schema;
 mod sqlite;
 mod value;
 pub mod views;
 
+pub use announced::AnnouncedRow;
+pub use client_info::{
+    ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
+};
 pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
     NewVerdict, ReportItem, Settled, Settlement, Taken,
 };
+pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, Written};
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
+pub use presence::PresenceRow;
 pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::KeyRow;
 pub use views::Overview;
@@ -117,7 +128,7 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING` and `credits` are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements` and `liveness` are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
@@ -125,6 +136,8 @@ macro_rules! both {
             use {super::*, crate::store::words::*, crate::store::sqlite::{Connection, LOCKING, RunQueryDsl}};
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::sqlite as credits;
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
@@ -132,6 +145,8 @@ macro_rules! both {
             use {super::*, crate::store::words::*, crate::store::postgres::{Connection, LOCKING, RunQueryDsl}};
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::postgres as credits;
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::{announced::postgres as announcements, presence::postgres as liveness};
             $($queries)*
         }
     };

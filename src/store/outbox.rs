@@ -19,7 +19,7 @@ pub struct NewDuty {
     pub id: String,
     /// The platform that must see the object.
     pub platform_id: String,
-    /// What the object is: `cdr`.
+    /// What the object is: `cdr`, `clientinfo`.
     pub kind: String,
     /// The object: for a CDR its row id.
     pub object_id: String,
@@ -44,7 +44,7 @@ pub struct DutyRow {
     pub id: String,
     /// The platform that must see the object.
     pub platform_id: String,
-    /// What the object is: `cdr`.
+    /// What the object is: `cdr`, `clientinfo`.
     pub kind: String,
     /// The object: for a CDR its row id.
     pub object_id: String,
@@ -305,7 +305,7 @@ fn forgiveness(
         from_party: None,
         to_party: None,
         platform: Some(duty.platform_id.clone()),
-        module: "cdrs".to_owned(),
+        module: if duty.kind == "cdr" { "cdrs" } else { &duty.kind }.to_owned(),
         method: "FORGIVE".to_owned(),
         object,
         http_status: None,

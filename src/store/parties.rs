@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 
 use diesel::{AsChangeset, Insertable, Queryable, Selectable};
 
-use super::schema::{parties, platforms, revisions, tokens};
+use super::agreements::IN_FORCE;
+use super::presence::{PresenceRecord, PresenceRow};
+use super::schema::{agreements, parties, platforms, presence, revisions, tokens};
 use super::value::{instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
@@ -142,6 +144,8 @@ pub struct PlatformChange {
     pub parties: Option<Vec<PartyRow>>,
     /// The full new list of its tokens.
     pub tokens: Option<Vec<TokenRow>>,
+    /// A digest of the endpoints the platform was told with this handshake, and when it may be told others at the earliest (V-10).
+    pub announced: Option<(String, DateTime<Utc>)>,
     /// When this happens, for `updated_at`.
     pub at: Option<DateTime<Utc>>,
 }
@@ -166,6 +170,10 @@ pub struct DirectoryRows {
     pub parties: Vec<PartyRow>,
     /// All tokens, by hash.
     pub tokens: Vec<TokenRow>,
+    /// The state every platform was last seen in.
+    pub presence: Vec<PresenceRow>,
+    /// The agreements in force, as JSON; `None` before the first.
+    pub agreements: Option<String>,
     /// The revision they belong to; see [`Store::directory_revision`].
     pub revision: i64,
 }
@@ -196,7 +204,7 @@ impl Store {
 
     /// Everything about platforms, parties and tokens, all of one revision.
     pub async fn directory_load(&self) -> Result<DirectoryRows, StoreError> {
-        // Three tables read one after the other belong together when nothing has moved meanwhile. Changes are rare; ten in a row mean
+        // Tables read one after the other belong together when nothing has moved meanwhile. Changes are rare; ten in a row mean
         // that something else is wrong.
         for _ in 0..10 {
             if let Some(records) = ask!(self, load())? {
@@ -273,11 +281,13 @@ struct DirectoryRecords {
     platforms: Vec<PlatformRecord>,
     parties: Vec<PartyRecord>,
     tokens: Vec<TokenRecord>,
+    presence: Vec<PresenceRecord>,
+    agreements: Option<String>,
     revision: i64,
 }
 
 /// Country and party without case, as they are compared (CR-33).
-fn party_key(country_code: &str, party_id: &str) -> String {
+pub(super) fn party_key(country_code: &str, party_id: &str) -> String {
     format!("{country_code}/{party_id}").to_ascii_uppercase()
 }
 
@@ -299,6 +309,7 @@ both! {
             revision: 1,
         };
         diesel::insert_into(platforms::table).values(&record).execute(c).await?;
+        liveness::note(c, &new.id, "PLANNED", &record.created_at).await?;
         settle_in(c, &new.id, &new.parties).await?;
         match &new.token {
             Some(token) => admit(c, &new.id, std::slice::from_ref(token)).await,
@@ -327,6 +338,12 @@ both! {
             revision: revision + 1,
         };
         diesel::update(platforms::table.filter(platforms::id.eq(&change.id))).set(update).execute(c).await?;
+        if let (Some(status), Some(at)) = (&change.status, change.at) {
+            liveness::note(c, &change.id, status, &micros(at)).await?;
+        }
+        if let Some((digest, not_before)) = &change.announced {
+            announcements::told(c, &change.id, digest, &micros(*not_before)).await?;
+        }
         if let Some(parties) = &change.parties {
             diesel::delete(parties::table.filter(parties::platform_id.eq(&change.id))).execute(c).await?;
             settle_in(c, &change.id, parties).await?;
@@ -342,6 +359,8 @@ both! {
         moved(c).await?;
         diesel::delete(parties::table.filter(parties::platform_id.eq(id))).execute(c).await?;
         diesel::delete(tokens::table.filter(tokens::platform_id.eq(id))).execute(c).await?;
+        liveness::forget(c, id).await?;
+        announcements::forget(c, id).await?;
         match diesel::delete(platforms::table.filter(platforms::id.eq(id))).execute(c).await? {
             0 => Err(StoreError::NotFound),
             _ => Ok(()),
@@ -373,6 +392,13 @@ both! {
                 .load(c)
                 .await?,
             tokens: tokens::table.order(tokens::hash).select(TokenRecord::as_select()).load(c).await?,
+            presence: presence::table.order(presence::platform_id).select(PresenceRecord::as_select()).load(c).await?,
+            agreements: agreements::table
+                .filter(agreements::name.eq(IN_FORCE))
+                .select(agreements::document)
+                .first(c)
+                .await
+                .optional()?,
             revision: before,
         };
         Ok((revision(c).await? == before).then_some(records))
@@ -467,6 +493,12 @@ impl DirectoryRecords {
                 .into_iter()
                 .map(TokenRecord::read)
                 .collect::<Result<_, _>>()?,
+            presence: self
+                .presence
+                .into_iter()
+                .map(PresenceRecord::read)
+                .collect::<Result<_, _>>()?,
+            agreements: self.agreements,
             revision: self.revision,
         })
     }

@@ -1,6 +1,23 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    agreements (name) {
+        name -> Text,
+        document -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    announced (platform_id) {
+        platform_id -> Text,
+        digest -> Text,
+        failures -> BigInt,
+        not_before -> BigInt,
+    }
+}
+
+diesel::table! {
     attempts (id) {
         id -> Text,
         cdr -> Text,
@@ -62,6 +79,50 @@ diesel::table! {
         lease_owner -> Text,
         lease_until -> BigInt,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_info (id) {
+        id -> Text,
+        party_key -> Text,
+        role -> Text,
+        country_code -> Text,
+        party_id -> Text,
+        status -> Text,
+        last_updated -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_readers (platform_id) {
+        platform_id -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_views (platform_id, client_info) {
+        platform_id -> Text,
+        client_info -> Text,
+        status -> Text,
+        last_updated -> BigInt,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
+    hints (kind, id_key, owner_key, scope_key) {
+        kind -> Text,
+        id_key -> Text,
+        owner_key -> Text,
+        owner_country_code -> Text,
+        owner_party_id -> Text,
+        scope_key -> Text,
+        scope_country_code -> Text,
+        scope_party_id -> Text,
+        seen_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 
@@ -138,6 +199,7 @@ diesel::table! {
         last_updated -> BigInt,
         revision -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        listed -> BigInt,
         body -> Text,
     }
 }
@@ -215,6 +277,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    presence (platform_id) {
+        platform_id -> Text,
+        status -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     revisions (name) {
         name -> Text,
         value -> BigInt,
@@ -250,7 +320,9 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(client_views -> client_info (client_info));
 diesel::joinable!(octets -> cdrs (cdr));
 diesel::joinable!(verdicts -> cdrs (cdr));
 
+diesel::allow_tables_to_appear_in_same_query!(client_info, client_views, outbox);
 diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, used_blocks, verdicts);

@@ -59,6 +59,8 @@ pub struct Doors {
     pub links: Arc<Links>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
+    /// How many objects a page holds at most (`[paging]`).
+    pub max_limit: u32,
 }
 
 /// Everything that is served, in the order in which paths are tried.
@@ -67,6 +69,7 @@ pub fn routes() -> Vec<Route> {
     let rooms = [
         ocpi::versions::routes(),
         ocpi::credentials::routes(),
+        ocpi::hubclientinfo::routes(),
         ocpi::cdrs::routes(),
         ocpi::links::routes(),
         ocpi::callbacks::routes(),
@@ -74,6 +77,7 @@ pub fn routes() -> Vec<Route> {
         partner::reports::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),
+        operator::agreements::routes(),
         operator::keys::routes(),
         operator::cdrs::routes(),
         operator::duties::routes(),
@@ -129,7 +133,7 @@ const FRAMED: [&str; 2] = ["/ocpi", "/operator"];
 
 fn served(mut scope: Scope, prefix: &str) -> Scope {
     for (path, routes) in route::by_path(routes()) {
-        if let Some(rest) = route::below(path, prefix) {
+        if let Some(rest) = route::below(&path, prefix) {
             let wrong_method = if prefix == "/ocpi" {
                 ocpi::wrong_method
             } else {
@@ -143,9 +147,9 @@ fn served(mut scope: Scope, prefix: &str) -> Scope {
 
 fn served_at_the_root(app: &mut ServiceConfig) {
     for (path, routes) in route::by_path(routes()) {
-        if FRAMED.iter().all(|prefix| route::below(path, prefix).is_none()) {
+        if FRAMED.iter().all(|prefix| route::below(&path, prefix).is_none()) {
             app.service(route::resource(
-                path,
+                &path,
                 &routes,
                 operator::wrong_method(route::allow(&routes)),
             ));

@@ -1,5 +1,7 @@
 //! One line of the table of what is served.
 
+use std::borrow::Cow;
+
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
 
@@ -19,7 +21,7 @@ pub struct Route {
     /// The HTTP method.
     pub method: Method,
     /// The template, written alike for actix and OpenAPI: `/ocpi/{version}/credentials`.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Where it is described.
     pub document: Document,
     serve: Box<dyn Fn() -> actix_web::Route>,
@@ -34,18 +36,29 @@ macro_rules! method {
             Args: FromRequest + 'static,
             H::Output: Responder + 'static,
         {
-            let serve = Box::new(move || web::$name().to(handler.clone()));
-            Route {
-                method: Method::$method,
-                path,
-                document,
-                serve,
-            }
+            Route::new(Method::$method, path, document, handler)
         }
     };
 }
 
 impl Route {
+    /// A route of any method.
+    pub fn new<H, Args>(method: Method, path: impl Into<Cow<'static, str>>, document: Document, handler: H) -> Route
+    where
+        H: Handler<Args>,
+        Args: FromRequest + 'static,
+        H::Output: Responder + 'static,
+    {
+        let to = method.clone();
+        let serve = Box::new(move || web::method(to.clone()).to(handler.clone()));
+        Route {
+            method,
+            path: path.into(),
+            document,
+            serve,
+        }
+    }
+
     method!(get, GET);
     method!(post, POST);
     method!(put, PUT);
@@ -54,19 +67,19 @@ impl Route {
 }
 
 /// The routes grouped by path, in the order in which each path first appears.
-pub(super) fn by_path(routes: Vec<Route>) -> Vec<(&'static str, Vec<Route>)> {
-    let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
+pub(super) fn by_path(routes: Vec<Route>) -> Vec<(Cow<'static, str>, Vec<Route>)> {
+    let mut paths: Vec<(Cow<'static, str>, Vec<Route>)> = Vec::new();
     for route in routes {
         match paths.iter_mut().find(|(path, _)| *path == route.path) {
             Some((_, same)) => same.push(route),
-            None => paths.push((route.path, vec![route])),
+            None => paths.push((route.path.clone(), vec![route])),
         }
     }
     paths
 }
 
 /// What remains of a path below a prefix.
-pub(super) fn below(path: &'static str, prefix: &str) -> Option<&'static str> {
+pub(super) fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix)
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }

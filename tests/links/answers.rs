@@ -255,12 +255,19 @@ on_both! {
                 "ftp://127.0.0.1/r".into(),
                 "".into(),
                 their_emsp.url("/r\u{0}"),
-                their_emsp.url("/r r"),
+                their_emsp.url("/r\tr"),
             ] {
                 let refused = world.lend(&kind, &url, &emsp, &cpo).await.unwrap_err();
                 let truewatt::parties::Failure::Refused(refusal) = refused else { panic!("{refused:?}") };
                 assert_eq!(refusal.code().0, 2001, "{url}");
                 assert!(refusal.message.starts_with(place) && !refusal.message.contains("secret"), "{}", refusal.message);
+            }
+            let blank = world.lend(&kind, &their_emsp.url("/r?a+b c"), &emsp, &cpo).await;
+            // In a query a plus reads as a blank, in a body nothing does.
+            assert_eq!(blank.is_ok(), kind == Kind::GetProfile);
+            if let Ok(lent) = blank {
+                world.post(&cpo, &lent.url, &[], RESULT).await;
+                assert_eq!(posted(&their_emsp)[0].path, "/r?a+b+c");
             }
             // Too long for OCPI, and not for us (D-05).
             world.lend(&kind, &long, &emsp, &cpo).await.unwrap();

@@ -33,6 +33,7 @@ on_both! {
             assert!(!url.contains('?'), "nothing of the receiver shows: {url}");
             let mut page = Answer::plain(200, PAGE).header("X-Total-Count", "17").header("x-limit", "5");
             if let Some((next, _)) = steps.get(n + 1) {
+                page = page.header("Link", "</up>; rel=up");
                 page = page.header("link", &format!("</first>; rel=\"first\", <{next}>;rel=next"));
             }
             their_cpo.answers_get(page);

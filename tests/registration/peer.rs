@@ -64,8 +64,12 @@ pub enum Instead {
 pub struct Heard {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub authorization: String,
     pub body: Value,
+    pub text: String,
+    /// `to` and `from`, as `DE/ABC`.
+    pub parties: (String, String),
     pub routing: bool,
     pub ids: (bool, bool),
 }
@@ -236,12 +240,20 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
     };
     let authorization = header("authorization").unwrap_or_default();
     let path = request.path().to_owned();
+    let text = String::from_utf8_lossy(&body).into_owned();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let party = |side: &str| {
+        let part = |part: &str| header(&format!("ocpi-{side}-{part}")).unwrap_or_default();
+        format!("{}/{}", part("country-code"), part("party-id"))
+    };
     let (instead, known, asks_back, fetches) = {
         let mut state = state.lock().unwrap();
         state.heard.push(Heard {
             method: request.method().to_string(),
             path: path.clone(),
+            query: request.query_string().to_owned(),
+            text,
+            parties: (party("to"), party("from")),
             authorization: authorization.clone(),
             body: body.clone(),
             routing: request.headers().keys().any(|name| name.as_str().starts_with("ocpi-")),
@@ -310,6 +322,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, me: Me) -> HttpResponse 
             let own = json!({"token": token, "url": format!("{url}/somewhere/versions"), "roles": state.roles});
             enveloped(200, 1000, Some(own))
         }
+        ("PUT", _) if path.contains("/told/") => enveloped(200, 1000, None),
         ("DELETE", "handshake") => {
             state.tokens.clear();
             enveloped(200, 1000, None)

@@ -123,10 +123,23 @@ impl World {
         Hub::start(self.config(), self.clock.clone()).await.unwrap()
     }
 
+    /// The same, behind the same address: two processes of one hub.
+    pub async fn twin(&self) -> Running {
+        let settings = self.settings.replace(
+            "public_url = \"http://127.0.0.1:0\"",
+            &format!("public_url = {:?}", self.url),
+        );
+        Hub::start(self.config_of(&settings), self.clock.clone()).await.unwrap()
+    }
+
     fn config(&self) -> Config {
+        self.config_of(&self.settings)
+    }
+
+    fn config_of(&self, settings: &str) -> Config {
         let database = self.database.url();
         let environment = HashMap::from([("TRUEWATT__DATABASE__URL".to_owned(), database)]);
-        Config::from_parts(Some(&self.settings), &environment).unwrap()
+        Config::from_parts(Some(settings), &environment).unwrap()
     }
 
     pub fn hub(&self) -> &Running {

@@ -24,6 +24,7 @@ fn object(owner: &str, name: &str, updated: i64) -> MirrorRow {
         last_updated: at(updated),
         revision: 1,
         deleted_at: None,
+        listed: true,
         body: format!("{{ \"id\" : \"{name}\" , \"n\":1.0}}"),
     }
 }
@@ -199,7 +200,10 @@ async fn many_are_written_in_one_commit_each_on_its_own_condition(place: &Place)
         found.iter().map(|row| row.last_updated).collect::<Vec<_>>(),
         [at(5), at(1)]
     );
-    assert_eq!(store.mirror_keys("locations", "DE/ABC", "L1", 9).await.unwrap(), ["L2"]);
+    assert_eq!(
+        store.mirror_listed("locations", "DE/ABC", "L1", 9).await.unwrap(),
+        ["L2"]
+    );
 }
 
 // TAR-04, TAR-13
@@ -215,7 +219,7 @@ async fn what_is_gone_is_in_no_list_and_comes_back_in_its_old_place(place: &Plac
     assert_eq!(store.mirror_count(of(&["DE/ABC"])).await.unwrap(), 2);
     assert!(store.mirror_find("locations", "B", 9).await.unwrap().is_empty());
     assert_eq!(
-        store.mirror_keys("locations", "DE/ABC", "", 9).await.unwrap(),
+        store.mirror_listed("locations", "DE/ABC", "", 9).await.unwrap(),
         ["A", "C"]
     );
     let kept = store.mirror_get("locations", "DE/ABC", "B").await.unwrap().unwrap();

@@ -79,7 +79,8 @@ impl Parties {
             let now = self.now();
             let parties = claim(&file.parties, &theirs.roles, now)?;
             let tokens = self.tokens_after(file, handover, &hash, &token, now);
-            Ok::<_, Refusal>(Some(connected(&theirs, &found, parties, tokens)))
+            let announced = self.announced_to(&file.read(), version);
+            Ok::<_, Refusal>(Some(connected(&theirs, &found, parties, tokens, announced)))
         })
         .await?;
         self.presence().begin_anew(&caller.platform.id);
@@ -180,14 +181,16 @@ impl Parties {
     }
 }
 
-/// The change that makes a platform CONNECTED.
+/// The change that makes a platform CONNECTED. `announced` is the digest of what it read of our endpoints meanwhile (V-10).
 pub(super) fn connected(
     theirs: &Credentials,
     found: &Discovered,
     parties: Vec<PartyRow>,
     tokens: Vec<TokenRow>,
+    announced: (String, DateTime<Utc>),
 ) -> PlatformChange {
     PlatformChange {
+        announced: Some(announced),
         status: Some(PlatformStatus::Connected.as_str().to_owned()),
         version: Some(found.version.as_str().to_owned()),
         versions_url: Some(theirs.url.clone()),

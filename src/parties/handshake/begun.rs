@@ -258,7 +258,8 @@ impl Begun<'_> {
             let parties = claim(&file.parties, &theirs.roles, now)
                 .map_err(|no| failed(HandshakeFailure::new(Step::Credentials, no.situation, no.message)))?;
             let tokens = self.parties.tokens_after(file, self.handover, &hash, self.ours, now);
-            Ok::<_, Declined>(Some(connected(&theirs, found, parties, tokens)))
+            let announced = self.parties.announced_to(&file.read(), found.version);
+            Ok::<_, Declined>(Some(connected(&theirs, found, parties, tokens, announced)))
         });
         changed.await.map_err(|not| match not {
             NotChanged::Vanished => failed(commit_failure("the platform was deleted meanwhile")),

@@ -78,7 +78,8 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
     Ok(Asked { caller, version, ids })
 }
 
-async fn ask_registered(request: &HttpRequest) -> Result<Registered, OcpiError> {
+/// The same, and that it is registered, with the parties it names.
+pub(super) async fn ask_registered(request: &HttpRequest) -> Result<Registered, OcpiError> {
     let Asked { caller, version, ids } = ask(request).await?;
     caller.must_be_registered()?;
     let routing = Routing::read(|name| text(request.headers(), name))?;

@@ -1,14 +1,11 @@
 //! URLs lent out in place of other people's, followed: a next page, and the `Location` of a CDR (CDR-05, CDR-06, P-12).
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode as Http;
-use actix_web::http::header::{ContentType, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 
-use super::Registered;
+use super::{Registered, relayed};
 use crate::links::{Behind, Content};
-use crate::ocpi::headers::Routing;
 use crate::web::error::OcpiError;
 use crate::web::reply::Reply;
 use crate::web::{Document, Doors, Route};
@@ -35,21 +32,6 @@ pub(super) fn answer(behind: Behind, now: DateTime<Utc>) -> HttpResponse {
             .data(body)
             .routing(Some(&behind.to), Some(&behind.from))
             .send(now),
-        Content::Relayed { http, body } => {
-            // The envelope as it came (design.md promise 1); only the headers are ours.
-            let mut response = HttpResponse::build(Http::from_u16(http).unwrap_or(Http::OK));
-            response.insert_header(ContentType::json());
-            let routing = Routing {
-                to: Some(behind.to),
-                from: Some(behind.from),
-            };
-            for (name, value) in routing.headers().into_iter().chain(behind.headers) {
-                match (HeaderName::try_from(name), HeaderValue::from_str(&value)) {
-                    (Ok(name), Ok(value)) => response.append_header((name, value)),
-                    _ => continue,
-                };
-            }
-            response.body(body)
-        }
+        Content::Relayed { http, body } => relayed(http, body, Some(behind.to), behind.from, behind.headers),
     }
 }

@@ -5,7 +5,6 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use super::Asked;
-use crate::ocpi::modules;
 use crate::ocpi::versions::Version;
 use crate::web::error::OcpiError;
 use crate::web::reply::Reply;
@@ -32,7 +31,7 @@ async fn versions(_asked: Asked, doors: Data<Doors>) -> HttpResponse {
 async fn details(asked: Asked, doors: Data<Doors>) -> Result<HttpResponse, OcpiError> {
     let version = asked.version()?;
     // Exactly what the table of modules has (V-05): a module that is not served is not listed.
-    let endpoints = modules::endpoints(&doors.parties.settings().public_url, version);
+    let endpoints = doors.parties.endpoints_for(&asked.caller.platform, version);
     let data = json!({"version": version.as_str(), "endpoints": endpoints});
     Ok(Reply::success().data(data.to_string()).send(doors.clock.now()))
 }

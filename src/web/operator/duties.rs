@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
 use super::{Members, Page, Problem, Query, page};
+use crate::delivery::kinds;
 use crate::ocpi::ids::{PlatformId, key_of};
 use crate::ocpi::time;
 use crate::parties::Fault;
@@ -82,12 +83,20 @@ fn nothing() -> Problem {
 }
 
 async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
-    let cdr = doors
-        .store
-        .cdr_by_row(&duty.object_id)
-        .await
-        .map_err(|error| Fault::new("reading a CDR", error))?;
-    let object = cdr.map(|cdr| format!("{}/{}", cdr.cpo_key, cdr.cdr_id));
+    let object = if duty.kind == kinds::CLIENT_INFO {
+        let owed = doors.store.client_info_duty(&duty.id).await;
+        let owed = owed.map_err(|error| Fault::new("reading a ClientInfo", error))?;
+        owed.map(|owed| {
+            format!(
+                "{}/{}/{}",
+                owed.shown.country_code, owed.shown.party_id, owed.shown.role
+            )
+        })
+    } else {
+        let cdr = doors.store.cdr_by_row(&duty.object_id).await;
+        let cdr = cdr.map_err(|error| Fault::new("reading a CDR", error))?;
+        cdr.map(|cdr| format!("{}/{}", cdr.cpo_key, cdr.cdr_id))
+    };
     Ok(json!({
         "id": duty.id,
         "kind": duty.kind,

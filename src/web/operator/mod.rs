@@ -6,6 +6,7 @@
 //!
 //! A new list of things belongs here; start with [`platforms`], and with [`body`] and [`page`] for its tools.
 
+pub mod agreements;
 pub mod auth;
 pub mod body;
 pub mod cdrs;

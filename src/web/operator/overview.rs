@@ -18,6 +18,9 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/operator/v1/overview", Document::Operator, show)]
 }
 
+/// A start page has room for so many; the list of platforms has them all.
+const MOST_OFFLINE: usize = 100;
+
 async fn show(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     query.only(&[])?;
     let seen = doors
@@ -40,7 +43,16 @@ async fn show(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
         PlatformStatus::Suspended,
     ]
     .map(|status| (status.as_str().to_owned(), json!(count(status))));
+    let offline = snapshot
+        .directory()
+        .platforms()
+        .filter(|one| one.status == PlatformStatus::Offline);
+    let offline = offline
+        .take(MOST_OFFLINE)
+        .map(|one| json!({"id": one.id.as_str(), "name": one.name, "since": snapshot.since(&one.id).map(time::write)}))
+        .collect::<Vec<_>>();
     Ok(HttpResponse::Ok().json(json!({
+        "offline": offline,
         "platforms": Value::Object(platforms.into_iter().collect()),
         "parties": seen.parties,
         "keys": seen.keys,

@@ -152,7 +152,8 @@ async fn fresh_token(id: Path<String>, doors: Data<Doors>) -> Result<HttpRespons
 }
 
 fn view(doors: &Doors, platform: &Platform) -> PlatformView {
-    PlatformView::new(platform, doors.parties.versions_url())
+    let since = doors.parties.snapshot().since(&platform.id);
+    PlatformView::new(platform, doors.parties.versions_url(), since)
 }
 
 /// The parties of a request, one entry per role.

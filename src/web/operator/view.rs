@@ -1,10 +1,13 @@
 //! Platforms and parties as the operator API shows them.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ocpi::time;
 use crate::parties::options;
-use crate::routing::directory::{PartyRole, Platform};
+use crate::routing::directory::{PartyRole, Platform, PlatformStatus};
+use crate::store::ClientInfoRow;
 
 /// A platform.
 #[derive(Serialize)]
@@ -12,6 +15,9 @@ pub(super) struct PlatformView {
     id: String,
     name: String,
     status: &'static str,
+    /// Since when it is OFFLINE, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
     /// The hub's own versions URL: what to hand out with a `token_a`.
     versions_url: String,
     parties: Vec<ListedView>,
@@ -47,14 +53,20 @@ pub(super) struct PartyView {
     name: String,
     platform: String,
     status: &'static str,
+    /// Since when others are told that it is OFFLINE, where it is and they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
 }
 
 impl PlatformView {
-    pub fn new(platform: &Platform, versions_url: String) -> PlatformView {
+    pub fn new(platform: &Platform, versions_url: String, since: Option<DateTime<Utc>>) -> PlatformView {
         PlatformView {
             id: platform.id.to_string(),
             name: platform.name.clone(),
             status: platform.status.as_str(),
+            since: since
+                .filter(|_| platform.status == PlatformStatus::Offline)
+                .map(time::write),
             versions_url,
             parties: listed(&platform.parties),
             options: options::write(&platform.options),
@@ -69,7 +81,14 @@ impl PlatformView {
 }
 
 impl PartyView {
-    pub fn new(platform: &Platform, entry: &PartyRole) -> PartyView {
+    pub fn new(platform: &Platform, entry: &PartyRole, told: &[ClientInfoRow]) -> PartyView {
+        let since = told.iter().find(|row| {
+            entry.status == PlatformStatus::Offline
+                && row.role == entry.role.as_str()
+                && row.status == entry.status.as_str()
+                && row.country_code.eq_ignore_ascii_case(entry.party.country_code())
+                && row.party_id.eq_ignore_ascii_case(entry.party.party_id())
+        });
         PartyView {
             country_code: entry.party.country_code().to_owned(),
             party_id: entry.party.party_id().to_owned(),
@@ -77,12 +96,13 @@ impl PartyView {
             name: entry.name.clone(),
             platform: platform.id.to_string(),
             status: entry.status.as_str(),
+            since: since.map(|row| time::write(row.last_updated)),
         }
     }
 
     /// What the list is ordered by, and what a cursor carries.
-    pub fn key(&self) -> String {
-        format!("{}/{}/{}", self.country_code, self.party_id, self.role).to_ascii_uppercase()
+    pub fn key(entry: &PartyRole) -> String {
+        format!("{}/{}", entry.party.key(), entry.role.as_str()).to_ascii_uppercase()
     }
 }
 

@@ -1,0 +1,99 @@
+//! Requests to custom modules: carried by headers alone, any method, path, query and body as they came (U-09).
+
+use bytes::Bytes;
+
+use super::reply::{Reply, Words};
+use crate::client::Method;
+use crate::delivery::relay::{Expects, relay};
+use crate::links::page::next_in;
+use crate::links::{Between, Links, PageLending};
+use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::{page, url};
+use crate::parties::line::{Call, Target};
+use crate::parties::{Caller, Failure, Parties};
+use crate::routing::custom::custom_way;
+
+/// A request to a custom module as the door read it.
+pub struct CustomRequest {
+    /// Who calls.
+    pub caller: Caller,
+    /// The module's id.
+    pub identifier: String,
+    /// The side of it.
+    pub interface: InterfaceRole,
+    /// The HTTP method.
+    pub method: Method,
+    /// What stands behind the interface's path, as written.
+    pub segments: Vec<String>,
+    /// The query as written.
+    pub query: Option<String>,
+    /// Who is addressed and who speaks.
+    pub routing: Routing,
+    /// The ids of the request.
+    pub ids: MessageIds,
+    /// The body as it came.
+    pub body: Option<Bytes>,
+}
+
+/// Carries a request to the party it names and answers with what came back. Next pages are the hub's, as everywhere (D-11).
+///
+/// # Errors
+/// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
+pub async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Result<Reply, Failure> {
+    let caller = request.caller.platform.clone();
+    let directory = request.caller.directory();
+    let way = custom_way(
+        directory,
+        &caller,
+        &request.routing,
+        &request.identifier,
+        request.interface,
+    )?;
+    let segments = request.segments.iter().map(String::as_str).collect::<Vec<_>>();
+    let target = url::join_as_came(&way.endpoint, &segments);
+    let asked = request
+        .query
+        .as_deref()
+        .map_or(target.clone(), |query| url::with_query(&target, query));
+    let call = Call {
+        method: request.method,
+        to: Target::Url(target),
+        query: request.query,
+        routing: Some(Routing {
+            to: Some(way.to.clone()),
+            from: Some(way.from.clone()),
+        }),
+        ids: request.ids,
+        body: request.body,
+        headers: Vec::new(),
+        timeout: None,
+        max_answer: None,
+    };
+    let relayed = relay(parties.line(), &way.platform, call, Expects::Object).await?;
+    let mut kept = Vec::new();
+    if let Some(next) = next_in(&relayed.headers) {
+        let lending = PageLending {
+            module: &request.identifier,
+            next: &next,
+            asked: &asked,
+            between: Between {
+                requester: &caller,
+                requester_party: &way.from,
+                receiver: &way.platform,
+                receiver_party: &way.to,
+            },
+        };
+        kept.push((headers::LINK, page::next_link(&links.lend_page(lending).await?)));
+    }
+    for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
+        kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
+    }
+    Ok(Reply {
+        http: relayed.http,
+        words: Words::Relayed(relayed.body),
+        to: Some(way.from),
+        from: way.to,
+        headers: kept,
+    })
+}

@@ -1,0 +1,177 @@
+//! Custom modules: ids no version of the specification knows, offered by one platform and used by others, by agreement (U-09, V-09).
+//!
+//! The hub knows nothing about them but who offers them. They are announced to, and routed between, platforms whose operator
+//! turned `custom_modules` on for both; by headers alone, and to one party: what cannot be understood cannot be broadcast.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::directory::{Directory, Platform, PlatformStatus};
+use super::scenario::{not_yours, speaks_for};
+use crate::ocpi::headers::Routing;
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::modules;
+use crate::ocpi::refusal::Refusal;
+use crate::ocpi::role::InterfaceRole;
+
+/// A custom module at one party.
+#[derive(Clone, Debug)]
+pub struct CustomWay {
+    /// Who speaks, as registered.
+    pub from: PartyId,
+    /// Who is addressed, as registered.
+    pub to: PartyId,
+    /// Its platform: CONNECTED.
+    pub platform: Arc<Platform>,
+    /// The URL it listed for that side of the module.
+    pub endpoint: String,
+}
+
+/// Whether an id belongs to no module of the specification and can stand in a URL of ours.
+#[must_use]
+pub fn is_custom(identifier: &str) -> bool {
+    let fits = (1..=64).contains(&identifier.len())
+        && identifier
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !identifier.bytes().all(|b| b == b'.');
+    fits && !identifier.eq_ignore_ascii_case("versions") && modules::module(&identifier.to_ascii_lowercase()).is_none()
+}
+
+/// The custom modules a platform may use, each side once, in the order of their ids.
+#[must_use]
+pub fn offered(directory: &Directory, reader: &Platform) -> BTreeSet<(String, &'static str)> {
+    let mut found = BTreeSet::new();
+    if !reader.options.custom_modules {
+        return found;
+    }
+    for platform in directory.platforms().filter(|one| one.id != reader.id) {
+        if !platform.options.custom_modules || !platform.status.is_registered() {
+            continue;
+        }
+        for endpoint in platform.endpoints.iter().filter(|one| is_custom(&one.identifier)) {
+            let Some(role) = endpoint.role else { continue };
+            if have_agreed(directory, reader, platform, &endpoint.identifier) {
+                found.insert((endpoint.identifier.clone(), role.as_str()));
+            }
+        }
+    }
+    found
+}
+
+/// Whether any platform offers such a module to anybody: only then its URL exists.
+#[must_use]
+pub fn exists(directory: &Directory, identifier: &str) -> bool {
+    is_custom(identifier)
+        && directory.platforms().any(|platform| {
+            platform.options.custom_modules && platform.endpoints.iter().any(|one| one.identifier == identifier)
+        })
+}
+
+/// The way from `caller` to the party that `to` names.
+///
+/// # Errors
+/// 404 when the caller may use no such module; 403 and 2001 for `from`; 4001 when `to` names no party, the hub, or one without an
+/// agreement; 4003 when it is not CONNECTED; 4000 when it does not offer the module.
+pub fn custom_way(
+    directory: &Directory,
+    caller: &Platform,
+    routing: &Routing,
+    identifier: &str,
+    role: InterfaceRole,
+) -> Result<CustomWay, Refusal> {
+    if !offered(directory, caller).contains(&(identifier.to_owned(), role.as_str())) {
+        return Err(Refusal::not_found("there is nothing at this URL"));
+    }
+    let from = speaker(caller, routing)?;
+    let Some(to) = routing.to.as_ref().filter(|to| **to != directory.hub) else {
+        return Err(Refusal::unknown_receiver(format!(
+            "OCPI-to must name a party: {identifier} is routed by headers alone"
+        )));
+    };
+    let mut hosts = directory
+        .roles_of(to)
+        .iter()
+        .filter_map(|role| directory.host(to, *role))
+        .collect::<Vec<_>>();
+    hosts.sort_by_key(|(platform, _)| platform.endpoint(identifier, role).is_none());
+    let agreed = hosts.into_iter().next().filter(|(platform, entry)| {
+        platform.options.custom_modules && directory.agreements.allow(&from, &entry.party, identifier)
+    });
+    let Some((platform, entry)) = agreed else {
+        return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
+    };
+    if platform.status != PlatformStatus::Connected || !entry.status.is_registered() {
+        return Err(Refusal::not_connected(format!(
+            "{} is {}",
+            entry.party,
+            entry.status.as_str()
+        )));
+    }
+    let Some(endpoint) = platform.endpoint(identifier, role).map(str::to_owned) else {
+        return Err(Refusal::hub_error(format!(
+            "{} has no {role} interface of {identifier}",
+            entry.party
+        )));
+    };
+    Ok(CustomWay {
+        from,
+        to: entry.party,
+        platform,
+        endpoint,
+    })
+}
+
+fn have_agreed(directory: &Directory, one: &Platform, other: &Platform, identifier: &str) -> bool {
+    // Whoever is just registering reads what it will be able to use.
+    let mine = one
+        .parties
+        .iter()
+        .filter(|entry| entry.status != PlatformStatus::Suspended);
+    let theirs = || other.parties.iter().filter(|entry| entry.status.is_registered());
+    mine.into_iter()
+        .any(|mine| theirs().any(|theirs| directory.agreements.allow(&mine.party, &theirs.party, identifier)))
+}
+
+/// `from`, given or the only party of the platform.
+fn speaker(caller: &Platform, routing: &Routing) -> Result<PartyId, Refusal> {
+    let live = caller.parties.iter().filter(|entry| entry.status.is_registered());
+    let mut own: Vec<&PartyId> = live.map(|entry| &entry.party).collect();
+    own.dedup();
+    match (&routing.from, own.as_slice()) {
+        (Some(from), _) if !speaks_for(caller, from) => Err(not_yours(from)),
+        (Some(from), own) => Ok(own.iter().find(|one| **one == from).map_or(from, |one| *one).clone()),
+        (None, [only]) => Ok((*only).clone()),
+        (None, _) => Err(Refusal::invalid_parameter(
+            "OCPI-from-country-code and OCPI-from-party-id are needed: this platform does not host exactly one party",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // V-06, V-09, U-09
+    #[test]
+    fn what_the_specification_names_is_no_custom_module() {
+        for id in ["nltst-parking", "bookings", "detwh_x.1"] {
+            assert!(is_custom(id), "{id}");
+        }
+        for id in [
+            "cdrs",
+            "Tokens",
+            "credentials",
+            "hubclientinfo",
+            "versions",
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a%2F",
+            "ä",
+        ] {
+            assert!(!is_custom(id), "{id}");
+        }
+    }
+}
