@@ -3,14 +3,17 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{SubsecRound, TimeDelta};
 use uuid::Uuid;
 
 use crate::cli::bench::template::{HOLE, Template};
 use crate::cli::{NotDone, with_causes};
 use crate::clock::{Clock, SystemClock};
+use crate::mirror::intake::{self, Push};
+use crate::mirror::named::Named;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules::LOCATIONS;
+use crate::ocpi::refusal::Refusal;
 use crate::ocpi::versions::Version;
 use crate::sandbox::Draft;
 use crate::store::{MirrorRow, MirrorWrite, Store, Written};
@@ -22,7 +25,6 @@ const COMMIT: usize = 500;
 pub struct Shelves {
     owners: Vec<(PartyId, Template)>,
     objects: usize,
-    at: DateTime<Utc>,
 }
 
 impl Shelves {
@@ -37,7 +39,6 @@ impl Shelves {
         Shelves {
             owners: owners.into_iter().map(template).collect(),
             objects,
-            at,
         }
     }
 
@@ -80,25 +81,41 @@ impl Shelves {
         numbers.map(|number| self.write(number)).collect()
     }
 
+    /// What the hub makes of a first push of this object, checks included.
     fn write(&self, number: usize) -> Result<MirrorWrite, NotDone> {
         let owner = self.owner(number).map(|(owner, _)| owner);
         let (Some(owner), Some(body)) = (owner, self.object(number)) else {
             return Err(NotDone::failed("an object without an owner"));
         };
+        let push = Push {
+            named: Named {
+                module: &LOCATIONS,
+                owner: owner.clone(),
+                ids: vec![id(number)],
+                token_type: None,
+            },
+            method: "PUT",
+            version: Version::V2_2_1,
+            body: Some(body.into()),
+        };
+        let refused = |refusal: Refusal| NotDone::failed(refusal.message);
+        let object_key = push.named.object_key().map_err(refused)?;
+        let state = intake::next(&push, None).map_err(refused)?;
         let row = MirrorRow {
             id: Uuid::now_v7().to_string(),
             module: LOCATIONS.identifier.to_owned(),
-            country_code: owner.country_code().to_owned(),
-            party_id: owner.party_id().to_owned(),
+            country_code: state.owner.country_code().to_owned(),
+            party_id: state.owner.party_id().to_owned(),
             owner_key: owner.key(),
-            object_id: id(number),
-            object_key: id(number),
+            object_id: state.object_id,
+            object_key,
             shelf: owner.key(),
-            version: Version::V2_2_1.as_str().to_owned(),
-            last_updated: self.at,
+            version: push.version.as_str().to_owned(),
+            last_updated: state.last_updated,
             revision: 1,
             deleted_at: None,
-            body,
+            listed: false,
+            body: state.body,
         };
         Ok(MirrorWrite {
             row,
