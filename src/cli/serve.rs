@@ -12,7 +12,9 @@ use super::{NotDone, with_causes};
 use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Secret};
+use crate::delivery::copy::{self, Copies};
 use crate::delivery::kinds::Horizons;
+use crate::delivery::order::Order;
 use crate::delivery::worker::Worker;
 use crate::delivery::{self, Delivery};
 use crate::evidence::assess::{KeyPolicy, Policy};
@@ -23,6 +25,7 @@ use crate::links::{Links, Timeouts};
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
 use crate::metering::signature::self_test;
+use crate::mirror::{Mirror, MirrorSettings};
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
@@ -48,6 +51,10 @@ pub struct Running {
     pub delivery: Arc<Delivery>,
     /// URLs lent out.
     pub links: Arc<Links>,
+    /// What is kept for others.
+    pub mirror: Arc<Mirror>,
+    /// What is on its way to everybody.
+    pub copies: Arc<Copies>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -56,6 +63,7 @@ pub struct Running {
     /// `None` once it has ended and was heard of.
     serving: Option<JoinHandle<std::io::Result<()>>>,
     post: Worker,
+    rounds: copy::Rounds,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -157,6 +165,9 @@ impl Hub {
             answer: config.timeouts.relay,
         };
         let links = Links::new(store.clone(), parties.clone(), clock.clone(), timeouts);
+        let order = Order::default();
+        let copies = Copies::new(store.clone(), parties.clone(), order, clock.clone());
+        let mirror = mirror(&config, &store, &parties, &copies, &clock);
         let doors = Doors {
             parties: parties.clone(),
             store: store.clone(),
@@ -173,10 +184,12 @@ impl Hub {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let post = delivery::worker::start(cdrs.delivery.clone());
+        let rounds = copy::start(copies.clone());
         let workers = vec![
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
+            tokio::spawn(mirror.clone().follow()),
             tokio::spawn(links.clone().tend()),
         ];
         let database = format!("{} {}", store.kind(), config.database.masked_url());
@@ -187,12 +200,15 @@ impl Hub {
             registry: cdrs.registry,
             delivery: cdrs.delivery,
             links,
+            mirror,
+            copies,
             store,
             made_token,
             database,
             server: handle,
             serving: Some(serving),
             post,
+            rounds,
             workers,
         })
     }
@@ -257,6 +273,22 @@ impl CdrRooms {
             exchange,
         })
     }
+}
+
+/// What the hub knows by itself.
+fn mirror(
+    config: &Config,
+    store: &Store,
+    parties: &Arc<Parties>,
+    copies: &Arc<Copies>,
+    clock: &SharedClock,
+) -> Arc<Mirror> {
+    let settings = MirrorSettings {
+        sessions: config.mirror.sessions,
+        pull_interval: Duration::from_secs(u64::from(config.mirror.pull_interval_h) * 3600),
+        page: config.timeouts.list,
+    };
+    Mirror::new(store.clone(), parties.clone(), copies.clone(), clock.clone(), settings)
 }
 
 /// What is demanded of meter data, in the words of `evidence`.
@@ -329,6 +361,7 @@ impl Running {
             log::error!("the server ended badly: {error}");
         }
         self.post.stop().await;
+        self.rounds.stop().await;
         for worker in &self.workers {
             worker.abort();
         }

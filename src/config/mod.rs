@@ -53,6 +53,8 @@ pub struct Config {
     pub metering: Metering,
     /// What happens to CDRs.
     pub cdrs: Cdrs,
+    /// What the hub keeps for others.
+    pub mirror: Mirror,
     /// Keys that were given but change nothing in this version; worth a warning at start.
     pub without_effect: Vec<String>,
 }
@@ -195,6 +197,15 @@ pub struct Cdrs {
     pub custody: bool,
     /// For how many days.
     pub custody_days: u32,
+}
+
+/// `[mirror]`
+#[derive(Debug, Clone, Copy)]
+pub struct Mirror {
+    /// Whether sessions are kept for lists.
+    pub sessions: bool,
+    /// Hours between two readings of what a data owner offers.
+    pub pull_interval_h: u32,
 }
 
 macro_rules! words {
@@ -396,6 +407,10 @@ impl Config {
                 custody: raw.truth("cdrs.custody")?,
                 custody_days: small(&raw, "cdrs.custody_days", 36_500)?,
             },
+            mirror: Mirror {
+                sessions: raw.truth("mirror.sessions")?,
+                pull_interval_h: small(&raw, "mirror.pull_interval_h", 8_760)?,
+            },
             without_effect: raw.without_effect,
         };
         config.agree()?;
@@ -465,7 +480,7 @@ impl Config {
             .map(|(code, grave)| (code.clone(), text(grave.as_str())))
             .collect();
         let token = if self.operator.token.is_some() { "***" } else { "" };
-        let sections: [(&str, Vec<(&str, Value)>); 12] = [
+        let sections: [(&str, Vec<(&str, Value)>); 13] = [
             (
                 "server",
                 vec![
@@ -537,6 +552,13 @@ impl Config {
                 vec![
                     ("custody", truth(self.cdrs.custody)),
                     ("custody_days", whole(self.cdrs.custody_days)),
+                ],
+            ),
+            (
+                "mirror",
+                vec![
+                    ("sessions", truth(self.mirror.sessions)),
+                    ("pull_interval_h", whole(self.mirror.pull_interval_h)),
                 ],
             ),
         ];
@@ -731,6 +753,7 @@ mod tests {
             ]
         );
         assert_eq!((config.cdrs.custody, config.cdrs.custody_days), (true, 30));
+        assert_eq!((config.mirror.sessions, config.mirror.pull_interval_h), (true, 24));
         assert!(config.without_effect.is_empty());
     }
 
@@ -816,6 +839,7 @@ mod tests {
                 "metering.severity.phase_failure",
             ),
             ("[cdrs]\ncustody_days = 0", "cdrs.custody_days"),
+            ("[mirror]\npull_interval_h = 0", "mirror.pull_interval_h"),
         ] {
             let error = from(file).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{key} ")), "{file}: {error}");

@@ -37,7 +37,12 @@ impl Exchange {
             );
         }
         let http = if accepted.is_new { 201 } else { 200 };
-        Ok(Reply::success(http, from.party.clone(), self.settings.hub.clone(), None))
+        Ok(Reply::success(
+            http,
+            from.party.clone(),
+            self.settings.hub.clone(),
+            None,
+        ))
     }
 
     /// Keeps a session that was routed by its content, for the lists of the party it went to (D-18). It has been carried: what is wrong

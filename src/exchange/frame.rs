@@ -153,14 +153,24 @@ mod tests {
             ..cursor(Some("0198c0de-0000-7000-8000-00000000ffff"))
         };
         let query = "date_to=2026-11-22T00:00:00.123Z&limit=500&date_from=2026-11-21T00:00:00%2B01:00&else=1";
-        let next = next_url("https://roaming-hub.example", Version::V2_2_1, "/sender/locations", query, 100, &cursor);
+        let next = next_url(
+            "https://roaming-hub.example",
+            Version::V2_2_1,
+            "/sender/locations",
+            query,
+            100,
+            &cursor,
+        );
         assert!(next.len() <= 255, "{} {next}", next.len());
         let (place, asked) = next.split_once('?').unwrap();
         assert_eq!(place, "https://roaming-hub.example/ocpi/2.2.1/sender/locations");
         let told = |name| page::parameter(asked, name);
         assert_eq!(told("date_from").as_deref(), Some("2026-11-21T00:00:00+01:00"));
         assert_eq!(told("date_to").as_deref(), Some("2026-11-22T00:00:00.123Z"));
-        assert_eq!((told("offset").as_deref(), told("limit").as_deref(), told("else")), (Some("9999900"), Some("100"), None));
+        assert_eq!(
+            (told("offset").as_deref(), told("limit").as_deref(), told("else")),
+            (Some("9999900"), Some("100"), None)
+        );
     }
 
     #[test]

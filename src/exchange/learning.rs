@@ -2,15 +2,19 @@
 //!
 //! Learned from success only, and from heads, never kept bodies.
 
+use chrono::{DateTime, Utc};
+
 use super::hints::Hints;
 use super::incoming::Incoming;
 use super::relay::is_profile;
 use crate::delivery::relay::Relayed;
 use crate::links::Kind;
 use crate::ocpi::envelope;
+use crate::ocpi::fields::Fields;
+use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules::{COMMANDS, SESSIONS};
 use crate::ocpi::refusal::Refusal;
-use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::role::{InterfaceRole, Role};
 use crate::ocpi::v2_2_1::heads::{CommandHead, ResultWord};
 use crate::routing::arrangement::Way;
 
@@ -34,35 +38,57 @@ pub fn awaited(incoming: &Incoming) -> Result<Kind, Refusal> {
 }
 
 /// Learns from an answer that was a success.
-pub fn from_answer(hints: &Hints, incoming: &Incoming, way: &Way, relayed: &Relayed) {
+pub fn from_answer(hints: &Hints, incoming: &Incoming, way: &Way, relayed: &Relayed, now: DateTime<Utc>) {
     if !relayed.code.is_success() || !incoming.changes() {
         return;
     }
     let Ok(Some(object)) = incoming.object() else {
         return;
     };
-    if incoming.module == &SESSIONS && incoming.interface.role == InterfaceRole::Receiver {
-        hints.remember_session(&way.from, &object, &way.to, has_ended(incoming));
-    } else if is_profile(incoming) && incoming.route.method == "PUT" && is_accepted(relayed) {
-        if incoming.interface.role == InterfaceRole::Receiver {
-            hints.remember_profile(&way.to, &object, &way.from);
-        }
-    } else if incoming.module == &COMMANDS && object == "RESERVE_NOW" && is_accepted(relayed) {
-        let head = CommandHead::read(incoming.body.as_deref().unwrap_or_default()).ok();
-        if let Some(id) = head.as_ref().and_then(|head| head.reservation_id.as_deref()) {
-            let until = head.as_ref().and_then(|head| head.expiry_date);
-            hints.remember_reservation(&way.from, id, &way.to, until);
-        }
+    let at_receiver = incoming.interface.role == InterfaceRole::Receiver;
+    if incoming.module == &SESSIONS && at_receiver {
+        from_session(hints, incoming, way, &object);
+    } else if is_profile(incoming) && at_receiver && incoming.route.method == "PUT" && is_accepted(relayed) {
+        hints.remember_profile(&way.to, &object, &way.from);
+    } else if incoming.module == &COMMANDS && at_receiver && is_accepted(relayed) {
+        from_command(hints, incoming, way, now);
     }
 }
 
-/// Whether a pushed session says that it is over (SES-13).
-fn has_ended(incoming: &Incoming) -> bool {
-    use crate::ocpi::fields::Fields;
+/// A session: whose it is, who pays, where it is.
+fn from_session(hints: &Hints, incoming: &Incoming, way: &Way, session: &str) {
     let body = incoming.body.as_deref().unwrap_or_default();
-    let status = Fields::of_body(body, ["status"]).ok();
-    let status = status.as_ref().and_then(|fields| fields.text("status").ok().flatten());
-    matches!(status.as_deref(), Some("COMPLETED" | "INVALID"))
+    let Ok(fields) = Fields::of_body(body, ["status", "location_id", "evse_uid", "cdr_token"]) else {
+        return;
+    };
+    let said = |member| fields.text(member).ok().flatten();
+    let named = fields.object("cdr_token", ["country_code", "party_id"]).ok().flatten();
+    let payer = named.as_ref().and_then(|token| {
+        let (country, party) = (token.text("country_code").ok()??, token.text("party_id").ok()??);
+        PartyId::new(&country, &party).ok()
+    });
+    // Who steers a session gets it as well and does not pay for it (SES-19).
+    let payer = payer.or_else(|| way.platform.has_role(&way.to, Role::Emsp).then(|| way.to.clone()));
+    if let Some(payer) = payer {
+        let has_ended = matches!(said("status").as_deref(), Some("COMPLETED" | "INVALID"));
+        hints.remember_session(&way.from, session, &payer, has_ended);
+    }
+    if let Some(location) = said("location_id") {
+        hints.remember_location(&way.from, &location, said("evse_uid").as_deref());
+    }
+}
+
+/// A command its receiver will carry out: it has the location, and the reservation from now on.
+fn from_command(hints: &Hints, incoming: &Incoming, way: &Way, now: DateTime<Utc>) {
+    let Ok(head) = CommandHead::read(incoming.body.as_deref().unwrap_or_default()) else {
+        return;
+    };
+    if let Some(location) = &head.location_id {
+        hints.remember_location(&way.to, location, None);
+        if let Some(reservation) = &head.reservation_id {
+            hints.remember_reservation(&way.from, reservation, &way.to, head.expiry_date.unwrap_or(now));
+        }
+    }
 }
 
 /// Whether the receiver said that it will do it (CMD-03, CP-04).

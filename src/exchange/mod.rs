@@ -10,12 +10,17 @@
 //! the first attempt; [`hints`] remembers from traffic who has what.
 
 pub mod answer;
+mod broadcast;
 pub mod cdr;
 pub mod custom;
+mod frame;
+pub mod hints;
 pub mod incoming;
 pub mod journal;
-pub mod hints;
+mod learning;
+mod open;
 pub mod own;
+pub mod relay;
 pub mod reply;
 pub mod running;
 mod seen;

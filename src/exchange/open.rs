@@ -5,11 +5,11 @@
 //! | a session pushed whole | the party of `cdr_token` | itself |
 //! | a session patched or read | the session | traffic |
 //! | charging preferences, profiles, STOP_SESSION | the session | traffic |
-//! | START_SESSION, RESERVE_NOW, UNLOCK_CONNECTOR | the location | the mirror |
+//! | START_SESSION, RESERVE_NOW, UNLOCK_CONNECTOR | the location | the mirror, else traffic |
 //! | CANCEL_RESERVATION | the reservation | traffic |
 //! | the active profile | who set one on the session | traffic |
 //! | authorize | the token | the mirror; unknown or several: everybody is asked (R-73) |
-//! | GET of one location | the location | the mirror |
+//! | GET of one location | the location | the mirror, else traffic |
 //!
 //! One party, or 4001: nobody is picked from several.
 
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::incoming::Incoming;
 use super::relay::{Exchange, is_authorization, is_profile};
 use super::reply::Reply;
+use crate::ocpi::fields::Fields;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules::{COMMANDS, LOCATIONS, SESSIONS};
@@ -54,44 +55,59 @@ impl Exchange {
             };
             let candidates = match payer {
                 Some(payer) => vec![payer],
-                None => self.hints.payers_of_session(&from.party, &object).await.map_err(asking)?,
+                None => self.hints.payers_of_session(&from.party, &object).await?,
             };
             ("the session", candidates)
         } else if incoming.module == &COMMANDS {
-            self.of_command(incoming, from, &object).await?
+            self.of_command(incoming, from).await?
         } else if is_profile(incoming) && !at_receiver {
             let setters = self.hints.setters_of_session(&from.party, &object).await;
-            ("the session's profile", setters.map_err(asking)?)
+            ("the session's profile", setters?)
         } else if is_profile(incoming) || incoming.module == &SESSIONS {
-            ("the session", self.hints.cpo_of_session(&object).await.map_err(asking)?)
+            ("the session", self.hints.cpo_of_session(&object).await?)
+        } else if incoming.module == &LOCATIONS {
+            (
+                "the location",
+                self.of_location(&object, incoming.parameter("evse_uid")?.as_deref())
+                    .await?,
+            )
         } else {
-            let owners = self.mirror.owners_of(incoming.module.identifier, &object).await?;
-            ("the object", owners)
+            (
+                "the object",
+                self.mirror.owners_of(incoming.module.identifier, &object).await?,
+            )
         };
         only(incoming, from, named, candidates).map_err(Failure::from)
     }
 
-    async fn of_command(
-        &self,
-        incoming: &Incoming,
-        from: &Speaker,
-        command: &str,
-    ) -> Result<(&'static str, Vec<PartyId>), Failure> {
-        let head = CommandHead::read(incoming.body.as_deref().unwrap_or_default())?;
-        Ok(match (command, &head) {
-            (_, CommandHead { location_id: Some(id), .. }) => {
-                let owners = self.mirror.owners_of(LOCATIONS.identifier, id).await?;
-                ("the location", owners)
-            }
-            (_, CommandHead { session_id: Some(id), .. }) => {
-                ("the session", self.hints.cpo_of_session(id).await.map_err(asking)?)
-            }
-            (_, CommandHead { reservation_id: Some(id), .. }) => {
-                let known = self.hints.cpo_of_reservation(&from.party, id).await;
-                ("the reservation", known.map_err(asking)?)
-            }
-            _ => ("the command", Vec::new()),
-        })
+    /// The CPOs known to have what a command is about.
+    async fn of_command(&self, incoming: &Incoming, from: &Speaker) -> Result<(&'static str, Vec<PartyId>), Failure> {
+        let body = incoming.body.as_deref().unwrap_or_default();
+        let head = CommandHead::read(body)?;
+        if let Some(location) = &head.location_id {
+            return Ok((
+                "the location",
+                self.of_location(location, evse_uid(body)?.as_deref()).await?,
+            ));
+        }
+        if let Some(session) = &head.session_id {
+            return Ok(("the session", self.hints.cpo_of_session(session).await?));
+        }
+        if let Some(reservation) = &head.reservation_id {
+            let known = self.hints.cpo_of_reservation(&from.party, reservation).await?;
+            return Ok(("the reservation", known));
+        }
+        Ok(("what the command is about", Vec::new()))
+    }
+
+    /// Who has a location: those who said so, or, where nobody did, those in whose sessions it was seen. Hardware ids of EVSEs are used
+    /// twice, so an EVSE counts only together with its location (F-16).
+    async fn of_location(&self, location: &str, evse: Option<&str>) -> Result<Vec<PartyId>, Failure> {
+        let owners = self.mirror.owners_of(LOCATIONS.identifier, location).await?;
+        if owners.is_empty() {
+            return Ok(self.hints.cpo_of_location(location, evse).await?);
+        }
+        Ok(owners)
     }
 
     /// Asks the eMSP of the token; several eMSPs or none known: all that may be asked, and the first that knows it answers (R-73, TOK-16).
@@ -100,7 +116,11 @@ impl Exchange {
         let query = incoming.query.as_deref().unwrap_or_default();
         let kind = page::parameter(query, "type").unwrap_or_else(|| "RFID".to_owned());
         let known = self.mirror.owners_of_token(&uid, &kind).await?;
-        let asked = if known.is_empty() { self.issuers(incoming) } else { known };
+        let asked = if known.is_empty() {
+            self.issuers(incoming)
+        } else {
+            known
+        };
         let ways: Vec<Way> = asked
             .iter()
             .filter_map(|party| self.way(incoming, &from.party, party).ok())
@@ -149,12 +169,7 @@ impl Exchange {
 }
 
 /// Exactly one of those the requester may talk to.
-fn only(
-    incoming: &Incoming,
-    from: &Speaker,
-    named: &str,
-    candidates: Vec<PartyId>,
-) -> Result<PartyId, Refusal> {
+fn only(incoming: &Incoming, from: &Speaker, named: &str, candidates: Vec<PartyId>) -> Result<PartyId, Refusal> {
     let agreements = &incoming.caller.directory().agreements;
     let mut candidates = candidates
         .into_iter()
@@ -170,6 +185,8 @@ fn only(
     }
 }
 
-fn asking(error: crate::store::StoreError) -> Failure {
-    Fault::new("looking up whom a request is for", error).into()
+/// The EVSE a command names.
+fn evse_uid(body: &[u8]) -> Result<Option<String>, Refusal> {
+    let fields = Fields::of_body(body, ["evse_uid"])?;
+    Ok(fields.text("evse_uid")?.map(Into::into))
 }

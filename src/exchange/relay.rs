@@ -21,7 +21,7 @@ use crate::clock::SharedClock;
 use crate::delivery::order::{Object, Order};
 use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::links::page::next_in;
-use crate::links::{Between, LentAnswer, Lending, Links, PageLending};
+use crate::links::{Between, Lending, LentAnswer, Links, PageLending};
 use crate::mirror::Mirror;
 use crate::ocpi::headers::{self, Routing};
 use crate::ocpi::ids::{PartyId, fold};
@@ -170,7 +170,7 @@ impl Exchange {
         if let Some(lent) = &lent {
             self.links.answered(lent, &relayed.body).await;
         }
-        learning::from_answer(&self.hints, incoming, way, &relayed);
+        learning::from_answer(&self.hints, incoming, way, &relayed, self.clock.now());
         let headers = self.headers(incoming, way, &asked, &relayed).await?;
         Ok(Reply {
             http: relayed.http,
@@ -183,13 +183,9 @@ impl Exchange {
 
     /// The request as it leaves: the same method, path, query and octets; other ids and headers (R-13, R-23, M-03, M-04).
     fn call(&self, incoming: &Incoming, way: &Way) -> Result<Call, Refusal> {
-        let owner = incoming.owner()?.map(|owner| {
-            if owner == way.from {
-                way.from.clone()
-            } else {
-                owner
-            }
-        });
+        let owner = incoming
+            .owner()?
+            .map(|owner| if owner == way.from { way.from.clone() } else { owner });
         let method = Method::from_bytes(incoming.route.method.as_bytes())
             .map_err(|_| Refusal::method_not_allowed("this method cannot be carried"))?;
         Ok(Call {
@@ -311,9 +307,19 @@ impl Exchange {
                     Words::Own { code, .. } => Some(*code),
                     Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
                 };
-                (Some(i64::from(reply.http)), code, "answered".to_owned(), Some(reply.from.key()))
+                (
+                    Some(i64::from(reply.http)),
+                    code,
+                    "answered".to_owned(),
+                    Some(reply.from.key()),
+                )
             }
-            Err(Failure::Refused(refusal)) => (None, Some(refusal.code()), format!("refused: {}", refusal.message), None),
+            Err(Failure::Refused(refusal)) => (
+                None,
+                Some(refusal.code()),
+                format!("refused: {}", refusal.message),
+                None,
+            ),
             Err(Failure::Ours(_)) => (None, None, "failed here".to_owned(), None),
         };
         let object = incoming.object().ok().flatten();
