@@ -61,11 +61,11 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
         // Floor first, hub second, floor again: whatever slows the machine meets both.
         if let Some((floor, batches)) = &mut floor {
             let usage = || floor.usage();
-            let one = one_round("floor", round, &floor.address, batches.next(), connections, usage).await;
+            let one = one_round("floor", round, &floor.address, batches.take(), connections, usage).await;
             measured.extend(floor_sent.enter(one));
         }
         let usage = || sides.hub.usage();
-        let one = one_round("hub", round, &hub_address, hub_batches.next(), connections, usage).await;
+        let one = one_round("hub", round, &hub_address, hub_batches.take(), connections, usage).await;
         measured.extend(hub_sent.enter(one));
     }
 

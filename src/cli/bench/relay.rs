@@ -89,7 +89,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
                     "PUT" => (&mut target.put_batches, &mut puts),
                     _ => (&mut target.get_batches, &mut gets),
                 };
-                let batch = batches.next();
+                let batch = batches.take();
                 let one = one_round(target.what, round, &target.address, batch, connections, usage).await;
                 into.extend(target.sent.enter(one));
             }

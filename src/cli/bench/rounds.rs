@@ -81,7 +81,7 @@ impl Batches {
     }
 
     /// The next batch; empty when there is none left.
-    pub fn next(&mut self) -> Arc<Vec<Shot>> {
+    pub fn take(&mut self) -> Arc<Vec<Shot>> {
         self.0.pop_front().unwrap_or_default()
     }
 }
@@ -254,7 +254,7 @@ mod tests {
         let mut sizes = Vec::new();
         let mut all = Vec::new();
         for _ in 0..5 {
-            let batch = batches.next();
+            let batch = batches.take();
             sizes.push(batch.len());
             all.extend(batch.iter().map(|shot| shot.octets.clone()));
         }
