@@ -21,6 +21,9 @@ use crate::evidence::assess::{KeyPolicy, Policy};
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
+use crate::exchange::hints::Hints;
+use crate::exchange::journal::Journal;
+use crate::exchange::relay::{Exchange, ExchangeSettings, Patience, Rooms};
 use crate::links::{Links, Timeouts};
 use crate::metering::finding::{Code, Severity};
 use crate::metering::plausible::Tolerances;
@@ -55,6 +58,8 @@ pub struct Running {
     pub mirror: Arc<Mirror>,
     /// What is on its way to everybody.
     pub copies: Arc<Copies>,
+    hints: Arc<Hints>,
+    journal: Arc<Journal>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -160,15 +165,9 @@ impl Hub {
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
-        let timeouts = Timeouts {
-            list: config.timeouts.list,
-            answer: config.timeouts.relay,
-        };
-        let links = Links::new(store.clone(), parties.clone(), clock.clone(), timeouts);
-        let order = Order::default();
-        let copies = Copies::new(store.clone(), parties.clone(), order, clock.clone());
-        let mirror = mirror(&config, &store, &parties, &copies, &clock);
+        let relay = RelayRooms::furnish(&config, &url, &store, &parties, &clock);
         let doors = Doors {
+            hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
             clock,
@@ -176,7 +175,7 @@ impl Hub {
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             exchange: cdrs.exchange,
-            links: links.clone(),
+            links: relay.links.clone(),
             delivery: cdrs.delivery.clone(),
             max_limit: config.paging.max_limit,
         };
@@ -184,13 +183,14 @@ impl Hub {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let post = delivery::worker::start(cdrs.delivery.clone());
-        let rounds = copy::start(copies.clone());
+        let rounds = copy::start(relay.copies.clone());
         let workers = vec![
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
-            tokio::spawn(mirror.clone().follow()),
-            tokio::spawn(links.clone().tend()),
+            tokio::spawn(relay.mirror.clone().follow()),
+            tokio::spawn(relay.links.clone().tend()),
+            tokio::spawn(relay.journal.clone().write()),
         ];
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
@@ -199,9 +199,11 @@ impl Hub {
             parties,
             registry: cdrs.registry,
             delivery: cdrs.delivery,
-            links,
-            mirror,
-            copies,
+            links: relay.links,
+            mirror: relay.mirror,
+            copies: relay.copies,
+            hints: relay.hints,
+            journal: relay.journal,
             store,
             made_token,
             database,
@@ -275,20 +277,69 @@ impl CdrRooms {
     }
 }
 
-/// What the hub knows by itself.
-fn mirror(
-    config: &Config,
-    store: &Store,
-    parties: &Arc<Parties>,
-    copies: &Arc<Copies>,
-    clock: &SharedClock,
-) -> Arc<Mirror> {
-    let settings = MirrorSettings {
-        sessions: config.mirror.sessions,
-        pull_interval: Duration::from_secs(u64::from(config.mirror.pull_interval_h) * 3600),
-        page: config.timeouts.list,
-    };
-    Mirror::new(store.clone(), parties.clone(), copies.clone(), clock.clone(), settings)
+/// The rooms that everything but a CDR passes through.
+struct RelayRooms {
+    links: Arc<Links>,
+    mirror: Arc<Mirror>,
+    copies: Arc<Copies>,
+    hints: Arc<Hints>,
+    journal: Arc<Journal>,
+    hall: Arc<Exchange>,
+}
+
+impl RelayRooms {
+    fn furnish(
+        config: &Config,
+        public_url: &str,
+        store: &Store,
+        parties: &Arc<Parties>,
+        clock: &SharedClock,
+    ) -> RelayRooms {
+        let timeouts = &config.timeouts;
+        let patience = Timeouts {
+            list: timeouts.list,
+            answer: timeouts.command,
+        };
+        let links = Links::new(store.clone(), parties.clone(), clock.clone(), patience);
+        let order = Order::default();
+        let copies = Copies::new(store.clone(), parties.clone(), order.clone(), clock.clone());
+        let settings = MirrorSettings {
+            sessions: config.mirror.sessions,
+            pull_interval: Duration::from_secs(u64::from(config.mirror.pull_interval_h) * 3600),
+            page: timeouts.list,
+        };
+        let mirror = Mirror::new(store.clone(), parties.clone(), copies.clone(), clock.clone(), settings);
+        let hints = Arc::new(Hints::start(store.clone(), clock.clone()));
+        let journal = Journal::new(store.clone());
+        let rooms = Rooms {
+            parties: parties.clone(),
+            links: links.clone(),
+            mirror: mirror.clone(),
+            hints: hints.clone(),
+            order,
+            journal: journal.clone(),
+            clock: clock.clone(),
+        };
+        let settings = ExchangeSettings {
+            hub: parties.settings().hub.clone(),
+            public_url: public_url.to_owned(),
+            max_limit: config.paging.max_limit,
+            patience: Patience {
+                relay: timeouts.relay,
+                authorize: timeouts.authorize,
+                command: timeouts.command,
+                list: timeouts.list,
+            },
+        };
+        RelayRooms {
+            hall: Exchange::new(rooms, settings),
+            links,
+            mirror,
+            copies,
+            hints,
+            journal,
+        }
+    }
 }
 
 /// What is demanded of meter data, in the words of `evidence`.
@@ -362,6 +413,8 @@ impl Running {
         }
         self.post.stop().await;
         self.rounds.stop().await;
+        self.hints.flush().await;
+        self.journal.flush().await;
         for worker in &self.workers {
             worker.abort();
         }

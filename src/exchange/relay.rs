@@ -38,7 +38,7 @@ pub struct Exchange {
     pub(super) parties: Arc<Parties>,
     pub(super) links: Arc<Links>,
     pub(super) mirror: Arc<Mirror>,
-    pub(super) hints: Hints,
+    pub(super) hints: Arc<Hints>,
     pub(super) settings: ExchangeSettings,
     order: Order,
     journal: Arc<Journal>,
@@ -81,7 +81,7 @@ pub struct Rooms {
     /// What the hub knows by itself.
     pub mirror: Arc<Mirror>,
     /// What the hub learned from traffic.
-    pub hints: Hints,
+    pub hints: Arc<Hints>,
     /// One at a time per object.
     pub order: Order,
     /// Who sent what when.

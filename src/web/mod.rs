@@ -33,6 +33,7 @@ use crate::config::Secret;
 use crate::delivery::Delivery;
 use crate::evidence::intake::Intake;
 use crate::exchange::cdr::CdrExchange;
+use crate::exchange::relay::Exchange;
 use crate::links::Links;
 use crate::parties::Parties;
 use crate::registry::Registry;
@@ -55,6 +56,8 @@ pub struct Doors {
     pub intake: Arc<Intake>,
     /// The life of a posted CDR, and lists of them.
     pub exchange: Arc<CdrExchange>,
+    /// The life of every other request to a functional module.
+    pub hall: Arc<Exchange>,
     /// URLs lent out.
     pub links: Arc<Links>,
     /// What is owed.
@@ -73,6 +76,7 @@ pub fn routes() -> Vec<Route> {
         ocpi::cdrs::routes(),
         ocpi::links::routes(),
         ocpi::callbacks::routes(),
+        ocpi::modules::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
         operator::platforms::routes(),

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 #[macro_use]
+#[allow(dead_code, reason = "shared with the stories of presence")]
 mod world;
 mod answered;
 mod begun;
 mod door;
 mod operator;
+#[allow(dead_code, reason = "shared with the stories of presence")]
 mod peer;
 mod presence;
 mod tokens;

@@ -17,6 +17,7 @@ mod custom;
 mod framing;
 pub mod hubclientinfo;
 pub mod links;
+pub mod modules;
 pub mod versions;
 
 use actix_web::http::StatusCode as Http;
