@@ -30,6 +30,8 @@ struct Receiver {
     place: usize,
     party: PartyId,
     owner: PartyId,
+    /// Who speaks on every leg of a broadcast.
+    hub: PartyId,
     record: Arc<Record>,
     /// While true, nobody is answered.
     holds: watch::Sender<bool>,
@@ -42,7 +44,7 @@ impl Audience {
     /// With the sentence to print.
     pub async fn gather(
         hub: &mut Hub,
-        owner: &PartyId,
+        (owner, hub_party): (&PartyId, &PartyId),
         record: &Arc<Record>,
         receivers: usize,
     ) -> Result<Audience, NotDone> {
@@ -57,6 +59,7 @@ impl Audience {
                 place,
                 party: party.clone(),
                 owner: owner.clone(),
+                hub: hub_party.clone(),
                 record: Arc::clone(record),
                 holds: watch::Sender::new(false),
             });
@@ -133,7 +136,7 @@ impl Receiver {
         if request.target != format!("{ENDPOINT}/{country_code}/{party_id}/{}?{QUERY}", id(number)) {
             return Err("another path or query");
         }
-        if request.method != "PUT" || !is_between(request, &self.owner, &self.party) {
+        if request.method != "PUT" || !is_between(request, &self.hub, &self.party) {
             return Err("another method, other routing headers, no token, or no message id");
         }
         match self.record.bodies().get(number) {

@@ -69,8 +69,10 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
     let cpo = hub
         .join(Plan::bare("Bench CPO", vec![(owner.clone(), Role::Cpo)]))
         .await?;
-    let mut audience = Audience::gather(&mut hub, &owner, &record, receivers).await?;
-    let (address, shots) = shots(&cpo, &owner, &record)?;
+    let hub_party = cpo.hub_party();
+    let hub_party = hub_party.ok_or_else(|| NotDone::failed("the hub names no party with the role HUB"))?;
+    let mut audience = Audience::gather(&mut hub, (&owner, &hub_party), &record, receivers).await?;
+    let (address, shots) = shots(&cpo, &owner, &hub_party, &record)?;
     let sender = Sender {
         address,
         shots: Arc::new(shots),
@@ -143,12 +145,10 @@ fn id(number: usize) -> String {
 }
 
 /// Every push as a whole request, and where they go.
-fn shots(cpo: &SandboxParty, owner: &PartyId, record: &Record) -> Result<(String, Vec<Shot>), NotDone> {
+fn shots(cpo: &SandboxParty, owner: &PartyId, hub: &PartyId, record: &Record) -> Result<(String, Vec<Shot>), NotDone> {
     let failed = |error: SandboxError| NotDone::failed(error.to_string());
     let listed = cpo.hub_endpoint("locations", InterfaceRole::Receiver).map_err(failed)?;
-    let hub = cpo.hub_party();
-    let hub = hub.ok_or_else(|| NotDone::failed("the hub names no party with the role HUB"))?;
-    let headers = headers_of(cpo, owner, &hub);
+    let headers = headers_of(cpo, owner, hub);
     let run = a_run();
     let shot = |(number, body): (usize, &Bytes)| {
         let owned = [owner.country_code(), owner.party_id(), &id(number)];
