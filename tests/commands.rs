@@ -205,6 +205,11 @@ fn what_makes_no_sense_is_exit_code_64_and_a_sentence() {
         &["party", "list"],
         &["--config", "missing.toml", "config"],
         &["party", "create", "--name", "x", "--party", "nonsense", "--token", "t"],
+        &["bench", "--what", "everything"],
+        &["bench", "--what", "pages", "--floor"],
+        &["bench", "--what", "broadcast", "--cdrs", "9"],
+        &["bench", "--objects", "1000"],
+        &["bench", "--what", "relay", "--url", "http://127.0.0.1:1"],
     ] {
         let output = run(arguments);
         assert_eq!(

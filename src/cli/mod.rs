@@ -46,9 +46,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Check a signed record or a CDR, no hub needed. Exit 0 valid, 1 invalid, 2 cannot be decided, 64 usage.
     Verify(verify::VerifyArgs),
-    /// Measure a hub: rate, latency, cost per CDR, and whether everything sent was stored and delivered exactly once.
+    /// Measure a hub: rate, latency and cost of CDRs, relay, broadcast and lists, and whether everything sent arrived as it should.
     Bench(bench::Arguments),
-    /// The bare path beside the hub that `bench --floor` measures.
+    /// A bare path beside the hub that `bench --floor` measures.
     #[command(hide = true)]
     BenchFloor(bench::floor::Arguments),
     /// Platforms and parties: list, create, register, suspend, resume, token, delete.

@@ -132,8 +132,7 @@ impl Inner {
         let credentials = self.url(&self.path(&format!("{}/credentials", version.as_str())));
         let mut endpoints = vec![("credentials", Sender, credentials)];
         if self.plan.receives_cdrs {
-            let own = || self.endpoint_url("cdrs", Receiver);
-            endpoints.push(("cdrs", Receiver, self.plan.receives_at.clone().unwrap_or_else(own)));
+            endpoints.push(("cdrs", Receiver, self.endpoint_url("cdrs", Receiver)));
         }
         if self.plan.sends_cdrs {
             endpoints.push(("cdrs", Sender, self.endpoint_url("cdrs", Sender)));
@@ -146,6 +145,10 @@ impl Inner {
 
     /// The URL of a functional endpoint, in the shape of the plan.
     fn endpoint_url(&self, module: &str, interface: InterfaceRole) -> String {
+        let mut elsewhere = self.plan.elsewhere.iter();
+        if let Some((.., url)) = elsewhere.find(|(known, side, _)| (*known, *side) == (module, interface)) {
+            return url.clone();
+        }
         let plain = self.url(&self.module_path(module, interface));
         match self.shape(module, interface) {
             EndpointShape::TrailingSlash => plain + "/",

@@ -255,6 +255,12 @@ impl SandboxParty {
         self.inner.book().hub.as_ref().map(|hub| hub.version)
     }
 
+    /// The hub's own party, as its credentials name it.
+    #[must_use]
+    pub fn hub_party(&self) -> Option<PartyId> {
+        self.inner.book().hub.as_ref().and_then(|hub| hub.party.clone())
+    }
+
     /// The hub's URL of a module's interface.
     ///
     /// # Errors

@@ -17,12 +17,12 @@ pub struct Plan {
     pub versions: Vec<Version>,
     /// Whether it has a RECEIVER interface for CDRs.
     pub receives_cdrs: bool,
-    /// Where that interface is, when it is not served by the party itself but by somebody who counts faster.
-    pub receives_at: Option<String>,
     /// Whether it has a SENDER interface for CDRs.
     pub sends_cdrs: bool,
     /// Every other module it serves, each interface once; also modules OCPI does not know (U-09).
     pub modules: Vec<(&'static str, InterfaceRole)>,
+    /// Where an interface is that is not served by the platform itself but by somebody who counts faster.
+    pub elsewhere: Vec<(&'static str, InterfaceRole, String)>,
     /// The form of its endpoint URLs.
     pub shape: EndpointShape,
     /// The form in which it writes tokens, and insists on reading them.
@@ -97,9 +97,9 @@ impl Plan {
             parties,
             versions: vec![Version::V2_2_1],
             receives_cdrs: false,
-            receives_at: None,
             sends_cdrs: false,
             modules: Vec::new(),
+            elsewhere: Vec::new(),
             shape: EndpointShape::WithQuery,
             token_form: TokenForm::Base64,
             page: 50,
@@ -116,6 +116,13 @@ impl Plan {
             _ => {}
         }
         self
+    }
+
+    /// With one more interface, at this URL of somebody else's.
+    #[must_use]
+    pub fn served_at(mut self, module: &'static str, interface: InterfaceRole, url: &str) -> Plan {
+        self.elsewhere.push((module, interface, url.to_owned()));
+        self.also(module, interface)
     }
 
     /// Without that interface.

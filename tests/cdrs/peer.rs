@@ -141,13 +141,14 @@ impl Peer {
             .collect()
     }
 
+    /// What it was asked for by others, in order; what the hub reads for itself does not count.
     pub fn gets(&self) -> Vec<Got> {
         self.state
             .lock()
             .unwrap()
             .got
             .iter()
-            .filter(|got| got.method == "GET")
+            .filter(|got| got.method == "GET" && got.header("ocpi-from-party-id").is_some_and(|from| from != "TWH"))
             .cloned()
             .collect()
     }

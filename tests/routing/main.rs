@@ -10,6 +10,7 @@ mod direct;
 mod doors;
 mod failing;
 mod hubs;
+mod judged;
 mod noting;
 mod open;
 mod ordering;

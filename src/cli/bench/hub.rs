@@ -1,55 +1,38 @@
-//! The hub under load: started as a child, or somebody's; with an operator and a provider registered for the run.
+//! The hub under load: started as a child, or somebody's; and the neighbours that are registered there for the run.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::process::Process;
+use super::process::{Process, Usage};
 use crate::cli::NotDone;
 use crate::cli::api::Api;
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Secret;
 use crate::ocpi::headers::{self, TokenForm};
 use crate::ocpi::ids::PartyId;
-use crate::ocpi::role::{InterfaceRole, Role};
-use crate::ocpi::time;
 use crate::sandbox::party::routing;
-use crate::sandbox::{Plan, SandboxCpo, SandboxEmsp};
+use crate::sandbox::wire::Request;
+use crate::sandbox::{Plan, SandboxParty};
 
-/// A hub with two registered neighbours.
-pub struct HubUnderLoad {
-    /// The child, when the bench started it.
-    pub process: Option<Process>,
-    /// The operator who sends.
-    pub cpo: SandboxCpo,
-    /// The provider who receives.
-    pub emsp: SandboxEmsp,
-    api: Api,
+/// A running hub, seen by its operator.
+pub struct Hub {
+    process: Option<Process>,
+    /// Its operator API.
+    pub api: Api,
     platforms: Vec<String>,
-    since: String,
-}
-
-/// What the hub says it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HubBooks {
-    /// CDRs it keeps for the provider of this run.
-    pub stored: usize,
-    /// Ids it keeps more than once.
-    pub stored_twice: usize,
-    /// Those whose delivery word is `delivered`.
-    pub delivered: usize,
 }
 
 /// Longer than any first start on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-impl HubUnderLoad {
-    /// Starts a hub as a child on this database and registers the neighbours.
+impl Hub {
+    /// Starts a hub as a child on this database; `more` are settings as `("SECTION__KEY", value)`.
     ///
     /// # Errors
     /// With the sentence to print.
-    pub async fn start(directory: &Path, database: &str, receiver: String) -> Result<HubUnderLoad, NotDone> {
+    pub async fn start(directory: &Path, database: &str, more: &[(&str, &str)]) -> Result<Hub, NotDone> {
         let token = Secret::new(format!("bench-{}", uuid::Uuid::new_v4()));
         let port = super::free_port()?;
         let url = format!("http://127.0.0.1:{port}");
@@ -64,6 +47,7 @@ impl HubUnderLoad {
             ("PAGING__MAX_LIMIT", "1000"),
         ]
         .iter()
+        .chain(more)
         .map(|(key, value)| (format!("TRUEWATT__{key}"), (*value).to_owned()))
         .collect();
         let mut process = Process::start(&["serve"], &environment, directory, "hub.log")
@@ -76,133 +60,133 @@ impl HubUnderLoad {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        HubUnderLoad::admit(&url, &token, Some(process), receiver).await
+        Ok(Hub {
+            process: Some(process),
+            ..Hub::running(&url, &token)?
+        })
     }
 
-    /// Registers the neighbours at a hub that runs already.
+    /// A hub that runs already.
     ///
     /// # Errors
     /// With the sentence to print.
-    pub async fn admit(
-        url: &str,
-        token: &Secret,
-        process: Option<Process>,
-        receiver: String,
-    ) -> Result<HubUnderLoad, NotDone> {
-        let api = Api::with_token(url, token.clone())?;
-        let clock: SharedClock = SystemClock::shared();
-        // ZZ is no country: a bench on somebody's hub gets into nobody's way.
-        let (sender, payer) = (a_party('C')?, a_party('E')?);
-        let cpo = SandboxCpo::start("Bench CPO", sender, clock.clone()).await;
-        let cpo = cpo.map_err(|error| NotDone::failed(error.to_string()))?;
-        let plan = Plan {
-            receives_at: Some(receiver),
-            ..Plan::emsp("Bench eMSP", payer.clone())
-        };
-        let emsp = SandboxEmsp::with(plan, payer, clock.clone()).await;
-        let emsp = emsp.map_err(|error| NotDone::failed(error.to_string()))?;
-        let mut platforms = Vec::new();
-        for (platform, party, role) in [
-            (&cpo.platform, &cpo.party, Role::Cpo),
-            (&emsp.platform, &emsp.party, Role::Emsp),
-        ] {
-            let name = platform.plan().name.clone();
-            let planned = json!({"name": name, "options": {}, "parties": [{
-                "country_code": party.country_code(), "party_id": party.party_id(), "roles": [role.as_str()], "name": name,
-            }]});
-            let planned = api.post("/operator/v1/platforms", Some(planned)).await?;
-            platforms.push(text(&planned, "id")?);
-            platform
-                .register_at(&text(&planned, "versions_url")?, &text(&planned, "token_a")?)
-                .await
-                .map_err(|error| NotDone::failed(error.to_string()))?;
-        }
-        let valid_from = time::write(clock.now() - chrono::TimeDelta::days(365));
-        let key = json!({
-            "public_key": cpo.meter.public_key(), "meter_serial": cpo.meter.serial(), "evse_id": cpo.meter.evse_id(),
-            "cpo": {"country_code": cpo.party.country_code(), "party_id": cpo.party.party_id()},
-            "valid_from": valid_from, "calibrated": true,
-        });
-        api.post("/operator/v1/keys", Some(key)).await?;
-        Ok(HubUnderLoad {
-            process,
-            cpo,
-            emsp,
-            api,
-            platforms,
-            since: time::write(clock.now()),
+    pub fn running(url: &str, token: &Secret) -> Result<Hub, NotDone> {
+        Ok(Hub {
+            process: None,
+            api: Api::with_token(url, token.clone())?,
+            platforms: Vec::new(),
         })
     }
 
-    /// Where CDRs are posted: host and port, path with query.
+    /// Opens a platform and registers it by the handshake.
     ///
     /// # Errors
-    /// When the hub lists no such endpoint, or not over plain HTTP.
-    pub fn target(&self) -> Result<(String, String), NotDone> {
-        let url = self.cpo.platform.hub_endpoint("cdrs", InterfaceRole::Receiver);
-        let url = url.map_err(|error| NotDone::failed(error.to_string()))?;
-        let rest = url.strip_prefix("http://");
-        let rest = rest.ok_or_else(|| NotDone::usage("the load generator speaks plain HTTP only"))?;
-        Ok(match rest.find('/') {
-            Some(at) => (rest[..at].to_owned(), rest[at..].to_owned()),
-            None => (rest.to_owned(), "/".to_owned()),
-        })
+    /// With the sentence to print.
+    pub async fn join(&mut self, plan: Plan) -> Result<SandboxParty, NotDone> {
+        let platform = SandboxParty::start(plan, SystemClock::shared()).await;
+        let platform = platform.map_err(|error| NotDone::failed(error.to_string()))?;
+        self.admit(&platform).await?;
+        Ok(platform)
     }
 
-    /// The headers of a post: token, type, routing. Message ids come with each request.
+    /// Registers a platform by the handshake.
+    ///
+    /// # Errors
+    /// With the sentence to print.
+    pub async fn admit(&mut self, platform: &SandboxParty) -> Result<(), NotDone> {
+        let name = &platform.plan().name;
+        let parties: Vec<Value> = platform
+            .plan()
+            .parties
+            .iter()
+            .map(|(party, role)| {
+                json!({
+                    "country_code": party.country_code(), "party_id": party.party_id(), "roles": [role.as_str()], "name": name,
+                })
+            })
+            .collect();
+        let planned = json!({"name": name, "options": {}, "parties": parties});
+        let planned = self.api.post("/operator/v1/platforms", Some(planned)).await?;
+        self.platforms.push(text(&planned, "id")?);
+        platform
+            .register_at(&text(&planned, "versions_url")?, &text(&planned, "token_a")?)
+            .await
+            .map_err(|error| NotDone::failed(error.to_string()))
+    }
+
+    /// What the process has used so far; unknown when it is not our child.
     #[must_use]
-    pub fn headers(&self) -> Vec<(String, String)> {
-        let token = self.cpo.platform.token().unwrap_or_default();
-        let mut all = routing(&self.cpo.party, Some(&self.emsp.party));
-        all.push((
-            "authorization".to_owned(),
-            headers::authorization(&token, TokenForm::Base64),
-        ));
-        all.push(("content-type".to_owned(), "application/json".to_owned()));
-        all
+    pub fn usage(&self) -> Option<Usage> {
+        self.process.as_ref().and_then(Process::usage)
     }
 
-    /// Reads the hub's books for the provider of this run, until `expected` are delivered or ten seconds have passed.
-    ///
-    /// # Errors
-    /// When the hub does not answer.
-    pub async fn books(&self, expected: usize) -> Result<HubBooks, NotDone> {
-        let path = format!("/operator/v1/cdrs?emsp={}&from={}", self.emsp.party, self.since);
-        let started = Instant::now();
-        loop {
-            let items = self.api.all(&path).await?;
-            let member =
-                |item: &Value, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let ids: std::collections::HashSet<String> = items.iter().map(|item| member(item, "id")).collect();
-            let books = HubBooks {
-                stored: items.len(),
-                stored_twice: items.len() - ids.len(),
-                delivered: items
-                    .iter()
-                    .filter(|item| member(item, "delivery") == "delivered")
-                    .count(),
-            };
-            if books.delivered >= expected || started.elapsed() > Duration::from_secs(10) {
-                return Ok(books);
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Takes the neighbours away again from a hub that goes on without us.
+    /// Takes the neighbours away again from a hub that goes on without us; ours ends with its database.
     ///
     /// # Errors
     /// When the hub does not answer.
     pub async fn leave(&self) -> Result<(), NotDone> {
-        for platform in &self.platforms {
-            self.api.delete(&format!("/operator/v1/platforms/{platform}")).await?;
+        if self.process.is_none() {
+            for platform in &self.platforms {
+                self.api.delete(&format!("/operator/v1/platforms/{platform}")).await?;
+            }
         }
         Ok(())
     }
 }
 
-/// A party nobody has, probably: a second run on the same database must not meet the first one's.
-fn a_party(initial: char) -> Result<PartyId, NotDone> {
+/// An absolute URL as host and port, and path with query.
+///
+/// # Errors
+/// When it is not plain HTTP.
+pub fn plain(url: &str) -> Result<(String, String), NotDone> {
+    let rest = url.strip_prefix("http://");
+    let rest = rest.ok_or_else(|| NotDone::usage("the load generator speaks plain HTTP only"))?;
+    Ok(match rest.find('/') {
+        Some(at) => (rest[..at].to_owned(), rest[at..].to_owned()),
+        None => (rest.to_owned(), "/".to_owned()),
+    })
+}
+
+/// The headers of a request of this party to another: token, type, routing. Message ids come with each request.
+#[must_use]
+pub fn headers_of(platform: &SandboxParty, from: &PartyId, to: &PartyId) -> Vec<(String, String)> {
+    let token = platform.token().unwrap_or_default();
+    let mut all = routing(from, Some(to));
+    all.push((
+        "authorization".to_owned(),
+        headers::authorization(&token, TokenForm::Base64),
+    ));
+    all.push(("content-type".to_owned(), "application/json".to_owned()));
+    all
+}
+
+/// The same with the two ids of one message.
+#[must_use]
+pub fn with_ids(headers: &[(String, String)], correlation_id: String) -> Vec<(String, String)> {
+    let mut all = headers.to_vec();
+    all.push(("x-request-id".to_owned(), uuid::Uuid::new_v4().to_string()));
+    all.push(("x-correlation-id".to_owned(), correlation_id));
+    all
+}
+
+/// Whether what arrived has a token, message ids, and exactly these two parties in its routing headers.
+#[must_use]
+pub fn is_between(request: &Request, from: &PartyId, to: &PartyId) -> bool {
+    let said = |name: &str| request.header(name).unwrap_or_default();
+    said("ocpi-from-country-code") == from.country_code()
+        && said("ocpi-from-party-id") == from.party_id()
+        && said("ocpi-to-country-code") == to.country_code()
+        && said("ocpi-to-party-id") == to.party_id()
+        && said("authorization").starts_with("Token ")
+        && !said("x-request-id").is_empty()
+}
+
+/// A party nobody has, probably: a second run on the same database must not meet the first one's. ZZ is no country: a bench on
+/// somebody's hub gets into nobody's way.
+///
+/// # Errors
+/// Never, unless ids get other rules.
+pub fn a_party(initial: char) -> Result<PartyId, NotDone> {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let random = uuid::Uuid::new_v4().into_bytes();
     let rest = random
@@ -213,6 +197,13 @@ fn a_party(initial: char) -> Result<PartyId, NotDone> {
         .chain(rest.map(|letter| char::from(*letter)))
         .collect();
     PartyId::new("ZZ", &id).map_err(|error| NotDone::failed(error.to_string()))
+}
+
+/// Eight characters that tell this run's ids from those of every other.
+#[must_use]
+pub fn a_run() -> String {
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    run.get(..8).unwrap_or(&run).to_owned()
 }
 
 fn text(document: &Value, member: &str) -> Result<String, NotDone> {

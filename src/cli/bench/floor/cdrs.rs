@@ -1,12 +1,10 @@
-//! The bare path: what nobody who verifies, keeps and carries a CDR can do without, and nothing else.
+//! The bare path of a CDR: what nobody who verifies, keeps and carries one can do without.
 //!
 //! The same octets come in over actix, two signatures are verified with the same code, the same rows go through the same commits of
 //! the same store, the same octets leave by the same client. No token, no routing, no registry, no checks, no headers, no answer worth
-//! reading. `bench --floor` runs it as a process of its own, beside the hub, so that the hub's share is a ratio of two measurements.
+//! reading.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
-use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use base64::Engine as _;
@@ -16,8 +14,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::{Ends, PATIENCE, client, failed};
 use crate::cli::{NotDone, with_causes};
-use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
+use crate::client::{Http, Method, Outcome, Outgoing};
 use crate::clock::{SharedClock, SystemClock};
 use crate::metering::key::PublicKey;
 use crate::metering::signature::{self, Check};
@@ -34,15 +33,11 @@ const EMSP_KEY: &str = "ZZ/FLO";
 /// How the floor is laid.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to listen.
-    #[arg(long)]
-    bind: SocketAddr,
+    #[command(flatten)]
+    ends: Ends,
     /// Where to keep what comes.
     #[arg(long)]
     database: String,
-    /// Where to post it.
-    #[arg(long)]
-    receiver: String,
     /// The key of the meter.
     #[arg(long)]
     public_key: String,
@@ -59,22 +54,15 @@ struct Floor {
 }
 
 /// Serves until killed.
-pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
+pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     let store = Store::open(&arguments.database).await.map_err(failed)?;
     store.migrate().await.map_err(failed)?;
     let key = PublicKey::read(&arguments.public_key, None).map_err(failed)?;
-    let http = Http::new(HttpSettings {
-        connect: Duration::from_secs(3),
-        allow_http: true,
-        allow_private_networks: true,
-        max_body: 1024 * 1024,
-        user_agent: "truewatt-floor".to_owned(),
-    });
     let floor = web::Data::new(Floor {
         store,
-        http: http.map_err(failed)?,
+        http: client()?,
         clock: SystemClock::shared(),
-        receiver: arguments.receiver,
+        receiver: arguments.ends.receiver,
         fingerprint: key.fingerprint(),
         key,
     });
@@ -85,7 +73,7 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
             .route("/stored", web::get().to(stored))
             .route("/cdrs", web::post().to(take))
     })
-    .bind(arguments.bind)
+    .bind(arguments.ends.bind)
     .map_err(failed)?
     .run()
     .await
@@ -254,7 +242,7 @@ impl Floor {
             url: self.receiver.clone(),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: Some(body),
-            timeout: Duration::from_secs(15),
+            timeout: PATIENCE,
             allowed_hosts: None,
         };
         match self.http.send(outgoing).await {
@@ -310,7 +298,3 @@ const REPORT: &str = concat!(
     r#""time":"2026-01-01T00:30:00Z","time_status":"SYNCHRONISED","obis":"1-0:1.8.0","value":"1214.317","unit":"kWh"}],"#,
     r#""signed_energy_kwh":"10.000","cdr_energy_kwh":"10.000","findings":[]}"#
 );
-
-fn failed(error: impl std::error::Error) -> NotDone {
-    NotDone::failed(with_causes(&error))
-}
