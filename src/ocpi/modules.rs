@@ -469,6 +469,26 @@ mod tests {
         assert_eq!(listed[2..], both.collect::<Vec<_>>());
     }
 
+    //
+    #[test]
+    fn seven_modules_are_routed_and_the_others_are_between_platforms() {
+        let of = |kind| {
+            let modules = MODULES.iter().filter(move |module| module.kind == kind);
+            modules.map(|module| module.identifier).collect::<Vec<_>>()
+        };
+        let functional = [
+            "cdrs",
+            "chargingprofiles",
+            "commands",
+            "locations",
+            "sessions",
+            "tariffs",
+            "tokens",
+        ];
+        assert_eq!(of(Kind::Functional), functional);
+        assert_eq!(of(Kind::Configuration), ["credentials", "hubclientinfo"]);
+    }
+
     #[test]
     fn a_peer_reads_our_version_details_as_we_wrote_them() {
         for version in Version::ALL {

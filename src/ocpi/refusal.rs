@@ -215,7 +215,7 @@ mod tests {
         );
     }
 
-    // S-07, S-08, S-09, D-07
+    // S-07, S-08, S-09, S-10, D-07
     #[test]
     fn every_situation_has_the_code_of_the_checklist() {
         for (refusal, code) in [
@@ -239,6 +239,7 @@ mod tests {
             (Refusal::not_connected("x"), 4003),
         ] {
             assert_eq!(refusal.code(), StatusCode(code), "{refusal:?}");
+            assert!(code % 1000 < 900, "{code} is for custom modules");
         }
     }
 }

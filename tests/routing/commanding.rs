@@ -1,6 +1,7 @@
 //! Commands: answered at once, and again later at the requester's own URL (1.16, D-14).
 
 use serde_json::Value;
+use truewatt::clock::{Clock, SystemClock};
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Behaviour, Door, Draft, Execution, Later, Order, To};
 
@@ -11,7 +12,7 @@ fn fields(order: Order, emsp: &Neighbour) -> String {
     match order {
         Order::StartSession => Draft::start_session(&token, "L1", Some("E1")).odd(),
         Order::ReserveNow => {
-            Draft::reserve_now(&token, "R1", "L1", chrono::Utc::now() + chrono::TimeDelta::hours(1)).odd()
+            Draft::reserve_now(&token, "R1", "L1", SystemClock.now() + chrono::TimeDelta::hours(1)).odd()
         }
         Order::CancelReservation => r#"{ "reservation_id" : "R1","x":1.50 }"#.to_owned(),
         Order::UnlockConnector => r#"{ "location_id":"L1", "evse_uid":"E1","connector_id" : "1" }"#.to_owned(),
@@ -217,4 +218,67 @@ async fn a_result_that_comes_although_the_command_was_never_answered_is_carried_
     assert_eq!(codes(&ordered.reply), (200, 4002));
     let result = emsp.platform.wait_for_result(&ordered, SOON).await.unwrap();
     assert!(result.text().contains("ACCEPTED"));
+}
+
+// CMD-05, ENUM-07, T-41
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_of_any_word_comes_home_as_it_was_said() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    let words = [
+        "ACCEPTED",
+        "CANCELED_RESERVATION",
+        "EVSE_OCCUPIED",
+        "EVSE_INOPERATIVE",
+        "FAILED",
+        "NOT_SUPPORTED",
+        "REJECTED",
+        "TIMEOUT",
+        "UNKNOWN_RESERVATION",
+        "MELTED",
+    ];
+    let said = words.map(|word| format!("{{ \"result\" : \"{word}\",\"x\":1.50 }}"));
+    cpo.platform.execute(
+        Order::StopSession,
+        Execution::with_results(said.iter().map(|body| Later::exactly(body))),
+    );
+    let ordered = emsp
+        .voice
+        .command(Order::StopSession, r#"{"session_id":"S1"}"#, &cpo.to)
+        .await
+        .unwrap();
+    assert!(emsp.platform.wait_for_results(&ordered, said.len(), SOON).await);
+    let heard: Vec<_> = emsp.platform.results(&ordered).iter().map(|got| got.text()).collect();
+    assert_eq!(heard, said);
+}
+
+// CMD-17, R-71, R-72
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reservation_is_known_by_its_id_and_the_emsp_that_made_it() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    let (other_cpo, other) = (
+        world.join(complete("NL/CPB", Role::Cpo)).await,
+        world.join(complete("DE/MSB", Role::Emsp)).await,
+    );
+    let cancel = r#"{"reservation_id":"r1"}"#;
+    for (who, there) in [(&emsp, &cpo), (&other, &other_cpo)] {
+        let made = who
+            .voice
+            .command(Order::ReserveNow, &fields(Order::ReserveNow, who), &there.to)
+            .await
+            .unwrap();
+        assert!(made.reply.accepted(), "{:?}", made.reply);
+    }
+    for (who, there) in [(&emsp, &cpo), (&other, &other_cpo)] {
+        let ordered = who
+            .voice
+            .command(Order::CancelReservation, cancel, &To::Open)
+            .await
+            .unwrap();
+        assert_eq!(
+            (codes(&ordered.reply), &named(&ordered.reply)[1]),
+            ((200, 1000), &there.id.to_string())
+        );
+    }
 }

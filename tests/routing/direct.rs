@@ -58,7 +58,7 @@ async fn arrives(sent: Sent<'_>) {
     assert_eq!(reply.header("x-correlation-id"), Some("C-1"));
 }
 
-// T-12, T-30, T-40, T-41, T-48, T-49, M-03, M-04, M-05, U-01, U-04, LOC-04, LOC-05, LOC-21
+// T-12, T-30, T-40, T-41, T-48, T-49, M-03, M-04, M-05, U-01, U-04, LOC-04, LOC-05, LOC-21
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directed_push_reaches_the_receivers_own_url_with_every_octet_as_it_was_sent() {
     let world = World::start().await;
@@ -464,4 +464,26 @@ async fn charging_preferences_and_every_answer_to_them_pass() {
     let reply = emsp.voice.charging_preferences("S1", body, &cpo.to).await.unwrap();
     assert_eq!(codes(&reply), (404, 2001));
     assert_eq!(reply.message.as_deref(), Some("not capable"));
+}
+
+// SES-13, SES-14, SES-16, SES-21, T-37, D-22, T-41
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_any_status_passes_and_keeps_the_ids_it_has() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    for status in ["PENDING", "RESERVATION", "RESERVED", "ACTIVE", "COMPLETED", "INVALID"] {
+        let session = Draft::session(&cpo.id, "Sess-1", "04A1", Some(&emsp.id), at()).text("status", status);
+        let session = session.text("evse_uid", "#NA").text("connector_id", "#NA").odd();
+        for to in [&emsp.to, &To::Open] {
+            let reply = cpo
+                .voice
+                .push(Method::PUT, "sessions", &cpo.id, &["sESS-1"], &session, to)
+                .await
+                .unwrap();
+            assert!(reply.accepted(), "{status}: {reply:?}");
+            let got = emsp.last("sessions");
+            assert_eq!(got.text(), session);
+            assert!(got.path.ends_with("/sESS-1"), "{}", got.path);
+        }
+    }
 }

@@ -14,7 +14,7 @@ async fn requests_about_one_object_arrive_one_by_one_in_order_and_others_beside_
     let world = World::start().await;
     let (cpo, emsp) = world.pair().await;
     emsp.platform
-        .behave(Door::Receiver("sessions"), Behaviour::Slow(Duration::from_millis(100)));
+        .behave(Door::Receiver("sessions"), Behaviour::Slow(Duration::from_millis(500)));
     let session = |id: &str| Draft::session(&cpo.id, id, "04A1", Some(&emsp.id), at()).json();
     for id in ["S1", "S2"] {
         cpo.voice
@@ -25,9 +25,9 @@ async fn requests_about_one_object_arrive_one_by_one_in_order_and_others_beside_
     let before = emsp.got("sessions").len();
     let patch = async |id: &str, number: usize| {
         // So far apart that the hub has read one before the next is sent.
-        tokio::time::sleep(Duration::from_millis(30 * number as u64)).await;
+        tokio::time::sleep(Duration::from_millis(300 * number as u64)).await;
         let body = Draft::session_patch(&format!("{number}.5"), at()).json();
-        let spelled = if number % 2 == 0 {
+        let spelled = if number.is_multiple_of(2) {
             id.to_owned()
         } else {
             id.to_lowercase()
