@@ -19,7 +19,9 @@ async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDe
     let before = world.hub.store.mirror_get("locations", "DE/ABC", "L1").await.unwrap();
     let write = MirrorWrite {
         row: MirrorRow {
-            id: before.as_ref().map_or_else(|| Uuid::now_v7().to_string(), |row| row.id.clone()),
+            id: before
+                .as_ref()
+                .map_or_else(|| Uuid::now_v7().to_string(), |row| row.id.clone()),
             module: "locations".into(),
             country_code: "DE".into(),
             party_id: "ABC".into(),
@@ -51,7 +53,10 @@ async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDe
             created_at: now,
         }),
     };
-    assert!(matches!(world.hub.store.mirror_write(write).await.unwrap(), Written::Kept { .. }));
+    assert!(matches!(
+        world.hub.store.mirror_write(write).await.unwrap(),
+        Written::Kept { .. }
+    ));
     body
 }
 

@@ -193,7 +193,10 @@ async fn converse(stream: TcpStream, all: Arc<Mutex<Vec<Got>>>, temper: Arc<Mute
         return std::future::pending().await;
     };
     tokio::time::sleep(after).await;
-    let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    let mut text = format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+        body.len()
+    );
     for (name, value) in &headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -215,7 +218,9 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Got> {
         };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;

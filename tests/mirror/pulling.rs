@@ -25,10 +25,16 @@ impl Shelf {
     fn page(&self, got: &Got) -> Act {
         let objects = self.0.lock().unwrap().clone();
         let query = got.path.split_once('?').map_or("", |(_, query)| query);
-        let offset: usize = truewatt::ocpi::page::parameter(query, "offset").map_or(0, |offset| offset.parse().unwrap());
+        let offset: usize =
+            truewatt::ocpi::page::parameter(query, "offset").map_or(0, |offset| offset.parse().unwrap());
         let end = (offset + 2).min(objects.len());
-        let next = (end < objects.len()).then(|| format!("{}?offset={end}&secret=1", got.path.split('?').next().unwrap()));
-        Act::page(objects.get(offset..end).unwrap_or_default(), objects.len(), next.as_deref())
+        let next =
+            (end < objects.len()).then(|| format!("{}?offset={end}&secret=1", got.path.split('?').next().unwrap()));
+        Act::page(
+            objects.get(offset..end).unwrap_or_default(),
+            objects.len(),
+            next.as_deref(),
+        )
     }
 }
 
@@ -170,7 +176,9 @@ async fn an_object_that_slips_past_a_page_boundary_is_fetched_all_the_same() {
     let world = World::start(On::Sqlite, "").await.unwrap();
     let peer = Peer::open().await;
     let shelf = Shelf::default();
-    let all: Vec<String> = (0..6).map(|number| tariff("DE/ABC", &format!("T{number}"), EIGHT)).collect();
+    let all: Vec<String> = (0..6)
+        .map(|number| tariff("DE/ABC", &format!("T{number}"), EIGHT))
+        .collect();
     shelf.put(&all);
     {
         let (shelf, mut rest) = (shelf.clone(), all.clone());
@@ -183,10 +191,15 @@ async fn an_object_that_slips_past_a_page_boundary_is_fetched_all_the_same() {
         });
     }
     let reader = world.platform(&["DE/MSP:EMSP"], None).await;
-    world.platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")]))).await;
+    world
+        .platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")])))
+        .await;
     let listed = async || world.get(&reader, "sender/tariffs").await.ids();
     world.until("the pull", || async { listed().await.len() == 6 }).await;
-    assert!(peer.got().iter().any(|got| got.path.contains("offset=1&")), "one object earlier");
+    assert!(
+        peer.got().iter().any(|got| got.path.contains("offset=1&")),
+        "one object earlier"
+    );
 }
 
 // N-02, F-08
@@ -200,13 +213,17 @@ async fn pages_that_never_end_are_left() {
         *count += 1;
         Act::page(&[tariff("DE/ABC", "T1", EIGHT)], 1, Some(&format!("?n={count}")))
     });
-    let platform = world.platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")]))).await;
+    let platform = world
+        .platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")])))
+        .await;
     let key = truewatt::store::PullKey {
         platform_id: platform.id,
         module: "tariffs".into(),
         party_key: "DE/ABC".into(),
     };
     let row = async || world.hub.store.pull_get(key.clone()).await.unwrap();
-    world.until("the end", || async { row().await.is_some_and(|row| row.failures == 1) }).await;
+    world
+        .until("the end", || async { row().await.is_some_and(|row| row.failures == 1) })
+        .await;
     assert!(peer.got().len() < 10);
 }

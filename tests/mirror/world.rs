@@ -82,7 +82,13 @@ impl World {
 
     /// A second process on the same database.
     pub async fn beside(&self) -> World {
-        World::on(self.database.clone(), &self.more, self.clock.clone(), self.files.clone()).await
+        World::on(
+            self.database.clone(),
+            &self.more,
+            self.clock.clone(),
+            self.files.clone(),
+        )
+        .await
     }
 
     async fn on(database: String, more: &str, clock: Arc<ManualClock>, files: Arc<TempDir>) -> World {
@@ -119,7 +125,9 @@ impl World {
             };
             offers.iter().enumerate().map(irregular).collect()
         });
-        let versions = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |(peer, _)| peer.url("/versions"));
+        let versions = peer.map_or("http://127.0.0.1:9/versions".to_owned(), |(peer, _)| {
+            peer.url("/versions")
+        });
         self.platform_at(parties, json!(endpoints), &versions).await
     }
 
@@ -198,7 +206,11 @@ impl World {
         if !body.is_empty() {
             all.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.extend(
+            headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let body = (!body.is_empty()).then(|| body.to_owned());
         Heard::of(self.send(method, &url, all, body).await)
     }
@@ -210,8 +222,13 @@ impl World {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
         let url = format!("{}{path}", self.hub.url);
-        let answer = self.send(method, &url, headers, body.map(|body| body.to_string())).await;
-        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+        let answer = self
+            .send(method, &url, headers, body.map(|body| body.to_string()))
+            .await;
+        (
+            answer.status,
+            serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
+        )
     }
 
     async fn send(&self, method: Method, url: &str, headers: Vec<(String, String)>, body: Option<String>) -> Answer {
