@@ -115,7 +115,15 @@ impl Exchange {
         let uid = incoming.object()?.unwrap_or_default();
         let query = incoming.query.as_deref().unwrap_or_default();
         let kind = page::parameter(query, "type").unwrap_or_else(|| "RFID".to_owned());
-        let known = self.mirror.owners_of_token(&uid, &kind).await?;
+        let agreements = &incoming.caller.directory().agreements;
+        let mut known = self.mirror.owners_of_token(&uid, &kind).await?;
+        // Not even by name: whoever one may not talk to is unknown.
+        known.retain(|issuer| agreements.allow(&from.party, issuer, incoming.module.identifier));
+        if let [issuer] = known.as_slice() {
+            // Whose it is is known: that it cannot be asked does not make the token an unknown one.
+            let way = self.way(incoming, &from.party, issuer)?;
+            return self.carry(incoming, &way).await;
+        }
         let asked = if known.is_empty() {
             self.issuers(incoming)
         } else {
@@ -125,9 +133,6 @@ impl Exchange {
             .iter()
             .filter_map(|party| self.way(incoming, &from.party, party).ok())
             .collect();
-        if let [only] = ways.as_slice() {
-            return self.carry(incoming, only).await;
-        }
         let mut asking = tokio::task::JoinSet::new();
         for way in ways {
             let (exchange, incoming) = (Arc::clone(self), incoming.clone());

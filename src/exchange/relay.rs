@@ -18,7 +18,7 @@ use super::reply::{Reply, Words};
 use super::seen::Seen;
 use crate::client::Method;
 use crate::clock::SharedClock;
-use crate::delivery::order::{Object, Order};
+use crate::delivery::order::{Object, Order, Turn};
 use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::links::page::next_in;
 use crate::links::{Between, Lending, LentAnswer, Links, PageLending};
@@ -159,7 +159,7 @@ impl Exchange {
     pub(super) async fn carry(&self, incoming: &Incoming, way: &Way) -> Result<Reply, Failure> {
         // Held until the answer is here: the next request about the same object leaves after it (R-46, D-16).
         let _turn = match self.object(incoming, way)? {
-            Some(object) => Some(self.order.queue(object).turn().await),
+            Some(object) => Some(self.turn(object, self.deadline(incoming, way)).await?),
             None => None,
         };
         let mut call = self.call(incoming, way)?;
@@ -203,9 +203,29 @@ impl Exchange {
             ids: incoming.ids.clone(),
             body: incoming.body.clone(),
             headers: Vec::new(),
-            timeout: way.platform.options.timeouts.relay.or(Some(self.patience(incoming))),
+            timeout: Some(self.deadline(incoming, way)),
             max_answer: None,
         })
+    }
+
+    /// Waits until everybody who came before about the same object is through, as long as for an answer. Whoever waits longer has
+    /// not been sent at all: late is worse than never.
+    async fn turn(&self, object: Object, patience: Duration) -> Result<Turn, Refusal> {
+        if self.order.waiting(&object) >= IN_LINE {
+            return Err(Refusal::hub_error(
+                "too many requests about this object wait for the receiver; this one was not sent",
+            ));
+        }
+        let turn = tokio::time::timeout(patience, self.order.queue(object).turn()).await;
+        turn.map_err(|_| {
+            Refusal::timed_out("the receiver is busy with earlier requests about this object; this one was not sent")
+        })
+    }
+
+    /// How long a receiver may take: what the operator says of its platform, else by what is asked (D-15).
+    fn deadline(&self, incoming: &Incoming, way: &Way) -> Duration {
+        let own = way.platform.options.timeouts.relay;
+        own.unwrap_or_else(|| self.patience(incoming))
     }
 
     fn patience(&self, incoming: &Incoming) -> Duration {
@@ -355,6 +375,10 @@ impl Exchange {
 }
 
 const RESPONSE_URL: &str = "response_url";
+
+/// How many requests about one object may wait for one receiver (D-16). At a request a second, what came first is by then
+/// no news to anybody.
+const IN_LINE: usize = 64;
 
 /// Whether a request asks if a token may charge (TOK-02).
 pub(super) fn is_authorization(incoming: &Incoming) -> bool {

@@ -254,3 +254,633 @@ fn check_owner(caller: &Platform, from: &PartyId, owner: &PartyId) -> Result<(),
         "the URL names {owner} as owner, but {from} asks"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::ocpi::headers::TokenForm;
+    use crate::ocpi::ids::PlatformId;
+    use crate::ocpi::modules::{Kind, MODULES};
+    use crate::ocpi::refusal::Situation;
+    use crate::ocpi::versions::{Endpoint, Version};
+    use crate::routing::agreements::{Agreements, Rule};
+    use crate::routing::directory::PlatformOptions;
+
+    use PlatformStatus::{Connected, Offline, Planned, Suspended};
+
+    fn party(text: &str) -> PartyId {
+        PartyId::from_slash(text).unwrap()
+    }
+
+    /// Every functional interface that one of its roles offers.
+    fn endpoints(parties: &[(&str, Role, PlatformStatus)]) -> Vec<Endpoint> {
+        let functional = MODULES.iter().filter(|module| module.kind == Kind::Functional);
+        let interfaces = functional.flat_map(|module| module.interfaces.iter().map(move |one| (module, one)));
+        let offers = |interface: &Interface| {
+            let mut roles = parties.iter().map(|(_, role, _)| *role);
+            roles.any(|role| role == Role::Hub || interface.offered_by.contains(&role))
+        };
+        interfaces
+            .filter(|(_, interface)| offers(interface))
+            .map(|(module, interface)| Endpoint {
+                identifier: module.identifier.to_owned(),
+                role: Some(interface.role),
+                url: "https://peer.example/x".to_owned(),
+            })
+            .collect()
+    }
+
+    fn platform(id: &str, status: PlatformStatus, parties: &[(&str, Role, PlatformStatus)]) -> Platform {
+        Platform {
+            id: PlatformId::from(id),
+            name: id.to_owned(),
+            status,
+            version: Some(Version::V2_2_1),
+            versions_url: None,
+            endpoints: endpoints(parties),
+            parties: parties
+                .iter()
+                .map(|(text, role, own)| PartyRole {
+                    party: party(text),
+                    role: *role,
+                    name: String::new(),
+                    status: own.lowered_to(status),
+                })
+                .collect(),
+            options: PlatformOptions::default(),
+            token_out: None,
+            token_form: TokenForm::Base64,
+        }
+    }
+
+    fn world() -> Directory {
+        let denied = Rule {
+            parties: [Some(party("DE/ABC")), Some(party("DE/NOT"))],
+            modules: vec!["locations".to_owned(), "sessions".to_owned()],
+            allow: false,
+        };
+        let platforms = [
+            platform("cpo", Connected, &[("DE/AbC", Role::Cpo, Connected)]),
+            platform(
+                "two",
+                Connected,
+                &[
+                    ("NL/CPA", Role::Cpo, Connected),
+                    ("NL/CPB", Role::Cpo, Connected),
+                    ("NL/CPB", Role::Emsp, Connected),
+                    ("NL/OLD", Role::Cpo, Suspended),
+                ],
+            ),
+            platform(
+                "msp",
+                Connected,
+                &[
+                    ("DE/MsA", Role::Emsp, Connected),
+                    ("DE/NOT", Role::Emsp, Connected),
+                    ("DE/NEW", Role::Emsp, Planned),
+                ],
+            ),
+            platform("scsp", Connected, &[("BE/SCS", Role::Scsp, Connected)]),
+            platform("nsp", Connected, &[("FR/NSP", Role::Nsp, Connected)]),
+            platform("nap", Connected, &[("FR/NAP", Role::Nap, Connected)]),
+            platform("other", Connected, &[("FR/OTH", Role::Other, Connected)]),
+            platform("away", Offline, &[("FR/OFF", Role::Emsp, Connected)]),
+            platform("planned", Planned, &[("FR/PLA", Role::Emsp, Planned)]),
+            platform("stopped", Suspended, &[("FR/SUS", Role::Emsp, Connected)]),
+            platform(
+                "hub",
+                Connected,
+                &[
+                    ("SE/HUB", Role::Hub, Connected),
+                    ("SE/FAR", Role::Cpo, Planned),
+                    ("SE/MSP", Role::Emsp, Planned),
+                    ("SE/GON", Role::Cpo, Suspended),
+                ],
+            ),
+        ];
+        Directory::new(party("DE/TWH"), platforms).under(Agreements {
+            allow_by_default: true,
+            rules: vec![denied],
+        })
+    }
+
+    /// A request in short: caller, from, to, `METHOD module ROLE path`, the owner in the URL.
+    #[derive(Clone, Copy)]
+    struct Case {
+        caller: &'static str,
+        from: Option<&'static str>,
+        to: Option<&'static str>,
+        line: &'static str,
+        owner: Option<&'static str>,
+    }
+
+    const PUSH: Case = Case {
+        caller: "cpo",
+        from: Some("DE/ABC"),
+        to: Some("DE/MSA"),
+        line: "PUT locations RECEIVER /{country_code}/{party_id}/{location_id}",
+        owner: Some("DE/ABC"),
+    };
+
+    const PATCH_SESSION: &str = "PATCH sessions RECEIVER /{country_code}/{party_id}/{session_id}";
+
+    fn ask(case: &Case) -> Result<String, (Situation, String)> {
+        let directory = world();
+        let caller = directory.platform(&PlatformId::from(case.caller)).unwrap();
+        let mut words = case.line.split(' ');
+        let (method, module) = (words.next().unwrap(), words.next().unwrap());
+        let module = crate::ocpi::modules::module(module).unwrap();
+        let interface = module
+            .interface(InterfaceRole::parse(words.next().unwrap()).unwrap())
+            .unwrap();
+        let path = words.next().unwrap_or_default();
+        let mut routes = interface.routes.iter();
+        let route = routes
+            .find(|route| route.method == method && route.path == path)
+            .unwrap();
+        let routing = Routing {
+            to: case.to.map(party),
+            from: case.from.map(party),
+        };
+        let owner = case.owner.map(party);
+        let asked = Asked {
+            module,
+            interface,
+            route,
+            routing: &routing,
+            owner: owner.as_ref(),
+        };
+        let told = |speaker: &Speaker| format!("{} {}", speaker.party, speaker.role);
+        arrange(&directory, &caller, asked)
+            .map(|arrangement| match arrangement {
+                Arrangement::Direct(way) => format!("direct {} > {} at {}", way.from, way.to, way.platform.id),
+                Arrangement::Broadcast(from) => format!("broadcast {}", told(&from)),
+                Arrangement::Open(from) => format!("open {}", told(&from)),
+                Arrangement::GetAll(readers) => {
+                    let readers = readers.iter().map(told).collect::<Vec<_>>();
+                    format!("all {}", readers.join(", "))
+                }
+                Arrangement::Own(from) => format!("own {}", told(&from)),
+            })
+            .map_err(|refusal| (refusal.situation, refusal.message))
+    }
+
+    fn done(case: &Case) -> String {
+        ask(case).unwrap_or_else(|(situation, message)| format!("{situation:?}: {message}"))
+    }
+
+    fn refused(case: &Case) -> Situation {
+        ask(case).unwrap_err().0
+    }
+
+    // D-04
+    #[test]
+    fn a_named_party_is_reached_in_the_spelling_it_registered() {
+        for (from, to, owner) in [("DE/ABC", "DE/MSA", "DE/ABC"), ("de/abc", "de/msa", "De/aBc")] {
+            let case = Case {
+                from: Some(from),
+                to: Some(to),
+                owner: Some(owner),
+                ..PUSH
+            };
+            assert_eq!(done(&case), "direct DE/AbC > DE/MsA at msp");
+        }
+    }
+
+    // whoever is named is looked for at the interface that was called.
+    #[test]
+    fn a_party_with_two_roles_is_reached_at_the_interface_called() {
+        let list = Case {
+            caller: "msp",
+            from: Some("DE/MSA"),
+            to: Some("NL/CPB"),
+            line: "GET locations SENDER",
+            owner: None,
+        };
+        assert_eq!(done(&list), "direct DE/MsA > NL/CPB at two");
+        let push = Case {
+            to: Some("NL/CPB"),
+            ..PUSH
+        };
+        assert_eq!(done(&push), "direct DE/AbC > NL/CPB at two");
+    }
+
+    //
+    #[test]
+    fn a_neighbour_on_the_same_platform_is_a_party_like_any_other() {
+        let case = Case {
+            caller: "two",
+            from: Some("NL/CPA"),
+            to: Some("NL/CPB"),
+            owner: Some("NL/CPA"),
+            ..PUSH
+        };
+        assert_eq!(done(&case), "direct NL/CPA > NL/CPB at two");
+    }
+
+    // R-06, D-12, T-05
+    #[test]
+    fn from_must_be_a_party_of_the_caller() {
+        for from in ["NL/CPA", "DE/MSA", "XX/YYY", "DE/TWH"] {
+            for to in [Some("DE/MSA"), Some("DE/TWH"), None] {
+                let case = Case {
+                    from: Some(from),
+                    to,
+                    owner: Some(from),
+                    ..PUSH
+                };
+                assert_eq!(refused(&case), Situation::Forbidden, "{from} {to:?}");
+            }
+            let list = Case {
+                from: Some(from),
+                to: None,
+                line: "GET locations SENDER",
+                owner: None,
+                ..PUSH
+            };
+            assert_eq!(refused(&list), Situation::Forbidden);
+        }
+        let dropped = Case {
+            caller: "two",
+            from: Some("NL/OLD"),
+            owner: Some("NL/OLD"),
+            ..PUSH
+        };
+        assert_eq!(refused(&dropped), Situation::Forbidden, "a role the peer dropped");
+    }
+
+    //
+    #[test]
+    fn a_missing_from_is_inferred_only_where_one_party_fits_the_interface() {
+        assert_eq!(done(&Case { from: None, ..PUSH }), "direct DE/AbC > DE/MsA at msp");
+        let several = Case {
+            caller: "two",
+            from: None,
+            owner: Some("NL/CPA"),
+            ..PUSH
+        };
+        assert_eq!(refused(&several), Situation::InvalidParameter);
+        let one_emsp = Case {
+            caller: "two",
+            from: None,
+            to: Some("DE/ABC"),
+            line: "GET locations SENDER",
+            owner: None,
+        };
+        assert_eq!(done(&one_emsp), "direct NL/CPB > DE/AbC at cpo");
+        let none = Case {
+            caller: "scsp",
+            from: None,
+            owner: Some("BE/SCS"),
+            ..PUSH
+        };
+        assert_eq!(refused(&none), Situation::InvalidParameter);
+    }
+
+    // R-12, D-13, T-29
+    #[test]
+    fn the_owner_in_the_url_is_the_party_that_speaks() {
+        for to in [Some("DE/MSA"), Some("DE/TWH"), None] {
+            for owner in ["NL/CPA", "DE/ABD", "NL/ABC"] {
+                let case = Case {
+                    to,
+                    owner: Some(owner),
+                    ..PUSH
+                };
+                assert_eq!(refused(&case), Situation::NotFound, "{to:?} {owner}");
+            }
+        }
+        let neighbour = Case {
+            caller: "two",
+            from: Some("NL/CPA"),
+            owner: Some("NL/CPB"),
+            ..PUSH
+        };
+        assert_eq!(
+            refused(&neighbour),
+            Situation::NotFound,
+            "not even a neighbour on the platform"
+        );
+    }
+
+    // D-17
+    #[test]
+    fn nobody_known_and_nobody_allowed_are_the_same() {
+        let unknown = ask(&Case {
+            to: Some("XX/YYY"),
+            ..PUSH
+        })
+        .unwrap_err();
+        let denied = ask(&Case {
+            to: Some("DE/NOT"),
+            ..PUSH
+        })
+        .unwrap_err();
+        assert_eq!(unknown.0, Situation::UnknownReceiver);
+        assert_eq!(unknown.1.replace("XX/YYY", "?"), denied.1.replace("DE/NOT", "?"));
+        let line = "PUT tariffs RECEIVER /{country_code}/{party_id}/{tariff_id}";
+        let allowed = Case {
+            to: Some("DE/NOT"),
+            line,
+            ..PUSH
+        };
+        assert_eq!(done(&allowed), "direct DE/AbC > DE/NOT at msp");
+    }
+
+    // HCI-13
+    #[test]
+    fn whoever_is_not_connected_is_4003() {
+        for to in ["FR/OFF", "FR/PLA", "FR/SUS", "DE/NEW"] {
+            assert_eq!(refused(&Case { to: Some(to), ..PUSH }), Situation::NotConnected, "{to}");
+        }
+    }
+
+    //
+    #[test]
+    fn whoever_lacks_the_interface_is_4000() {
+        for to in ["BE/SCS", "NL/CPA"] {
+            let case = Case {
+                caller: "cpo",
+                to: Some(to),
+                ..PUSH
+            };
+            if to == "NL/CPA" {
+                // Its platform has the interface, for NL/CPB.
+                assert_eq!(done(&case), "direct DE/AbC > NL/CPA at two");
+            } else {
+                assert_eq!(refused(&case), Situation::HubError, "{to}");
+            }
+        }
+    }
+
+    // D-18, TAR-13
+    #[test]
+    fn a_push_of_what_is_for_everybody_goes_to_everybody_without_an_addressee_and_to_the_hub() {
+        for to in [Some("DE/TWH"), Some("de/twh"), None] {
+            for (line, speaker) in [
+                (
+                    "PUT locations RECEIVER /{country_code}/{party_id}/{location_id}",
+                    "DE/AbC CPO",
+                ),
+                (
+                    "PATCH locations RECEIVER /{country_code}/{party_id}/{location_id}/{evse_uid}",
+                    "DE/AbC CPO",
+                ),
+                (
+                    "PUT tariffs RECEIVER /{country_code}/{party_id}/{tariff_id}",
+                    "DE/AbC CPO",
+                ),
+                (
+                    "DELETE tariffs RECEIVER /{country_code}/{party_id}/{tariff_id}",
+                    "DE/AbC CPO",
+                ),
+            ] {
+                assert_eq!(
+                    done(&Case { to, line, ..PUSH }),
+                    format!("broadcast {speaker}"),
+                    "{line} {to:?}"
+                );
+            }
+            let line = "PUT tokens RECEIVER /{country_code}/{party_id}/{token_uid}";
+            for (caller, from, role) in [
+                ("msp", "DE/MsA", "EMSP"),
+                ("nsp", "FR/NSP", "NSP"),
+                ("other", "FR/OTH", "OTHER"),
+            ] {
+                let case = Case {
+                    caller,
+                    from: Some(from),
+                    to,
+                    line,
+                    owner: Some(from),
+                };
+                assert_eq!(done(&case), format!("broadcast {from} {role}"));
+            }
+            let wrong_side = Case {
+                caller: "msp",
+                from: Some("DE/MSA"),
+                owner: Some("DE/MSA"),
+                to,
+                ..PUSH
+            };
+            assert_eq!(
+                refused(&wrong_side),
+                Situation::InvalidParameter,
+                "an eMSP has no locations"
+            );
+        }
+    }
+
+    // D-20, SES-18, CMD-19, CP-16
+    #[test]
+    fn what_has_one_addressee_is_never_fanned_out_but_decided_by_its_content() {
+        for to in [Some("DE/TWH"), None] {
+            for (caller, from, line, owned) in [
+                (
+                    "cpo",
+                    "DE/AbC CPO",
+                    "PUT sessions RECEIVER /{country_code}/{party_id}/{session_id}",
+                    true,
+                ),
+                ("cpo", "DE/AbC CPO", PATCH_SESSION, true),
+                (
+                    "cpo",
+                    "DE/AbC CPO",
+                    "GET sessions RECEIVER /{country_code}/{party_id}/{session_id}",
+                    true,
+                ),
+                (
+                    "msp",
+                    "DE/MsA EMSP",
+                    "PUT sessions SENDER /{session_id}/charging_preferences",
+                    false,
+                ),
+                ("cpo", "DE/AbC CPO", "POST tokens SENDER /{token_uid}/authorize", false),
+                ("msp", "DE/MsA EMSP", "POST commands RECEIVER /{command}", false),
+                (
+                    "msp",
+                    "DE/MsA EMSP",
+                    "GET chargingprofiles RECEIVER /{session_id}",
+                    false,
+                ),
+                (
+                    "scsp",
+                    "BE/SCS SCSP",
+                    "PUT chargingprofiles RECEIVER /{session_id}",
+                    false,
+                ),
+                (
+                    "scsp",
+                    "BE/SCS SCSP",
+                    "DELETE chargingprofiles RECEIVER /{session_id}",
+                    false,
+                ),
+                ("cpo", "DE/AbC CPO", "PUT chargingprofiles SENDER /{session_id}", false),
+            ] {
+                let name = from.split(' ').next();
+                let case = Case {
+                    caller,
+                    from: name,
+                    to,
+                    line,
+                    owner: name.filter(|_| owned),
+                };
+                assert_eq!(done(&case), format!("open {from}"), "{line} {to:?}");
+            }
+        }
+    }
+
+    // D-18
+    #[test]
+    fn a_get_is_never_broadcast() {
+        let receiver = "GET locations RECEIVER /{country_code}/{party_id}/{location_id}";
+        for to in [Some("DE/TWH"), None] {
+            assert_eq!(
+                done(&Case {
+                    to,
+                    line: receiver,
+                    ..PUSH
+                }),
+                "own DE/AbC CPO"
+            );
+        }
+        let one = "GET locations SENDER /{location_id}";
+        let reader = Case {
+            caller: "msp",
+            from: Some("DE/MSA"),
+            to: Some("DE/TWH"),
+            line: one,
+            owner: None,
+        };
+        assert_eq!(done(&reader), "own DE/MsA EMSP", "R-80");
+        assert_eq!(done(&Case { to: None, ..reader }), "open DE/MsA EMSP", "R-70");
+        assert_eq!(
+            done(&Case {
+                to: Some("DE/ABC"),
+                ..reader
+            }),
+            "direct DE/MsA > DE/AbC at cpo"
+        );
+    }
+
+    //
+    #[test]
+    fn a_list_of_nobody_in_particular_is_read_for_every_party_that_may_read_it() {
+        for to in [Some("DE/TWH"), None] {
+            for (line, caller, readers) in [
+                ("GET locations SENDER", "msp", "DE/MsA EMSP, DE/NOT EMSP"),
+                ("GET tariffs SENDER", "nap", "FR/NAP NAP"),
+                ("GET sessions SENDER", "scsp", "BE/SCS SCSP"),
+                ("GET tokens SENDER", "two", "NL/CPA CPO, NL/CPB CPO"),
+                ("GET locations SENDER", "cpo", ""),
+            ] {
+                let case = Case {
+                    caller,
+                    from: None,
+                    to,
+                    line,
+                    owner: None,
+                };
+                assert_eq!(done(&case), format!("all {readers}"), "{line}");
+            }
+            let one = Case {
+                caller: "msp",
+                from: Some("de/not"),
+                to,
+                line: "GET locations SENDER",
+                owner: None,
+            };
+            assert_eq!(done(&one), "all DE/NOT EMSP");
+            let nobody = Case {
+                caller: "two",
+                from: Some("NL/CPA"),
+                to,
+                line: "GET locations SENDER",
+                owner: None,
+            };
+            assert_eq!(done(&nobody), "all ", "a CPO reads no locations");
+        }
+    }
+
+    // D-13, D-26, N-06
+    #[test]
+    fn a_peer_hub_carries_the_parties_it_announced_and_gets_nothing_back() {
+        let from_far = Case {
+            caller: "hub",
+            from: Some("SE/FAR"),
+            owner: Some("SE/FAR"),
+            ..PUSH
+        };
+        assert_eq!(done(&from_far), "direct SE/FAR > DE/MsA at msp");
+        assert_eq!(
+            done(&Case {
+                to: Some("SE/MSP"),
+                ..PUSH
+            }),
+            "direct DE/AbC > SE/MSP at hub"
+        );
+        assert_eq!(
+            refused(&Case {
+                to: Some("SE/MSP"),
+                ..from_far
+            }),
+            Situation::HubError
+        );
+        for from in ["SE/GON", "DE/ABC"] {
+            let case = Case {
+                from: Some(from),
+                owner: Some(from),
+                ..from_far
+            };
+            assert_eq!(refused(&case), Situation::Forbidden, "{from}");
+        }
+        assert_eq!(
+            refused(&Case {
+                owner: Some("DE/ABC"),
+                ..from_far
+            }),
+            Situation::NotFound
+        );
+        assert_eq!(
+            refused(&Case {
+                to: Some("SE/GON"),
+                ..PUSH
+            }),
+            Situation::NotConnected
+        );
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_arranged_in_some_way_for_every_addressee() {
+        for module in MODULES.iter().filter(|module| module.kind == Kind::Functional) {
+            for interface in module.interfaces {
+                for route in interface.routes.iter().filter(|route| route.answer != Answer::Result) {
+                    for caller in ["cpo", "two", "msp", "scsp", "nsp", "nap", "other", "hub"] {
+                        for to in [None, Some("DE/TWH"), Some("DE/MSA"), Some("DE/ABC"), Some("BE/SCS")] {
+                            let directory = world();
+                            let caller = directory.platform(&PlatformId::from(caller)).unwrap();
+                            let routing = Routing {
+                                to: to.map(party),
+                                from: None,
+                            };
+                            let asked = Asked {
+                                module,
+                                interface,
+                                route,
+                                routing: &routing,
+                                owner: None,
+                            };
+                            if let Ok(Arrangement::Broadcast(_)) = arrange(&directory, &caller, asked) {
+                                assert!(
+                                    module.broadcast && route.method != "GET" && to.is_none_or(|to| to == "DE/TWH")
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod direct;
 mod doors;
 mod failing;
 mod hubs;
+mod judged;
 mod open;
 mod ordering;
 mod paging;

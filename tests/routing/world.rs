@@ -169,9 +169,11 @@ impl World {
 }
 
 impl Neighbour {
-    /// What came to a module here, in order.
+    /// What came to a module here from other parties, in order; the hub's own pulls are not theirs.
     pub fn got(&self, module: &str) -> Vec<Got> {
-        self.platform.got_for(module)
+        let mut got = self.platform.got_for(module);
+        got.retain(|got| got.pair("from").as_deref() != Some("DE/TWH"));
+        got
     }
 
     /// The last that came to a module here.

@@ -29,7 +29,16 @@ pub fn invite(cast: &Cast, directory: &Path) -> Result<(), NotDone> {
     };
     let receiver = endpoint(&cast.cpo.platform, InterfaceRole::Receiver)?;
     let sender = endpoint(&cast.emsp.platform, InterfaceRole::Sender)?;
+    let locations = cast.emsp.platform.hub_endpoint("locations", InterfaceRole::Sender);
+    let locations = locations.map_err(super::cast::failed)?;
     let party = &cast.cpo.party;
+    let [to, from] = [("to", &cast.hub_party()?), ("from", &cast.emsp.party)].map(|(which, party)| {
+        format!(
+            "-H 'OCPI-{which}-country-code: {}' -H 'OCPI-{which}-party-id: {}'",
+            party.country_code(),
+            party.party_id()
+        )
+    });
 
     let own = std::env::current_exe().map_or_else(|_| "truewatt".to_owned(), |path| path.display().to_string());
 
@@ -46,6 +55,11 @@ curl -si {receiver} -H 'Authorization: {cpo}' -H 'Content-Type: application/json
 # What the eMSP pulls, and why the forgery must not be billed
 curl -s '{sender}?limit=2' -H 'Authorization: {emsp}'
 curl -s {url}/partner/v1/cdrs/{party}/YOUR-FORGERY/report -H 'Authorization: {emsp}'
+
+# Everybody's locations: addressed to the hub, page by page along the Link header
+curl -si '{locations}?limit=2' -H 'Authorization: {emsp}' \
+     {from} \
+     {to}
 
 # What the operator of the hub sees
 curl -s {url}/operator/v1/cdrs -H 'Authorization: Bearer {operator}'

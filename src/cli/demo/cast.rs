@@ -1,4 +1,5 @@
-//! Who is on stage: the hub, its operator, a charge point operator with two meters, a mobility provider.
+//! Who is on stage: the hub, its operator, two charge point operators, one of them with two meters, a mobility provider, one who
+//! navigates, one who steers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,8 +16,25 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::metering::key::Curve;
 use crate::ocpi::ids::PartyId;
-use crate::sandbox::party::Reply;
-use crate::sandbox::{CdrDraft, Charge, SandboxCpo, SandboxEmsp, SandboxError, SandboxMeter};
+use crate::ocpi::role::Role;
+use crate::sandbox::{
+    CdrDraft, Charge, Draft, Plan, Reply, SandboxCpo, SandboxEmsp, SandboxError, SandboxMeter, SandboxParty, Voice,
+};
+
+/// The hub's own party.
+pub const HUB: &str = "DE/TWH";
+/// The location that is told to everybody.
+pub const LOCATION: &str = "LOC-1";
+/// The driver's card.
+pub const TOKEN: &str = "04A1B2C3D4";
+
+/// A neighbour with one party.
+pub struct Neighbour {
+    /// Its platform: server, token, what it got.
+    pub platform: SandboxParty,
+    /// Who it is.
+    pub party: PartyId,
+}
 
 /// Everybody on stage.
 pub struct Cast {
@@ -28,8 +46,15 @@ pub struct Cast {
     pub cpo: SandboxCpo,
     /// A second meter of the same operator, at another EVSE; nobody registers it.
     pub unregistered: SandboxMeter,
-    /// Receives and pulls CDRs.
+    /// Another operator: pushes nothing, and must get nothing of the first one's.
+    pub other_cpo: Neighbour,
+    /// Knows drivers, starts sessions, receives and pulls CDRs.
     pub emsp: SandboxEmsp,
+    /// Shows drivers where to charge.
+    pub nsp: Neighbour,
+    /// Steers how fast cars charge.
+    pub scsp: Neighbour,
+    opened: DateTime<Utc>,
     clock: SharedClock,
 }
 
@@ -41,6 +66,7 @@ impl Cast {
         let settings = format!(
             concat!(
                 "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n",
+                "[hub]\ncountry_code = \"DE\"\nparty_id = \"TWH\"\n",
                 "[database]\nurl = {}\n",
                 "[outbound]\nallow_http = true\nallow_private_networks = true\n",
                 "[presence]\ncheck_interval_s = 1\n",
@@ -54,28 +80,56 @@ impl Cast {
             .await
             .map_err(|error| NotDone::failed(error.to_string()))?;
         let operator = Api::with_token(&hub.url, hub.operator_token.clone())?;
-        let cpo = SandboxCpo::start("Sandbox Charge Point Operator", party("DE/CPO")?, clock.clone())
-            .await
-            .map_err(failed)?;
-        let emsp = SandboxEmsp::start("Sandbox Mobility Provider", party("NL/MSP")?, clock.clone())
-            .await
-            .map_err(failed)?;
+        let named = |name: &str, party: &PartyId, role| Plan::complete(name, vec![(party.clone(), role)]);
+        let party_of_cpo = party("DE/CPO")?;
+        let plan = named("Sandbox Charge Point Operator", &party_of_cpo, Role::Cpo);
+        let meter = SandboxMeter::generate("TW-CPO-1", "DE*CPO*E0001", Curve::Secp256r1);
+        let meter = meter.map_err(|error| NotDone::failed(error.to_string()))?;
+        let cpo = SandboxCpo::with(plan, party_of_cpo, meter, clock.clone()).await;
+        let cpo = cpo.map_err(failed)?;
+        let party_of_emsp = party("NL/MSP")?;
+        let plan = named("Sandbox Mobility Provider", &party_of_emsp, Role::Emsp);
+        let emsp = SandboxEmsp::with(plan, party_of_emsp, clock.clone()).await;
+        let emsp = emsp.map_err(failed)?;
+        let other_cpo = Neighbour::open("Sandbox Garages", "AT/GAR", Role::Cpo, &clock).await?;
+        let nsp = Neighbour::open("Sandbox Maps", "FR/MAP", Role::Nsp, &clock).await?;
+        let scsp = Neighbour::open("Sandbox Smart Charging", "BE/SMA", Role::Scsp, &clock).await?;
         let made = SandboxMeter::generate("TW-CPO-2", "DE*CPO*E0002", Curve::Secp256r1);
         let unregistered = made.map_err(|error| NotDone::failed(error.to_string()))?;
-        Ok(Cast {
+        let cast = Cast {
             hub,
             operator,
             cpo,
             unregistered,
+            other_cpo,
             emsp,
+            nsp,
+            scsp,
+            opened: clock.now().trunc_subsecs(0),
             clock,
-        })
+        };
+        for garage in cast.garages() {
+            cast.other_cpo.platform.offer("locations", &garage).map_err(failed)?;
+        }
+        Ok(cast)
+    }
+
+    /// What the other operator offers on its own list.
+    pub fn garages(&self) -> Vec<String> {
+        let at = self.opened;
+        let garage = |number| Draft::location(&self.other_cpo.party, &format!("GARAGE-{number}"), at);
+        (1..=3).map(|number| garage(number).odd()).collect()
     }
 
     /// Everybody goes home: the hub finishes what it does, the servers close.
     pub async fn leave(self) {
-        drop((self.cpo, self.emsp));
+        drop((self.cpo, self.other_cpo, self.emsp, self.nsp, self.scsp));
         self.hub.stop().await;
+    }
+
+    /// The hub as a party: whom broadcasts and questions to everybody are addressed to.
+    pub fn hub_party(&self) -> Result<PartyId, NotDone> {
+        party(HUB)
     }
 
     /// Now, in whole seconds.
@@ -90,7 +144,7 @@ impl Cast {
             start: end - TimeDelta::minutes(42),
             end,
             energy_kwh: Decimal::new(watt_hours, 3),
-            identification: "04A1B2C3D4".to_owned(),
+            identification: TOKEN.to_owned(),
         }
     }
 
@@ -156,6 +210,25 @@ impl Cast {
         json!({"name": name, "options": {}, "parties": [{
             "country_code": party.country_code(), "party_id": party.party_id(), "roles": [role], "name": name,
         }]})
+    }
+}
+
+impl Neighbour {
+    /// Opens a platform with every module its role asks for.
+    async fn open(name: &str, id: &str, role: Role, clock: &SharedClock) -> Result<Neighbour, NotDone> {
+        let party = party(id)?;
+        // Pages of two, so that whoever fetches a list has to follow it.
+        let plan = Plan {
+            page: 2,
+            ..Plan::complete(name, vec![(party.clone(), role)])
+        };
+        let platform = SandboxParty::start(plan, clock.clone()).await.map_err(failed)?;
+        Ok(Neighbour { platform, party })
+    }
+
+    /// This neighbour, to speak for itself.
+    pub fn voice(&self) -> Voice {
+        self.platform.voice_of(&self.party)
     }
 }
 

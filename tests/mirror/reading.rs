@@ -1,0 +1,223 @@
+//! GET all and its neighbours: what is on which page, who sees what, and one object alone.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+use truewatt::client::Method;
+use truewatt::ocpi::page::parameter;
+use truewatt::store::{MirrorRow, MirrorWrite, Written};
+
+use crate::objects::{location, tariff, token};
+use crate::on_both;
+use crate::world::{On, World, at};
+
+const EIGHT: &str = "2026-11-21T08:00:00Z";
+const OWNERS: [&str; 3] = ["DE/ONE", "NL/TWO", "FR/TRE"];
+
+/// As if it had been pushed.
+fn kept(owner: &str, id: &str, updated: &str) -> MirrorWrite {
+    let (country_code, party_id) = owner.split_once('/').unwrap();
+    MirrorWrite {
+        row: MirrorRow {
+            id: uuid::Uuid::now_v7().to_string(),
+            module: "locations".into(),
+            country_code: country_code.into(),
+            party_id: party_id.into(),
+            owner_key: owner.into(),
+            object_id: id.into(),
+            object_key: id.into(),
+            shelf: owner.into(),
+            version: "2.2.1".into(),
+            last_updated: at(updated),
+            revision: 1,
+            deleted_at: None,
+            listed: false,
+            body: location(owner, id, updated),
+        },
+        replaces: None,
+        copy: None,
+    }
+}
+
+on_both! {
+    // P-01, P-03, P-05, P-06, P-07, P-08, R-34, R-35, R-75, R-76, R-78, R-79
+    async fn a_crawl_over_ten_thousand_objects_that_change_has_each_exactly_once(on) {
+        let world = World::start(on, "").await?;
+        let mut cpos = Vec::new();
+        for owner in OWNERS {
+            cpos.push(world.platform(&[&format!("{owner}:CPO")], None).await);
+        }
+        let reader = world.platform(&["DE/MSP:EMSP"], None).await;
+        let store = &world.hub.store;
+        let (mut all, mut stay) = (Vec::new(), HashSet::new());
+        for number in 0..10_000 {
+            let write = kept(OWNERS[number % 3], &format!("L{number}"), EIGHT);
+            if number % 25 == 0 {
+                all.push(write.clone());
+            } else {
+                stay.insert(write.row.object_id.clone());
+            }
+            all.push(write);
+        }
+        all.dedup_by(|one, other| one.row.id == other.row.id);
+        let (gone, writes): (Vec<_>, Vec<_>) = (all.iter().filter(|write| !stay.contains(&write.row.object_id)).cloned().collect(), all);
+        for some in writes.chunks(500) {
+            assert!(store.mirror_write_all(some.to_vec()).await.unwrap().iter().all(|one| matches!(one, Written::Kept { .. })));
+        }
+
+        let changing = {
+            let (store, clock) = (store.clone(), world.clock.clone());
+            let changed: Vec<_> = writes.iter().rev().filter(|write| stay.contains(&write.row.object_id)).step_by(7).cloned().collect();
+            tokio::spawn(async move {
+                use truewatt::clock::Clock;
+                for (number, write) in changed.into_iter().enumerate() {
+                    let mut next = MirrorWrite { replaces: Some(1), ..write };
+                    next.row.revision = 2;
+                    next.row.last_updated = at("2026-11-21T09:00:00Z");
+                    store.mirror_write(next).await.unwrap();
+                    store.mirror_write(kept("DE/ONE", &format!("N{number}"), EIGHT)).await.unwrap();
+                    if let Some(write) = gone.get(number) {
+                        let mut next = MirrorWrite { replaces: Some(1), ..write.clone() };
+                        (next.row.revision, next.row.deleted_at) = (2, Some(clock.now()));
+                        store.mirror_write(next).await.unwrap();
+                    }
+                }
+            })
+        };
+        let (mut seen, mut pages, mut url) = (Vec::new(), Vec::new(), Some("sender/locations?limit=100".to_owned()));
+        while let Some(place) = url {
+            let page = world.get(&reader, &place).await;
+            assert_eq!((page.http, page.code, page.header("x-limit")), (200, 1000, "100"));
+            assert_eq!((page.header("ocpi-to-party-id"), page.header("ocpi-from-party-id")), ("MSP", "TWH"));
+            assert!(page.ids().len() <= 100);
+            seen.extend(page.ids());
+            url = page.next();
+            if place.starts_with("http") {
+                pages.push((place, page));
+            }
+        }
+        changing.await.unwrap();
+        let once: HashSet<&String> = seen.iter().collect();
+        assert_eq!(once.len(), seen.len(), "nothing twice");
+        assert_eq!(stay.iter().filter(|id| !once.contains(id)).count(), 0, "nothing missing");
+
+        // The same URL gives the same page, less what is gone by now.
+        for (url, before) in pages.iter().step_by(9) {
+            let again = world.get(&reader, url).await;
+            let (before_ids, again_ids) = (before.ids(), again.ids());
+            assert!(again_ids.iter().all(|id| before_ids.contains(id)));
+            assert!(before_ids.iter().all(|id| again_ids.contains(id) || !stay.contains(id)));
+            assert_eq!(before.header("x-total-count"), again.header("x-total-count"));
+            assert!(url.len() <= 255);
+        }
+        let body = location("NL/TWO", "L9997", EIGHT);
+        let by_offset = world.get(&reader, "sender/locations?offset=0&limit=1").await;
+        assert_eq!(by_offset.ids().len(), 1);
+        let own = world.get(&cpos[9997 % 3], "receiver/locations/NL/TWO/L9997").await;
+        assert!(own.text().contains("\"zz\" : [1.50,2e0 ]") && own.text().contains(body.split_once("\"evses\"").unwrap().0));
+        Some(())
+    }
+
+    // P-02, P-04, P-05, P-06, P-07, P-09, P-10, D-10, LOC-01, TAR-01, TOK-01
+    async fn every_filter_and_every_odd_value_is_understood(on) {
+        let world = World::start(on, "[paging]\nmax_limit = 4\n").await?;
+        world.platform(&["DE/ONE:CPO"], None).await;
+        let reader = world.platform(&["DE/MSP:EMSP"], None).await;
+        for (number, micros) in ["999999", "000000", "000001", "000002", "5", "6", "7"].iter().enumerate() {
+            let second = if number == 0 { "07:59:59" } else { "08:00:00" };
+            let updated = format!("2026-11-21T{second}.{micros}Z");
+            world.hub.store.mirror_write(kept("DE/ONE", &format!("L{number}"), &updated)).await.unwrap();
+        }
+        let list = async |query: &str| world.get(&reader, &format!("sender/locations{query}")).await;
+        for (query, ids, total, limit) in [
+            ("", &["L0", "L1", "L2", "L3"][..], "7", "4"),
+            ("?offset=6", &["L6"], "7", "4"),
+            ("?offset=7", &[], "7", "4"),
+            ("?offset=99999999999999999999", &[], "7", "4"),
+            ("?limit=100", &["L0", "L1", "L2", "L3"], "7", "4"),
+            ("?limit=2&offset=1", &["L1", "L2"], "7", "2"),
+            ("?date_from=2026-11-21T08:00:00.000001Z&date_to=2026-11-21T08:00:00.5Z", &["L2", "L3"], "2", "4"),
+            ("?date_to=2026-11-21T08:00:00Z", &["L0"], "1", "4"),
+            ("?date_from=2026-11-21T09:00:00%2B01:00&limit=3", &["L1", "L2", "L3"], "6", "3"),
+            ("?date_from=2026-11-21T09:00:00Z&date_to=2026-11-21T08:00:00Z", &[], "0", "4"),
+        ] {
+            let page = list(query).await;
+            assert_eq!((page.ids(), page.header("x-total-count"), page.header("x-limit")), (ids.iter().map(|id| (*id).to_owned()).collect(), total, limit), "{query}");
+            let more = ids.len() > 1 && total.parse::<usize>().unwrap() > ids.len();
+            assert_eq!(page.next().is_some(), more, "{query}");
+        }
+        let page = list("?date_from=2026-11-21T09:00:00%2B01:00&limit=3").await;
+        let next = page.next().unwrap();
+        let told = |name| parameter(next.split_once('?').unwrap().1, name).unwrap();
+        assert_eq!((told("date_from"), told("offset"), told("limit")), ("2026-11-21T09:00:00+01:00".into(), "3".into(), "3".into()));
+        let last = world.get(&reader, &next).await;
+        assert_eq!((last.ids(), last.next(), last.header("x-total-count"), last.header("x-limit")), (vec!["L4".into(), "L5".into(), "L6".into()], None, "6", "3"));
+        for bad in ["?limit=0", "?offset=-1", "?limit=x", "?date_from=yesterday"] {
+            let heard = list(bad).await;
+            assert_eq!((heard.http, heard.code), (200, 2001), "{bad}");
+        }
+        Some(())
+    }
+
+    // R-77, D-17, R-53, T-33
+    async fn one_sees_what_the_other_side_owns_where_there_is_an_agreement(on) {
+        let world = World::start(on, "").await?;
+        let one = world.platform(&["DE/ONE:CPO"], None).await;
+        let two = world.platform(&["NL/TWO:CPO", "NL/TWO:EMSP", "NL/TRE:EMSP"], None).await;
+        let reader = world.platform(&["DE/MSA:EMSP", "DE/MSB:EMSP", "DE/MSA:CPO"], None).await;
+        let from = |party: &'static str| [("OCPI-from-country-code", &party[..2]), ("OCPI-from-party-id", &party[3..])];
+        for (by, owner) in [(&one, "DE/ONE"), (&two, "NL/TWO")] {
+            let path = format!("receiver/tariffs/{owner}/T-{}", &owner[3..]);
+            let headers = from(owner);
+            let body = tariff(owner, &format!("T-{}", &owner[3..]), EIGHT);
+            assert_eq!(world.ask(by, Method::PUT, &path, &headers, &body).await.http, 201);
+        }
+        let path = "receiver/tokens/NL/TRE/04";
+        assert_eq!(world.ask(&two, Method::PUT, path, &from("NL/TRE"), &token("NL/TRE", "04", "RFID", EIGHT)).await.http, 201);
+        let list = async |by, module: &str, headers: &[(&str, &str)]| {
+            let mut ids = world.ask(by, Method::GET, &format!("sender/{module}"), headers, "").await.ids();
+            ids.sort();
+            ids
+        };
+        assert_eq!(list(&reader, "tariffs", &from("DE/MSA")).await, ["T-ONE", "T-TWO"]);
+        assert_eq!(list(&one, "tariffs", &[]).await, [""; 0], "a CPO sees no CPO's");
+        assert_eq!(list(&two, "tariffs", &from("NL/TWO")).await, ["T-ONE", "T-TWO"], "as eMSP it does");
+        assert_eq!(list(&one, "tokens", &[]).await, ["04"]);
+        let rules = json!({"default": "allow", "rules": [
+            {"parties": ["DE/ONE", "DE/MSA"], "modules": ["tariffs"], "allow": false},
+            {"parties": ["NL/TWO", "DE/MSB"], "modules": ["*"], "allow": false},
+        ]});
+        let (status, said) = world.operator(Method::PUT, "/operator/v1/agreements", Some(rules)).await;
+        assert_eq!(status, 200, "{said}");
+        assert_eq!(list(&reader, "tariffs", &from("DE/MSA")).await, ["T-TWO"]);
+        assert_eq!(list(&reader, "tariffs", &from("DE/MSB")).await, ["T-ONE"]);
+        assert_eq!(list(&reader, "tariffs", &[]).await, ["T-ONE", "T-TWO"], "without from, as whoever of its parties may");
+        assert_eq!(world.ask(&reader, Method::GET, "sender/tariffs", &from("DE/ONE"), "").await.http, 403);
+        Some(())
+    }
+
+    // R-80, LOC-02, D-20, TOK-16
+    async fn one_object_by_its_id_is_found_when_it_is_the_only_one(on) {
+        let world = World::start(on, "").await?;
+        let reader = world.platform(&["DE/MSP:EMSP"], None).await;
+        for owner in ["DE/ONE", "NL/TWO"] {
+            let cpo = world.platform(&[&format!("{owner}:CPO")], None).await;
+            for id in ["both", &owner[3..]] {
+                let path = format!("receiver/locations/{owner}/{id}");
+                assert_eq!(world.push(&cpo, Method::PUT, &path, &location(owner, id, EIGHT)).await.http, 201);
+            }
+        }
+        let found = world.get(&reader, "sender/locations/one").await;
+        assert!(found.text().contains(location("DE/ONE", "ONE", EIGHT).trim()), "{}", found.text());
+        assert!(world.get(&reader, "sender/locations/TWO/e1/1").await.text().contains("\"max_amperage\" : 16"));
+        let both = world.get(&reader, "sender/locations/BOTH").await;
+        assert_eq!((both.http, both.code), (200, 2001));
+        for nothing in ["sender/locations/none", "sender/locations/one/E9", "sender/locations/one/E1/9"] {
+            let heard = world.get(&reader, nothing).await;
+            assert_eq!((heard.http, heard.code), (404, 2003), "{nothing}");
+        }
+        let owners = world.hub.mirror.owners_of("locations", "Both").await.unwrap();
+        assert_eq!(owners.iter().map(ToString::to_string).collect::<Vec<_>>(), ["DE/ONE", "NL/TWO"]);
+        Some(())
+    }
+}
