@@ -132,3 +132,66 @@ fn the_bench_balances_its_books_and_leaves_nothing_behind() {
     );
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// A bench that balances, as its JSON document.
+fn balanced_bench(arguments: &[&str]) -> serde_json::Value {
+    let (output, left) = run(&[&["bench", "--json", "--rounds", "1"], arguments].concat(), &[]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{report}\n{said}");
+    assert_eq!(report["balanced"], true, "{report}");
+    assert!(left.is_empty(), "{left:?}");
+    report
+}
+
+#[test]
+fn the_relay_bench_balances_for_puts_and_gets_on_both_paths() {
+    let report = balanced_bench(&["--what", "relay", "--floor", "--requests", "50", "--connections", "8"]);
+    for books in report["books"].as_array().unwrap() {
+        // 400 PUTs and 400 GETs to warm up, 50 of each to measure.
+        for count in ["sent", "answered", "received"] {
+            assert_eq!(books[count], 900, "{books}");
+        }
+    }
+    for method in ["put", "get"] {
+        assert!(report[method]["rate_ratio"].is_number(), "{report}");
+    }
+}
+
+//
+#[test]
+fn the_broadcast_bench_balances_with_one_receiver_that_never_answers_and_one_that_refuses() {
+    let report = balanced_bench(&[
+        "--what",
+        "broadcast",
+        "--receivers",
+        "5",
+        "--pushes",
+        "50",
+        "--rate",
+        "50",
+    ]);
+    let books = &report["books"][0];
+    // Fifty locations at three receivers that stay in order, whatever the other two do.
+    assert_eq!(books["newest_held"], 150, "{books}");
+    assert_eq!(
+        (&books["sent"], &books["answered"]),
+        (&200.into(), &200.into()),
+        "{books}"
+    );
+    let parts: Vec<&str> = report["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|part| part["what"].as_str())
+        .collect();
+    assert_eq!(parts, ["burst", "all good", "two bad"]);
+}
+
+#[test]
+fn the_pages_bench_finds_every_object_once_at_every_depth() {
+    let report = balanced_bench(&["--what", "pages", "--objects", "1000"]);
+    assert_eq!(report["books"][0]["listed"], 1000, "{report}");
+    assert_eq!(report["rounds"][0]["pages"], 10);
+    assert!(report["last_ratio"].is_number(), "{report}");
+}

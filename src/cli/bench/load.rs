@@ -108,7 +108,12 @@ async fn one_line(address: String, shots: Arc<Vec<Shot>>, next: Arc<AtomicUsize>
 pub struct Line {
     address: String,
     connection: Option<Connection>,
+    last_used: Instant,
 }
+
+/// A connection that has been silent for longer is not used again: servers close theirs after five seconds, and a request written at
+/// that moment is lost (F-20).
+const IDLE: Duration = Duration::from_secs(4);
 
 impl Line {
     /// To host and port.
@@ -117,6 +122,7 @@ impl Line {
         Line {
             address: address.to_owned(),
             connection: None,
+            last_used: Instant::now(),
         }
     }
 
@@ -144,6 +150,7 @@ impl Line {
         let started = Instant::now();
         let answered = self.exchange(request).await;
         let took = started.elapsed();
+        self.last_used = Instant::now();
         let ends = match &answered {
             Ok(answer) => answer
                 .header("connection")
@@ -162,7 +169,8 @@ impl Line {
     }
 
     async fn exchange(&mut self, request: &[u8]) -> Result<Response, String> {
-        let connection = match self.connection.take() {
+        let silent = std::mem::replace(&mut self.last_used, Instant::now()).elapsed();
+        let connection = match self.connection.take().filter(|_| silent < IDLE) {
             Some(connection) => self.connection.insert(connection),
             None => {
                 let stream = TcpStream::connect(&self.address).await;
