@@ -109,8 +109,8 @@ impl Incoming {
     pub fn tail(&self, owner: Option<&PartyId>) -> Vec<String> {
         let mut tail = self.segments.clone();
         if let (Some(owner), [country, party, ..]) = (owner, tail.as_mut_slice()) {
-            *country = owner.country_code().to_owned();
-            *party = owner.party_id().to_owned();
+            *country = url::encoded(owner.country_code());
+            *party = url::encoded(owner.party_id());
         }
         tail
     }

@@ -321,7 +321,7 @@ impl Exchange {
     }
 
     async fn write(&self, incoming: &Incoming, outcome: &Result<Reply, Failure>, took: Duration) {
-        let (http_status, status_code, said, to) = match outcome {
+        let (http_status, status_code, said, parties) = match outcome {
             Ok(reply) => {
                 let code = match &reply.words {
                     Words::Own { code, .. } => Some(*code),
@@ -331,7 +331,7 @@ impl Exchange {
                     Some(i64::from(reply.http)),
                     code,
                     "answered".to_owned(),
-                    Some(reply.from.key()),
+                    Some((reply.to.as_ref(), &reply.from)),
                 )
             }
             Err(Failure::Refused(refusal)) => (
@@ -342,19 +342,20 @@ impl Exchange {
             ),
             Err(Failure::Ours(_)) => (None, None, "failed here".to_owned(), None),
         };
-        let object = incoming.object().ok().flatten();
+        // The answer goes back the way the request came, and knows the parties also where no header named them.
+        let from = parties.and_then(|(to, _)| to).or(incoming.routing.from.as_ref());
+        let to = parties.map(|(_, from)| from).or(incoming.routing.to.as_ref());
         let entry = JournalEntry {
             id: Uuid::now_v7().to_string(),
             at: self.clock.now(),
             correlation_id: incoming.ids.correlation_id.clone().unwrap_or_default(),
             request_id: incoming.ids.request_id.clone(),
-            from_party: incoming.routing.from.as_ref().map(PartyId::key),
-            to_party: to.or_else(|| incoming.routing.to.as_ref().map(PartyId::key)),
+            from_party: from.map(PartyId::key),
+            to_party: to.map(PartyId::key),
             platform: Some(incoming.caller.platform.id.to_string()),
             module: incoming.module.identifier.to_owned(),
             method: incoming.route.method.to_owned(),
-            // A token is personal data and stays out of the journal (N-07).
-            object: object.filter(|_| incoming.module != &TOKENS),
+            object: written_object(incoming),
             http_status,
             status_code: status_code.map(|code| i64::from(code.0)),
             outcome: said,
@@ -363,11 +364,15 @@ impl Exchange {
         log::info!(
             request_id = entry.request_id.as_deref().unwrap_or_default(),
             correlation_id = entry.correlation_id.as_str();
-            "{} {} {}: {} after {} ms",
+            "{} {} {}, {} to {}: {}, HTTP {}, OCPI {}, {} ms",
             entry.method,
             entry.module,
             incoming.interface.role,
+            entry.from_party.as_deref().unwrap_or("-"),
+            entry.to_party.as_deref().unwrap_or("-"),
             entry.outcome,
+            entry.http_status.map_or("-".to_owned(), |status| status.to_string()),
+            entry.status_code.map_or("-".to_owned(), |code| code.to_string()),
             took.as_millis()
         );
         self.journal.note(entry);
@@ -379,6 +384,17 @@ const RESPONSE_URL: &str = "response_url";
 /// How many requests about one object may wait for one receiver (D-16). At a request a second, what came first is by then
 /// no news to anybody.
 const IN_LINE: usize = 64;
+
+/// What a request was about, as `DE/ABC/S-1`. A token is personal data and stays out of the journal (N-07).
+fn written_object(incoming: &Incoming) -> Option<String> {
+    let object = incoming
+        .object()
+        .ok()
+        .flatten()
+        .filter(|_| incoming.module != &TOKENS)?;
+    let owner = incoming.owner().ok().flatten();
+    Some(owner.map_or_else(|| object.clone(), |owner| format!("{}/{}", owner.key(), fold(&object))))
+}
 
 /// Whether a request asks if a token may charge (TOK-02).
 pub(super) fn is_authorization(incoming: &Incoming) -> bool {

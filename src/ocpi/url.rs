@@ -50,7 +50,9 @@ fn put_together(base: &str, segments: &[&str], write: fn(&str) -> String) -> Str
     joined
 }
 
-fn encoded(segment: &str) -> String {
+/// A text as one segment of a path.
+#[must_use]
+pub fn encoded(segment: &str) -> String {
     match segment {
         // Every URL library walks up the path at these two, also when they are encoded once. Encoded twice they arrive as a
         // name that nobody has, which is the truth about them.

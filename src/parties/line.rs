@@ -1,7 +1,7 @@
 //! Speaking to one platform: its token in its form, fresh message ids, routing headers, and only to its own hosts.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -167,13 +167,14 @@ impl Line {
 
     /// One request with everything OCPI wants on it (T-01, M-01, M-02, T-20, R-01).
     pub(super) async fn exchange(&self, exchange: Exchange<'_>) -> Outcome {
+        let (request_id, correlation_id) = (Uuid::new_v4().to_string(), exchange.correlation_id);
         let mut headers = vec![
             (
                 headers::AUTHORIZATION.to_owned(),
                 headers::authorization(exchange.token.expose(), exchange.form),
             ),
-            (headers::X_REQUEST_ID.to_owned(), Uuid::new_v4().to_string()),
-            (headers::X_CORRELATION_ID.to_owned(), exchange.correlation_id),
+            (headers::X_REQUEST_ID.to_owned(), request_id.clone()),
+            (headers::X_CORRELATION_ID.to_owned(), correlation_id.clone()),
         ];
         if exchange.body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
@@ -195,10 +196,23 @@ impl Line {
             timeout: exchange.timeout,
             allowed_hosts: Some(exchange.hosts),
         };
-        match exchange.max_answer {
+        let what = format!(
+            "{} to {}",
+            outgoing.method,
+            url::host_and_port(&outgoing.url).unwrap_or_default()
+        );
+        let begun = Instant::now();
+        let outcome = match exchange.max_answer {
             Some(max_answer) => self.http.send_for(outgoing, max_answer).await,
             None => self.http.send(outgoing).await,
-        }
+        };
+        // The hop behind the hub has a request id of its own (M-03); the correlation id ties it to the one in front (M-09).
+        log::debug!(
+            request_id = request_id.as_str(), correlation_id = correlation_id.as_str();
+            "{what}: {outcome}, {} ms",
+            begun.elapsed().as_millis()
+        );
+        outcome
     }
 
     /// The deadline for a platform without one of its own.

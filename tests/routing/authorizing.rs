@@ -107,3 +107,25 @@ async fn an_emsp_that_does_not_answer_does_not_hide_one_that_does() {
     assert_eq!(codes(&reply), (200, 1000));
     assert!(begun.elapsed().as_secs_f32() < 1.5, "{:?}", begun.elapsed());
 }
+
+// D-20
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_whose_issuer_is_known_is_asked_of_that_one_only_and_is_not_unknown_while_it_is_away() {
+    let world = World::start_with("[presence]\ncheck_interval_s = 600\n").await;
+    let (cpo, emsp) = world.pair().await;
+    let other = world.join(complete("DE/MSB", Role::Emsp)).await;
+    issue(&emsp, "04A1");
+    let token = Draft::token(&emsp.id, "04A1", "RFID", at()).json();
+    let told = emsp
+        .voice
+        .push(Method::PUT, "tokens", &emsp.id, &["04A1"], &token, &To::Hub)
+        .await
+        .unwrap();
+    assert!(told.accepted(), "{told:?}");
+    let reply = cpo.voice.authorize("04a1", None, None, &To::Open).await.unwrap();
+    assert_eq!((codes(&reply), named(&reply)[1].as_str()), ((200, 1000), "DE/MSA"));
+    assert_eq!((asked(&emsp), asked(&other)), (1, 0));
+    emsp.platform.go_away().await.unwrap();
+    let reply = cpo.voice.authorize("04A1", None, None, &To::Open).await.unwrap();
+    assert_eq!((codes(&reply), asked(&other)), ((200, 4003), 0));
+}

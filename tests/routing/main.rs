@@ -11,6 +11,7 @@ mod doors;
 mod failing;
 mod hubs;
 mod judged;
+mod noting;
 mod open;
 mod ordering;
 mod paging;

@@ -62,3 +62,30 @@ async fn requests_about_one_object_arrive_one_by_one_in_order_and_others_beside_
         .any(|one| about("S2").iter().any(|other| one.overlaps(other)));
     assert!(beside, "different objects wait for nobody");
 }
+
+// D-16, R-41, R-47
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_too_long_behind_a_stalled_request_is_told_and_never_sent() {
+    let world = World::start_with("[timeouts]\nconnect_s = 1\nrelay_s = 2\n").await;
+    let (cpo, emsp) = world.pair().await;
+    emsp.platform.behave(Door::Receiver("tariffs"), Behaviour::Stall);
+    let put = async |number: u64| {
+        tokio::time::sleep(Duration::from_millis(20 * number)).await;
+        let body = Draft::tariff(&cpo.id, "T-1", at()).json();
+        cpo.voice
+            .push(Method::PUT, "tariffs", &cpo.id, &["T-1"], &body, &emsp.to)
+            .await
+            .unwrap()
+    };
+    let begun = std::time::Instant::now();
+    let replies = join_all((0..80).map(put)).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let count = |code| replies.iter().filter(|reply| reply.code == Some(code)).count();
+    assert!(
+        count(4002) >= 64 && count(4000) >= 1 && count(4002) + count(4000) == 80,
+        "{} {}",
+        count(4002),
+        count(4000)
+    );
+    assert!(emsp.got("tariffs").len() <= 4, "{}", emsp.got("tariffs").len());
+}
