@@ -377,6 +377,7 @@ fn findings_of(example: &Example, body: &[u8]) -> Result<Vec<Finding>, json::Jso
 }
 
 // OBJ-01..OBJ-56, ENUM-01..ENUM-34
+// TAR-11
 #[test]
 fn every_example_is_accepted_or_refused_for_the_recorded_reason_and_none_is_left_out() {
     let Some(examples) = examples() else { return };
@@ -501,6 +502,7 @@ fn checklist(prefix: &str) -> Option<Vec<[String; 3]>> {
 }
 
 // OBJ-01..OBJ-56
+// T-47
 #[test]
 fn the_tables_of_objects_say_what_the_checklist_says() {
     let Some(rows) = checklist("OBJ-") else { return };
@@ -519,6 +521,7 @@ fn the_tables_of_objects_say_what_the_checklist_says() {
 }
 
 // ENUM-01..ENUM-34
+// SES-13, CMD-05
 #[test]
 fn the_tables_of_enumerations_say_what_the_checklist_says() {
     let Some(rows) = checklist("ENUM-") else { return };

@@ -720,6 +720,7 @@ mod tests {
     }
 
     //
+    // CMD-17
     #[tokio::test]
     async fn a_reservation_is_known_by_the_emsp_that_made_it_and_for_a_day_after_it_expires() {
         let world = world().await;

@@ -442,6 +442,7 @@ mod tests {
     use super::*;
 
     // V-04, V-05, U-02, U-07
+    //
     #[test]
     fn our_version_details_list_what_is_served_and_nothing_else() {
         let listed: Vec<_> = endpoints("https://hub.example/", Version::V2_2_1)

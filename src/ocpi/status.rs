@@ -80,6 +80,29 @@ pub enum Class {
 mod tests {
     use super::*;
 
+    // S-10
+    #[test]
+    fn no_code_of_ours_is_in_a_range_for_custom_modules() {
+        for code in [
+            StatusCode::SUCCESS,
+            StatusCode::CLIENT_ERROR,
+            StatusCode::INVALID_PARAMETER,
+            StatusCode::NOT_ENOUGH_INFORMATION,
+            StatusCode::UNKNOWN_LOCATION,
+            StatusCode::UNKNOWN_TOKEN,
+            StatusCode::SERVER_ERROR,
+            StatusCode::UNUSABLE_CLIENT_API,
+            StatusCode::UNSUPPORTED_VERSION,
+            StatusCode::NO_MATCHING_ENDPOINTS,
+            StatusCode::HUB_ERROR,
+            StatusCode::UNKNOWN_RECEIVER,
+            StatusCode::TIMED_OUT,
+            StatusCode::NOT_CONNECTED,
+        ] {
+            assert_ne!(code.0 / 100 % 10, 9, "{code}");
+        }
+    }
+
     // S-12
     #[test]
     fn an_unknown_code_is_judged_by_its_thousand() {

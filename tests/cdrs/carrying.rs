@@ -44,6 +44,7 @@ on_both! {
         Some(())
     }
 
+    /// CDR-19
     async fn a_cdr_in_custody_is_delivered_when_the_receiver_is_back(on) {
         // design.md 3.6.5: refused, then OFFLINE without an attempt, then nudged
         let world = World::start(on, "").await?;

@@ -7,6 +7,7 @@ use crate::peer::{Answer, Peer};
 use crate::world::{On, World, cdr, plain};
 
 on_both! {
+    /// CDR-01
     async fn a_crawl_shows_every_cdr_once_in_the_order_of_arrival(on) {
         // P-03, P-05, P-06, P-07, P-08, D-10; pages hold 5 at most here
         let world = World::start(on, "").await?;

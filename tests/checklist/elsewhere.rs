@@ -3,8 +3,7 @@
 /// Rows that bind a CPO, an eMSP or another peer and never the hub: what they do inside cannot be seen from here.
 pub const PEERS_ONLY: &[(&str, &str)] = &[
     ("T-35", "a data owner's own interface"),
-    ("R-20", "there is no hub on this leg"),
-    ("R-21", "there is no hub on this leg"),
+    ("R-29", "what a receiver writes on its answer to a copy"),
     ("HCI-14", "what a peer is ready for"),
     ("LOC-09", "how an owner ends a location"),
     ("LOC-14", "how an owner gives out ids"),
@@ -26,6 +25,7 @@ pub const PEERS_ONLY: &[(&str, &str)] = &[
     ("CMD-16", "what a CPO does before it calls the charge point"),
     ("CMD-18", "who presses the button"),
     ("CP-09", "what a CPO reports without a profile"),
+    ("CP-15", "whose profiles a CPO takes"),
 ];
 
 /// Rows about OCPI 2.3.0, which this version does not speak.
@@ -33,6 +33,10 @@ pub const OTHER_VERSION: &[(&str, &str)] = &[("CR-39", "OCPI 2.3.0"), ("CR-40", 
 
 /// Rows that are advice (SHOULD, MAY) and are not followed, with the reason.
 pub const STATED: &[(&str, &str)] = &[
+    (
+        "CR-43",
+        "business details are kept with the party, for the versions and pages to come; nothing shows them yet",
+    ),
     (
         "HCI-15",
         "a peer that took a PUT is believed; it can read the list at any time",

@@ -161,12 +161,30 @@ fn the_relay_bench_balances_for_puts_and_gets_on_both_paths() {
 //
 #[test]
 fn the_broadcast_bench_balances_with_one_receiver_that_never_answers_and_one_that_refuses() {
-    let report = balanced_bench(&["--what", "broadcast", "--receivers", "5", "--pushes", "50", "--rate", "50"]);
+    let report = balanced_bench(&[
+        "--what",
+        "broadcast",
+        "--receivers",
+        "5",
+        "--pushes",
+        "50",
+        "--rate",
+        "50",
+    ]);
     let books = &report["books"][0];
     // Fifty locations at three receivers that stay in order, whatever the other two do.
     assert_eq!(books["newest_held"], 150, "{books}");
-    assert_eq!((&books["sent"], &books["answered"]), (&200.into(), &200.into()), "{books}");
-    let parts: Vec<&str> = report["parts"].as_array().unwrap().iter().filter_map(|part| part["what"].as_str()).collect();
+    assert_eq!(
+        (&books["sent"], &books["answered"]),
+        (&200.into(), &200.into()),
+        "{books}"
+    );
+    let parts: Vec<&str> = report["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|part| part["what"].as_str())
+        .collect();
     assert_eq!(parts, ["burst", "all good", "two bad"]);
 }
 

@@ -10,6 +10,7 @@ use crate::world::cpo;
 
 stories! {
     /// HCI-08, HCI-09, HCI-10, HCI-11, D-21, V-11
+    /// HCI-07
     async fn a_silent_peer_is_asked_and_goes_offline_and_comes_back(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let mut peer = Peer::start(peer::cpo());

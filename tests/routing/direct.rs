@@ -437,6 +437,49 @@ async fn a_body_that_is_wrong_in_what_the_hub_does_not_depend_on_goes_through() 
     assert!(got.len() == 2 && got.iter().all(|got| got.text() == body));
 }
 
+// LOC-13, LOC-23, SES-16, CDR-16, T-37
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_published_not_known_yet_or_not_to_be_had_goes_its_way() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    let hidden = Draft::location(&cpo.id, "L1", at()).with("publish", "false");
+    let connector = Draft::connector("1", at()).with("tariff_ids", r#"["NOT-YET"]"#);
+    let hidden = hidden.with(
+        "evses",
+        &format!(
+            "[{}]",
+            Draft::evse(&cpo.id, "E1", at())
+                .with("connectors", &format!("[{}]", connector.json()))
+                .json()
+        ),
+    );
+    let reserved = Draft::session(&cpo.id, "S1", "UID-1", Some(&emsp.id), at());
+    let reserved = reserved
+        .text("status", "RESERVATION")
+        .text("evse_uid", "#NA")
+        .text("connector_id", "#NA");
+    for (module, id, draft, to) in [
+        ("locations", "L1", &hidden, &emsp.to),
+        ("locations", "L1", &hidden, &To::Hub),
+        ("sessions", "S1", &reserved, &emsp.to),
+        ("sessions", "S1", &reserved, &To::Hub),
+    ] {
+        let before = emsp.got(module).len();
+        let body = draft.json();
+        let reply = cpo
+            .voice
+            .push(Method::PUT, module, &cpo.id, &[id], &body, to)
+            .await
+            .unwrap();
+        assert!(reply.accepted(), "{module}: {reply:?}");
+        let arrived = emsp
+            .platform
+            .wait_for_count(module, before + 1, crate::world::SOON)
+            .await;
+        assert!(arrived && emsp.last(module).text() == body, "{module}");
+    }
+}
+
 // SES-02, SES-03, SES-04, R-09
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn charging_preferences_and_every_answer_to_them_pass() {

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ use crate::parties::{Fault, Parties};
 use crate::routing::audience::{Hearer, hearers};
 use crate::routing::directory::PlatformStatus;
 use crate::store::journal::JournalEntry;
-use crate::store::{CopyRow, Store};
+use crate::store::{CopyRow, Store, StoreError};
 use lane::{Ended, Lanes, Leg};
 
 /// Legs under way over all platforms. With eight a platform at most, 128 stalled platforms would fill it; each of them is down to one
@@ -70,6 +71,8 @@ pub struct Copies {
     order: Order,
     /// Who leases: this process, as long as it lives.
     owner: String,
+    /// Where legs run: the front door's threads come and go with it, and a leg outlives its request.
+    runtime: Handle,
     lanes: Mutex<Lanes>,
     /// Copies that wait for another process, by object, in order.
     held: Mutex<HashMap<ObjectName, VecDeque<Held>>>,
@@ -107,7 +110,7 @@ impl Carried {
 }
 
 impl Copies {
-    /// The copies of one process. Nothing is renewed or taken over before [`start`] runs.
+    /// The copies of one process, on the runtime that lives as long as it. Nothing is renewed or taken over before [`start`] runs.
     #[must_use]
     pub fn new(store: Store, parties: Arc<Parties>, order: Order, clock: SharedClock) -> Arc<Copies> {
         Arc::new(Copies {
@@ -116,6 +119,7 @@ impl Copies {
             clock,
             order,
             owner: Uuid::new_v4().to_string(),
+            runtime: Handle::current(),
             lanes: Mutex::default(),
             held: Mutex::default(),
             taking: tokio::sync::Mutex::default(),
@@ -162,7 +166,7 @@ impl Copies {
             }
             if behind {
                 held.insert(name.clone(), VecDeque::from([(row, hearers)]));
-                tokio::spawn(self.clone().wait_for_others(name));
+                self.runtime.spawn(self.clone().wait_for_others(name));
                 return;
             }
         }
@@ -196,39 +200,43 @@ impl Copies {
     }
 
     async fn wait_for_others(self: Arc<Self>, name: ObjectName) {
-        loop {
+        while !self.stopping.load(Ordering::Relaxed) {
             tokio::time::sleep(POLL).await;
-            if self.stopping.load(Ordering::Relaxed) {
-                return;
-            }
             let _alone = self.taking.lock().await;
-            let Some(revision) = lock(&self.held)
-                .get(&name)
-                .and_then(|waiting| waiting.front())
-                .map(|(row, _)| row.revision)
-            else {
-                return;
-            };
-            let (module, owner_key, object_key) = &name;
-            let before = self
-                .store
-                .copies_before(module, owner_key, object_key, revision, &self.owner)
-                .await;
-            match before {
-                Ok(true) => continue,
+            match self.let_go(&name).await {
+                Ok(true) => return,
                 Ok(false) => {}
                 // Order against delay: the lease of whoever is before us ends in any case, so keep asking.
-                Err(error) => {
-                    log::error!("asking for earlier copies: {error}");
-                    continue;
-                }
+                Err(error) => log::error!("asking for earlier copies: {error}"),
             }
-            // Under the lock: whoever comes now lines up behind these.
+        }
+    }
+
+    /// Lines up what waited for another process, as far as nothing earlier is on its way there. Whether nothing waits any more.
+    async fn let_go(self: &Arc<Self>, name: &ObjectName) -> Result<bool, StoreError> {
+        let (module, owner_key, object_key) = name;
+        loop {
+            let first = {
+                let mut held = lock(&self.held);
+                let Some(first) = held.get(name).and_then(VecDeque::front) else {
+                    // Nobody waits: whoever comes from now on need not stand behind anybody here.
+                    held.remove(name);
+                    return Ok(true);
+                };
+                first.0.revision
+            };
+            let is_behind = self
+                .store
+                .copies_before(module, owner_key, object_key, first, &self.owner)
+                .await?;
+            if is_behind {
+                return Ok(false);
+            }
+            // Under the lock, and nobody else takes from the front.
             let mut held = lock(&self.held);
-            for (row, hearers) in held.remove(&name).unwrap_or_default() {
+            if let Some((row, hearers)) = held.get_mut(name).and_then(VecDeque::pop_front) {
                 self.line_up(row, hearers);
             }
-            return;
         }
     }
 
@@ -292,7 +300,7 @@ impl Copies {
                 return;
             };
             let copies = self.clone();
-            tokio::spawn(async move {
+            self.runtime.spawn(async move {
                 let Leg {
                     carried,
                     platform,
@@ -417,7 +425,7 @@ impl Copies {
     /// Every leg has ended: the row goes. One that cannot be removed is taken over one day and sent again, which is allowed.
     fn end(self: &Arc<Self>, id: String) {
         let copies = self.clone();
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             if let Err(error) = copies.store.copy_end(&id).await {
                 log::error!("ending a copy: {error}");
             }
