@@ -58,7 +58,7 @@ async fn arrives(sent: Sent<'_>) {
     assert_eq!(reply.header("x-correlation-id"), Some("C-1"));
 }
 
-// T-12, T-30, T-40, T-41, T-48, T-49, M-03, M-04, M-05, U-01, U-04, LOC-04, LOC-05, LOC-21
+// T-12, T-30, T-40, T-41, T-48, T-49, M-03, M-04, M-05, U-01, U-04, LOC-04, LOC-05, LOC-21
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directed_push_reaches_the_receivers_own_url_with_every_octet_as_it_was_sent() {
     let world = World::start().await;
@@ -509,7 +509,7 @@ async fn charging_preferences_and_every_answer_to_them_pass() {
     assert_eq!(reply.message.as_deref(), Some("not capable"));
 }
 
-// SES-13, SES-14, SES-16, SES-21, T-37, D-22, T-41
+// SES-13, SES-16, SES-21, T-37, D-22, T-41
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_of_any_status_passes_and_keeps_the_ids_it_has() {
     let world = World::start().await;
