@@ -163,7 +163,7 @@ async fn without_an_addressee_a_profile_finds_the_sessions_cpo_and_a_report_whoe
     );
 }
 
-// CP-13, CP-15
+// CP-13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_profile_that_was_not_accepted_makes_nobody_a_reader_of_reports() {
     let world = World::start().await;
