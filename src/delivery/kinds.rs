@@ -5,6 +5,7 @@
 //! | a CDR the hub took | duty | its sender was told 1000: it is the hub's word now (design.md promise 2) | `cdrs.custody_days`, then dead, never deleted |
 //! | the same with `custody = false` | one attempt | the operator of the receiver wants a relay: the sender is told 4002 or 4003 and repeats | the attempt |
 //! | ClientInfo (HubClientInfo) | duty | the hub owns it (HCI-01): whoever may know is told the newest state, once | a week of refusals; a platform that is away is waited for |
+//! | a push to everybody | copy | its sender was told 1000 at the commit; a receiver that is away or says no catches up by asking (R-57, R-61, T-34) | one attempt per party; again only if this process dies |
 //! | GET on a CDR's `Location` | relay | the requester waits for it; the hub's copy answers when nobody else does | the request |
 //!
 //! Nothing else is sent for a CDR. A re-check that changes its verdict is shown in pulls, never pushed (design.md 3.5).

@@ -5,6 +5,9 @@
 //! ("insert leased"). If that process dies, the lease ends and a [`worker`] of any process goes on with the same function,
 //! [`Delivery::carry`]. Good day and bad day share one path.
 //!
+//! A *copy* is a push to everybody that the hub accepted: committed with its object, sent once to each who hears it, and taken over
+//! only from a process that died ([`copy`]).
+//!
 //! At least once is the guarantee. The lease saves work, correctness does not depend on it: a receiver that answers after
 //! the lease has ended may be asked again, and recognises the CDR by its id.
 //!

@@ -296,7 +296,7 @@ macro_rules! listed {
     }};
 }
 
-/// As [`listed`], of some shelves, in an index that begins with them.
+/// The same of some shelves, in an index that begins with them.
 macro_rules! of_shelves {
     ($filter:expr) => {
         match &$filter.shelves[..] {

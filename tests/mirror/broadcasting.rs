@@ -25,8 +25,7 @@ on_both! {
         world.platform(&["NL/CPO:CPO"], Some((&rival, RECEIVES))).await;
         world.platform(&["NL/DEF:EMSP"], Some((&deaf, &[("tokens", "RECEIVER")]))).await;
         let offline = world.platform(&["NL/OFF:EMSP"], Some((&away, RECEIVES))).await;
-        let presence = world.hub.parties.presence();
-        (presence.unreachable(&offline.id.as_str().into()), presence.unreachable(&offline.id.as_str().into()));
+        world.goes_away(&offline);
 
         let body = location("DE/ABC", "L/1 ü", EIGHT);
         let headers = [

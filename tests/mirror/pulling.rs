@@ -87,18 +87,19 @@ on_both! {
         tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
         assert_eq!(cpo.got().len(), calls);
 
+        // What its owner pushes and does not list is nobody's to remove.
+        let from = [("OCPI-from-country-code", "DE"), ("OCPI-from-party-id", "ABC")];
+        let pushed = tariff("DE/ABC", "pushed", EIGHT);
+        assert_eq!(world.ask(&platform, Method::PUT, "receiver/tariffs/DE/ABC/pushed", &from, &pushed).await.http, 201);
+
         // Away and back: only what changed, tariffs as a whole.
-        let away = || {
-            let presence = world.hub.parties.presence();
-            (presence.unreachable(&platform.id.as_str().into()), presence.unreachable(&platform.id.as_str().into()));
-        };
         cpo.forget();
         locations.put(&[location("DE/ABC", "L4", "2026-11-21T11:59:30Z")]);
         tariffs.put(&[tariff("DE/ABC", "T1", EIGHT), tariff("DE/ABC", "T3", "2026-11-21T11:00:00Z")]);
-        away();
+        world.goes_away(&platform);
         world.hub.parties.presence().heard(&platform.id.as_str().into());
-        world.until("the pull after the absence", || async { listed("locations").await.len() == 4 && listed("tariffs").await.len() == 2 }).await;
-        assert_eq!((listed("locations").await, listed("tariffs").await), (vec!["L1".into(), "L2".into(), "L3".into(), "L4".into()], vec!["T1".into(), "T3".into()]));
+        world.until("the pull after the absence", || async { listed("locations").await.len() == 4 && listed("tariffs").await.len() == 3 }).await;
+        assert_eq!((listed("locations").await, listed("tariffs").await), (vec!["L1".into(), "L2".into(), "L3".into(), "L4".into()], vec!["T1".into(), "T3".into(), "pushed".into()]));
         let again = lists(&cpo, "locations").into_iter().find(|got| got.parties().0 == "DE/ABC").unwrap();
         assert!(again.path.contains("date_from=2026-11-21T11:58:59Z"), "one second before its server began to answer: {}", again.path);
         assert!(lists(&cpo, "tariffs").iter().all(|got| !got.path.contains("date_from")));
@@ -128,8 +129,7 @@ on_both! {
         assert_eq!(world.push(&emsp, Method::PATCH, "receiver/tokens/DE/MSP/01", change).await.http, 200);
         // The list has not heard of it, and no longer shows another.
         tokens.put(&[token("DE/MSP", "01", "RFID", EIGHT), token("DE/MSP", "03", "RFID", EIGHT)]);
-        world.hub.parties.presence().unreachable(&emsp.id.as_str().into());
-        world.hub.parties.presence().unreachable(&emsp.id.as_str().into());
+        world.goes_away(&emsp);
         world.hub.parties.presence().heard(&emsp.id.as_str().into());
         world.until("the second pull", || async { listed().await.ids().len() == 4 }).await;
         let page = listed().await;

@@ -246,6 +246,13 @@ impl World {
         }
     }
 
+    /// Nobody is there any more, as two calls in a row found out.
+    pub fn goes_away(&self, platform: &Platform) {
+        for _ in 0..2 {
+            self.hub.parties.presence().unreachable(&platform.id.as_str().into());
+        }
+    }
+
     /// Waits until something is so, for half a minute.
     pub async fn until<F: Future<Output = bool>>(&self, what: &str, mut is_so: impl FnMut() -> F) {
         for _ in 0..600 {
