@@ -53,8 +53,10 @@ impl Audience {
             _platforms: Vec::new(),
             record: Arc::clone(record),
         };
+        let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
+        let begin = usize::from(u16::from_be_bytes([high, low]));
         for place in 0..receivers {
-            let party = party(place)?;
+            let party = party(begin, place)?;
             let receiver = Arc::new(Receiver {
                 place,
                 party: party.clone(),
@@ -99,11 +101,14 @@ impl Audience {
     }
 }
 
-/// One party per platform: ids of this run's own are not needed twice in it, and hundreds of random ones would meet.
-fn party(place: usize) -> Result<PartyId, NotDone> {
+/// One party per platform: neighbours in a row that begins anywhere, so that hundreds of them do not meet each other, and hardly those of
+/// an earlier run on the same database. They begin with a digit; the sender does not.
+fn party(begin: usize, place: usize) -> Result<PartyId, NotDone> {
     const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let digit = |at: usize| DIGITS.get(at % DIGITS.len()).map_or('0', |digit| char::from(*digit));
-    let id: String = ['E', digit(place / DIGITS.len()), digit(place)].into_iter().collect();
+    let at = begin + place;
+    let first = digit(at / (DIGITS.len() * DIGITS.len()) % 10);
+    let id: String = [first, digit(at / DIGITS.len()), digit(at)].into_iter().collect();
     PartyId::new("ZZ", &id).map_err(|error| NotDone::failed(error.to_string()))
 }
 
@@ -142,6 +147,22 @@ impl Receiver {
         match self.record.bodies().get(number) {
             Some(body) if *body == request.body => Ok(number),
             _ => Err("other octets"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_thousand_receivers_are_a_thousand_parties_wherever_the_row_begins() {
+        for begin in [0, 12_500, 65_535] {
+            let parties: std::collections::HashSet<String> = (0..1000)
+                .map(|place| party(begin, place).unwrap().to_string())
+                .collect();
+            assert_eq!(parties.len(), 1000);
         }
     }
 }

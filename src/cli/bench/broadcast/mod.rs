@@ -281,7 +281,7 @@ impl Found {
         let change = delivery.map(|ratio| (ratio - 1.0) * 100.0);
         let sentences = format!(
             "deliveries per second reached: {}\nthe sender's answer with two bad receivers, over all good: p50 {}, p99 {}\n\
-             p99 delivery to the other {} with two bad receivers: {} %\nstates delivered to them: {} of {}, the rest replaced by newer ones",
+             p99 delivery to the other {} with two bad receivers: {} %\nstates delivered to them: {} of {}{}",
             known(reached, 0),
             known(p50, 2),
             known(p99, 2),
@@ -289,6 +289,11 @@ impl Found {
             change.map_or("-".to_owned(), |change| format!("{change:+.0}")),
             self.delivered,
             self.wanted,
+            if self.delivered < self.wanted {
+                ", the rest replaced by newer ones"
+            } else {
+                ""
+            },
         );
         let mut figures = serde_json::Map::new();
         for (name, figure) in [
