@@ -1,5 +1,7 @@
 //! The bare paths: what nobody who does this work can do without, and nothing else. Each runs as a process of its own, beside the hub,
 //! so that the hub's share is a ratio of two measurements of one run.
+//!
+//! Never here: a table of routes, a token that is looked up, an opinion. Start with [`relay`], the shorter of the two.
 
 pub mod cdrs;
 pub mod relay;
