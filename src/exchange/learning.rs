@@ -25,10 +25,9 @@ use crate::routing::arrangement::Way;
 pub fn awaited(incoming: &Incoming) -> Result<Kind, Refusal> {
     if incoming.module == &COMMANDS {
         let head = CommandHead::read(incoming.body.as_deref().unwrap_or_default())?;
-        return Ok(Kind::Command {
-            name: incoming.parameter("command")?.unwrap_or_default(),
-            reserved_until: head.expiry_date,
-        });
+        let name = incoming.parameter("command")?.unwrap_or_default();
+        let reserved_until = head.expiry_date.filter(|_| name == "RESERVE_NOW");
+        return Ok(Kind::Command { name, reserved_until });
     }
     Ok(match incoming.route.method {
         "PUT" => Kind::SetProfile,

@@ -25,9 +25,10 @@ use crate::ocpi::modules::{COMMANDS, LOCATIONS, SESSIONS};
 use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::{InterfaceRole, Role};
+use crate::ocpi::status::StatusCode;
 use crate::ocpi::v2_2_1::heads::{CommandHead, SessionHead};
 use crate::parties::{Failure, Fault};
-use crate::routing::arrangement::{Speaker, Way, way};
+use crate::routing::arrangement::{Speaker, Way, is_within_reach, way};
 
 impl Exchange {
     /// Finds the one party a request is for, and carries it there.
@@ -36,7 +37,7 @@ impl Exchange {
             return self.authorize(incoming, from).await;
         }
         let to = self.addressee(incoming, from).await?;
-        let way = self.way(incoming, &from.party, &to)?;
+        let way = self.way(incoming, from, &to)?;
         let reply = self.carry(incoming, &way).await?;
         if incoming.module == &SESSIONS && incoming.changes() && incoming.interface.role == InterfaceRole::Receiver {
             self.keep_session(incoming, &way, &reply).await;
@@ -115,13 +116,13 @@ impl Exchange {
         let uid = incoming.object()?.unwrap_or_default();
         let query = incoming.query.as_deref().unwrap_or_default();
         let kind = page::parameter(query, "type").unwrap_or_else(|| "RFID".to_owned());
-        let agreements = &incoming.caller.directory().agreements;
+        let directory = incoming.caller.directory();
         let mut known = self.mirror.owners_of_token(&uid, &kind).await?;
-        // Not even by name: whoever one may not talk to is unknown.
-        known.retain(|issuer| agreements.allow(&from.party, issuer, incoming.module.identifier));
+        // Not even by name: whoever one may not talk to is unknown, and so is who has left.
+        known.retain(|issuer| is_within_reach(directory, from, issuer, incoming.asked(None)));
         if let [issuer] = known.as_slice() {
             // Whose it is is known: that it cannot be asked does not make the token an unknown one.
-            let way = self.way(incoming, &from.party, issuer)?;
+            let way = self.way(incoming, from, issuer)?;
             return self.carry(incoming, &way).await;
         }
         let asked = if known.is_empty() {
@@ -131,24 +132,29 @@ impl Exchange {
         };
         let ways: Vec<Way> = asked
             .iter()
-            .filter_map(|party| self.way(incoming, &from.party, party).ok())
+            .filter_map(|party| self.way(incoming, from, party).ok())
             .collect();
         let mut asking = tokio::task::JoinSet::new();
         for way in ways {
             let (exchange, incoming) = (Arc::clone(self), incoming.clone());
             asking.spawn(async move { exchange.carry(&incoming, &way).await });
         }
-        let mut unreached = None;
+        let (mut unreached, mut otherwise) = (None, None);
         let mut said_unknown = false;
         while let Some(asked) = asking.join_next().await {
             match asked.map_err(|error| Fault::new("asking for an authorization", error))? {
                 Ok(reply) if reply.is_success() => return Ok(reply),
-                Ok(_) => said_unknown = true,
-                Err(Failure::Refused(refusal)) if refusal.code() == crate::ocpi::status::StatusCode::UNKNOWN_TOKEN => {
+                Ok(reply) if reply.code() == Some(StatusCode::UNKNOWN_TOKEN) => said_unknown = true,
+                // It knows the token and wants to know more, or has a trouble of its own: its words, not ours (S-11, TOK-05).
+                Ok(reply) => otherwise = Some(reply),
+                Err(Failure::Refused(refusal)) if refusal.code() == StatusCode::UNKNOWN_TOKEN => {
                     said_unknown = true;
                 }
                 Err(failure) => unreached = Some(failure),
             }
+        }
+        if let Some(reply) = otherwise {
+            return Ok(reply);
         }
         match unreached {
             // Nobody said that the token is unknown to all: one that could not be asked may know it.
@@ -165,7 +171,7 @@ impl Exchange {
     }
 
     /// The way to a party that was found in the content.
-    fn way(&self, incoming: &Incoming, from: &PartyId, to: &PartyId) -> Result<Way, Refusal> {
+    fn way(&self, incoming: &Incoming, from: &Speaker, to: &PartyId) -> Result<Way, Refusal> {
         let routing = Routing::default();
         let mut asked = incoming.asked(None);
         asked.routing = &routing;
@@ -175,10 +181,10 @@ impl Exchange {
 
 /// Exactly one of those the requester may talk to.
 fn only(incoming: &Incoming, from: &Speaker, named: &str, candidates: Vec<PartyId>) -> Result<PartyId, Refusal> {
-    let agreements = &incoming.caller.directory().agreements;
+    let directory = incoming.caller.directory();
     let mut candidates = candidates
         .into_iter()
-        .filter(|party| agreements.allow(&from.party, party, incoming.module.identifier));
+        .filter(|party| is_within_reach(directory, from, party, incoming.asked(None)));
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Refusal::unknown_receiver(format!(

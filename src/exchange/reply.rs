@@ -67,13 +67,19 @@ impl Reply {
 }
 
 impl Reply {
+    /// The status code it says; `None` where nobody could read one.
+    #[must_use]
+    pub fn code(&self) -> Option<StatusCode> {
+        match &self.words {
+            Words::Own { code, .. } => Some(*code),
+            Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
+        }
+    }
+
     /// Whether it says 1xxx.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        match &self.words {
-            Words::Own { code, .. } => code.is_success(),
-            Words::Relayed(body) => envelope::read(body).is_ok_and(|read| read.status_code.is_success()),
-        }
+        self.code().is_some_and(StatusCode::is_success)
     }
 }
 

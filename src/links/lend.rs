@@ -252,6 +252,9 @@ impl Links {
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const DAY: TimeDelta = TimeDelta::days(1);
 
+/// A reservation further ahead than this is a mistake, and its URL must not outlive everybody who could use it.
+const LONGEST_RESERVATION: TimeDelta = TimeDelta::days(400);
+
 /// 144 random bits in 24 characters that need no escape in a URL.
 fn unguessable() -> Result<String, Fault> {
     let mut random = [0u8; 18];
@@ -276,7 +279,7 @@ fn digest(lending: &PageLending<'_>, next: &str) -> String {
 
 /// How long an address lives before anybody has answered (CMD-11).
 fn first_end(now: DateTime<Utc>, reserved_until: Option<DateTime<Utc>>) -> DateTime<Utc> {
-    let reserved_until = reserved_until.unwrap_or(now);
+    let reserved_until = reserved_until.unwrap_or(now).min(later(now, LONGEST_RESERVATION));
     later(now.max(reserved_until), DAY)
 }
 

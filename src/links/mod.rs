@@ -107,7 +107,7 @@ impl Links {
         id: &str,
     ) -> Result<Behind, Failure> {
         if let Some(from) = &routing.from
-            && !caller.platform.has(from)
+            && !caller.platform.carries(from)
         {
             return Err(
                 Refusal::forbidden(format!("OCPI-from names {from}, which is not a party of this platform")).into(),
@@ -169,7 +169,7 @@ impl Links {
             .directory()
             .platform(&PlatformId::from(platform));
         let platform = platform
-            .filter(|platform| platform.has(party))
+            .filter(|platform| platform.carries(party))
             .ok_or_else(|| Refusal::not_connected(format!("{party} is not connected any more")))?;
         if platform.status == PlatformStatus::Connected {
             Ok(platform)

@@ -20,7 +20,7 @@ impl Links {
     pub(super) async fn page(&self, caller: &Caller, ids: &MessageIds, lent: &LentRow) -> Result<Behind, Failure> {
         let reader = party(&lent.requester_country_code, &lent.requester_party_id)?;
         let owner = party(&lent.receiver_country_code, &lent.receiver_party_id)?;
-        if lent.requester_platform != caller.platform.id.as_str() || !caller.platform.has(&reader) {
+        if lent.requester_platform != caller.platform.id.as_str() || !caller.platform.carries(&reader) {
             return Err(nothing_here().into());
         }
         if !caller.directory().agreements.allow(&reader, &owner, &lent.module) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::directory::{Directory, PartyRole, Platform, PlatformStatus};
 use super::scenario::{not_yours, speaks_for};
+use super::sides::are_opposite;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules::{Answer, Interface, Module, Route};
@@ -85,21 +86,20 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
     if let Some(owner) = asked.owner {
         check_owner(caller, &from.party, owner)?;
     }
+    if !fits(from.role, asked) {
+        return Err(Refusal::invalid_parameter(format!(
+            "OCPI-from names {}, which has no role that calls the {} interface of {}",
+            from.party, asked.interface.role, asked.module.identifier
+        )));
+    }
     if let Some(to) = to {
-        return way(directory, caller, &from.party, to, asked).map(Arrangement::Direct);
+        return way(directory, caller, &from, to, asked).map(Arrangement::Direct);
     }
     let names_hub = asked.routing.to.is_some();
     let is_read = asked.route.method == "GET";
     let at_receiver = asked.interface.role == InterfaceRole::Receiver;
     if asked.module.broadcast && at_receiver && !is_read {
-        return if fits(from.role, asked) {
-            Ok(Arrangement::Broadcast(from))
-        } else {
-            Err(Refusal::invalid_parameter(format!(
-                "OCPI-from names {}, which has no role that owns {}",
-                from.party, asked.module.identifier
-            )))
-        };
+        return Ok(Arrangement::Broadcast(from));
     }
     // What was pushed for everybody has no single receiver to ask: the hub's copy is what it can show (D-18).
     if asked.module.broadcast && is_read && (at_receiver || names_hub) {
@@ -116,13 +116,14 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
 pub fn way(
     directory: &Directory,
     caller: &Platform,
-    from: &PartyId,
+    from: &Speaker,
     to: &PartyId,
     asked: Asked<'_>,
 ) -> Result<Way, Refusal> {
     let unknown = || Refusal::unknown_receiver(format!("no party {to} is known here"));
     let (platform, entry) = host(directory, to, asked.interface).ok_or_else(unknown)?;
-    if !directory.agreements.allow(from, to, asked.module.identifier) {
+    let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
+    if !is_opposite || !directory.agreements.allow(&from.party, to, asked.module.identifier) {
         return Err(unknown());
     }
     if platform.status != PlatformStatus::Connected || !is_live(&platform, &entry) {
@@ -148,10 +149,18 @@ pub fn way(
         )));
     }
     Ok(Way {
-        from: from.clone(),
+        from: from.party.clone(),
         to: entry.party,
         platform,
     })
+}
+
+/// Whether a party can be asked at this interface at all: it lives here, CONNECTED or OFFLINE, and `from` may talk to it.
+#[must_use]
+pub fn is_within_reach(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
+    let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| is_live(&platform, &entry));
+    let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
+    lives && is_opposite && directory.agreements.allow(&from.party, to, asked.module.identifier)
 }
 
 /// Where a party lives: first in a role that offers the interface, then in any.

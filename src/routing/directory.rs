@@ -224,6 +224,13 @@ impl Platform {
             .any(|p| p.party == *party && p.status.is_registered())
     }
 
+    /// Whether messages of and to the party pass through this platform: its own, or, for a peer hub, one it announced (D-26).
+    #[must_use]
+    pub fn carries(&self, party: &PartyId) -> bool {
+        let announced = |one: &PartyRole| one.party == *party && one.status != PlatformStatus::Suspended;
+        self.has(party) || (self.is_hub_peer() && self.parties.iter().any(announced))
+    }
+
     /// Whether the party is registered here in that role.
     #[must_use]
     pub fn has_role(&self, party: &PartyId, role: Role) -> bool {

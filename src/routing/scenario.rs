@@ -166,12 +166,7 @@ fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, 
 /// A peer hub's credentials list only itself. Until it can announce its parties by HubClientInfo, those the operator listed
 /// for its platform count as announced.
 pub(super) fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
-    caller.has(from)
-        || (caller.is_hub_peer()
-            && caller
-                .parties
-                .iter()
-                .any(|one| one.party == *from && may_be_carried(one.status)))
+    caller.carries(from)
 }
 
 fn registered(caller: &Platform, party: &PartyId, role: Role) -> Option<PartyId> {

@@ -52,6 +52,8 @@ const IN_THE_AIR: usize = 1024;
 
 /// A copy nobody renews for so long is taken over; half the horizon of one minute, so that looking for it fits into the other half.
 const LEASE: Duration = Duration::from_secs(30);
+/// What is older is not sent any more (design.md 2).
+const HORIZON: TimeDelta = TimeDelta::minutes(1);
 /// How often leases are renewed, and left-behind copies looked for.
 const ROUND: Duration = Duration::from_secs(5);
 /// How often a copy that waits for another process looks whether it may go.
@@ -466,6 +468,15 @@ impl Copies {
                 taken.len()
             );
             for row in taken {
+                // Who was not told within the horizon reads the list (T-34): news of another day would come as news of today.
+                if now - row.copy.created_at > HORIZON {
+                    log::warn!("a copy from {} is too old to be sent", row.copy.created_at);
+                    self.store
+                        .copy_end(&row.copy.id)
+                        .await
+                        .map_err(|error| Fault::new("giving up a copy", error))?;
+                    continue;
+                }
                 let hearers = self.hearers_of(&row);
                 self.on_their_way.fetch_add(1, Ordering::Relaxed);
                 self.line_up(row, hearers);
