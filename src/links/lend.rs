@@ -339,7 +339,8 @@ mod tests {
         ] {
             assert_eq!(first_end(now, reserved_until.map(at)), at(end), "{reserved_until:?}");
         }
-        assert_eq!(first_end(now, Some(DateTime::<Utc>::MAX_UTC)), DateTime::<Utc>::MAX_UTC);
+        let never = first_end(now, Some(DateTime::<Utc>::MAX_UTC));
+        assert_eq!(never, at("2027-12-27T12:00:00Z"), "400 days and one");
     }
 
     // CMD-02, CP-04, D-14

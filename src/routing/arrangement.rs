@@ -606,21 +606,16 @@ mod tests {
         }
     }
 
-    //
+    // D-17
     #[test]
-    fn whoever_lacks_the_interface_is_4000() {
-        for to in ["BE/SCS", "NL/CPA"] {
+    fn whoever_lacks_the_interface_is_4000_and_ones_own_side_is_unknown() {
+        for (to, why) in [("BE/SCS", Situation::HubError), ("NL/CPA", Situation::UnknownReceiver)] {
             let case = Case {
                 caller: "cpo",
                 to: Some(to),
                 ..PUSH
             };
-            if to == "NL/CPA" {
-                // Its platform has the interface, for NL/CPB.
-                assert_eq!(done(&case), "direct DE/AbC > NL/CPA at two");
-            } else {
-                assert_eq!(refused(&case), Situation::HubError, "{to}");
-            }
+            assert_eq!(refused(&case), why, "{to}");
         }
     }
 
@@ -857,7 +852,7 @@ mod tests {
                 to: Some("SE/GON"),
                 ..PUSH
             }),
-            Situation::NotConnected
+            Situation::UnknownReceiver
         );
     }
 

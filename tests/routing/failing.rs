@@ -100,7 +100,7 @@ async fn a_receiver_without_that_interface_is_4000_with_the_reason() {
     assert_eq!(codes(&reply), (200, 4000));
     assert!(reply.message.unwrap().contains("RECEIVER interface of tariffs"));
     let mine = cpo.voice.list("tokens", "", &cpo.to).await.unwrap();
-    assert_eq!(codes(&mine), (200, 4000), "a CPO has no list of tokens");
+    assert_eq!(codes(&mine), (200, 4001), "nobody of one's own side");
 }
 
 // S-11, S-12, S-14, S-15, D-07, F-04, F-05, F-09, F-19

@@ -73,8 +73,8 @@ async fn where_several_parties_fit_from_is_needed() {
     // Only NL/MSX reads tariffs.
     assert_eq!(
         codes(&errand.send().await.unwrap()),
-        (200, 4000),
-        "DE/MSA has no tariffs to list"
+        (200, 4001),
+        "and DE/MSA is of its own side"
     );
     assert!(emsp.got("tariffs").is_empty());
 }
