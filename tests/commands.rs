@@ -194,6 +194,60 @@ fn the_configuration_is_printed_with_secrets_masked() {
     }
 }
 
+// D-17
+#[test]
+fn an_operator_adds_and_ends_agreements_and_the_last_rule_is_the_strongest() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hub = Served::start(folder);
+    let run = |words: &str| {
+        let arguments: Vec<&str> = ["party", "agreements"].into_iter().chain(words.split(' ')).collect();
+        hub.command(folder, &arguments)
+    };
+    let nothing = serde_json::json!({"default": "allow", "rules": []});
+    assert_eq!(json(&run("list --json")), nothing);
+    run("default deny");
+    json(&run("add NL/CPA DE/MSA --json"));
+    let agreed = json(&run(
+        "add DE/MSA NL/CPA --module tariffs --module nltst-parking --deny --json",
+    ));
+    let rules = serde_json::json!([
+        {"parties": ["NL/CPA", "DE/MSA"], "modules": ["*"], "allow": true},
+        {"parties": ["DE/MSA", "NL/CPA"], "modules": ["tariffs", "nltst-parking"], "allow": false},
+    ]);
+    assert_eq!(agreed, serde_json::json!({"default": "deny", "rules": rules}));
+    assert_eq!(json(&run("list --json")), agreed);
+    let shown = text(&run("list").stdout);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "PARTIES        MODULES                RULE",
+            "* *            *                      deny",
+            "NL/CPA DE/MSA  *                      allow",
+            "DE/MSA NL/CPA  tariffs nltst-parking  deny",
+        ]
+    );
+    // What the hub does not take is said in its words, and nothing changes.
+    for (words, code, says) in [
+        ("add NL/CPA DE/MSA --module a/b", 1, "module id"),
+        ("end NL/CPA DE/MSB", 1, "no such rule"),
+        ("end NL/CPA DE/MSA --module tariffs", 1, "no such rule"),
+        ("add NL/CPA nonsense", 64, "DE/ABC"),
+    ] {
+        let refused = run(words);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(code), "{words}: {said}");
+        assert!(said.contains(says), "{words}: {said}");
+    }
+    assert_eq!(json(&run("list --json")), agreed);
+    let ended = json(&run("end nl/cpa de/msa --module nltst-parking --module tariffs --json"));
+    assert_eq!(ended["rules"], serde_json::json!([rules[0]]));
+    run("default allow");
+    assert_eq!(json(&run("end DE/MSA NL/CPA --json")), nothing);
+    assert_eq!(hub.stop(), Some(0));
+}
+
 #[test]
 fn what_makes_no_sense_is_exit_code_64_and_a_sentence() {
     let folder = tempfile::tempdir().unwrap();

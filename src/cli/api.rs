@@ -94,6 +94,14 @@ impl Api {
         self.ask(Method::POST, path, body).await
     }
 
+    /// PUT to a path.
+    ///
+    /// # Errors
+    /// With the sentence to print.
+    pub async fn put(&self, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
+        self.ask(Method::PUT, path, body).await
+    }
+
     /// DELETE of a path.
     ///
     /// # Errors

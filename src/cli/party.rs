@@ -1,4 +1,6 @@
-//! `truewatt party`: platforms and the parties on them, over the operator API.
+//! `truewatt party`: platforms and the parties on them, and what they agreed, over the operator API.
+
+mod agreements;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -31,6 +33,8 @@ enum Action {
     Token(OfPlatform),
     /// Remove a platform.
     Delete(OfPlatform),
+    /// Who may exchange what with whom.
+    Agreements(agreements::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +95,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         Action::Resume(one) => on_platform(one, "/resume").await,
         Action::Token(one) => on_platform(one, "/token").await,
         Action::Delete(one) => delete(one).await,
+        Action::Agreements(arguments) => agreements::run(arguments).await,
     }
 }
 

@@ -8,7 +8,7 @@ use truewatt::client::Method;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, plain};
+use crate::world::{World, plain};
 
 const IN_CUSTODY: &str = "in custody, receiver not reachable";
 
@@ -57,19 +57,19 @@ on_both! {
             let heard = world.post(&cpo, body).await;
             assert_eq!((heard.http, heard.code, heard.message.as_str()), (201, 1000, IN_CUSTODY));
         }
-        let (_, parties) = world.operator(Method::GET, "/operator/v1/parties", None).await;
+        let (_, parties) = world.operate(Method::GET, "/operator/v1/parties", None).await;
         assert!(parties.to_string().contains("OFFLINE"), "two failed attempts in a row: {parties}");
-        let (_, duties) = world.operator(Method::GET, "/operator/v1/duties?state=owed", None).await;
+        let (_, duties) = world.operate(Method::GET, "/operator/v1/duties?state=owed", None).await;
         assert_eq!(duties["items"].as_array().unwrap().len(), 3);
         assert_eq!(duties["items"][0]["object"], "DE/ABC/C-1");
         emsp.reopen().await;
         for id in ["C-1", "C-2", "C-3"] {
             world.until_delivery(id, "delivered").await;
         }
-        let mut got: Vec<String> = emsp.cdrs().iter().map(|got| got.text()).collect();
+        let mut got: Vec<String> = emsp.posted().iter().map(|got| got.text()).collect();
         got.sort();
         assert_eq!(got, bodies, "each exactly once, each as it was posted");
-        let (_, duties) = world.operator(Method::GET, "/operator/v1/duties", None).await;
+        let (_, duties) = world.operate(Method::GET, "/operator/v1/duties", None).await;
         assert_eq!(duties["items"], json!([]));
         let repeat = world.post(&cpo, &bodies[0]).await;
         assert_eq!((repeat.http, repeat.message.as_str()), (200, "thanks"));
@@ -88,17 +88,17 @@ on_both! {
         }
         let heard = world.post(&cpo, &plain("C-1")).await;
         assert_eq!((heard.http, heard.code, heard.message.as_str()), (201, 1000, IN_CUSTODY));
-        assert!(emsp.cdrs().is_empty());
+        assert!(emsp.posted().is_empty());
         assert_eq!(world.delivery("C-1").await, "in_custody");
         // Any request of theirs is a sign of life (HCI-09).
         world.list(&msp, "").await;
         for _ in 0..100 {
-            if !emsp.cdrs().is_empty() {
+            if !emsp.posted().is_empty() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         Some(())
     }
 
@@ -112,7 +112,7 @@ on_both! {
         world.clock.advance(TimeDelta::seconds(7100));
         world.hub.delivery.nudge();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(emsp.cdrs().len(), 1, "not before the receiver asked for it");
+        assert_eq!(emsp.posted().len(), 1, "not before the receiver asked for it");
         world.clock.advance(TimeDelta::days(2));
         world.hub.delivery.nudge();
         for _ in 0..100 {
@@ -122,11 +122,11 @@ on_both! {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(world.delivery("C-1").await, "dead");
-        let (_, dead) = world.operator(Method::GET, "/operator/v1/duties?state=dead", None).await;
+        let (_, dead) = world.operate(Method::GET, "/operator/v1/duties?state=dead", None).await;
         let duty = dead["items"][0]["id"].as_str().unwrap().to_owned();
         assert_eq!(dead["items"][0]["last_outcome"], "HTTP 503, no OCPI envelope");
         emsp.answers(Answer::envelope(200, 1000, "at last"));
-        let (status, _) = world.operator(Method::POST, &format!("/operator/v1/duties/{duty}/retry"), None).await;
+        let (status, _) = world.operate(Method::POST, &format!("/operator/v1/duties/{duty}/retry"), None).await;
         assert_eq!(status, 200);
         world.until_delivery("C-1", "delivered").await;
         Some(())
@@ -142,16 +142,16 @@ on_both! {
         assert_eq!((heard.http, heard.code, heard.message.as_str()), (400, 2002, "tariff missing"));
         assert_eq!((heard.location.as_deref(), heard.header("ocpi-from-party-id")), (None, Some("MSP")));
         assert_eq!(world.delivery("C-1").await, "rejected");
-        let (_, duties) = world.operator(Method::GET, "/operator/v1/duties", None).await;
+        let (_, duties) = world.operate(Method::GET, "/operator/v1/duties", None).await;
         assert_eq!(duties["items"], json!([]));
         let same = world.post(&cpo, &plain("C-1")).await;
         assert_eq!((same.http, same.code), (400, 2002), "the same content was carried and is not carried again");
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         emsp.answers(Answer::envelope(200, 1000, "fine"));
         let corrected = plain("C-1").replace("7.500", "7.501");
         let heard = world.post(&cpo, &corrected).await;
         assert_eq!((heard.code, heard.message.as_str()), (1000, "fine"));
-        assert_eq!(emsp.cdrs()[1].text(), corrected);
+        assert_eq!(emsp.posted()[1].text(), corrected);
         assert_eq!(world.cdr("C-1").await["revision"], 2);
         let listed = world.list(&msp, "").await;
         assert_eq!(listed.ids(), ["C-1"]);
@@ -184,7 +184,7 @@ on_both! {
         assert_eq!(world.list(&msp, "").await.ids(), Vec::<String>::new());
         emsp.close().await;
         assert_eq!(world.post(&cpo, &plain("C-1")).await.code, 4003);
-        let (_, duties) = world.operator(Method::GET, "/operator/v1/duties", None).await;
+        let (_, duties) = world.operate(Method::GET, "/operator/v1/duties", None).await;
         assert_eq!(duties["items"], json!([]), "nothing is owed");
         emsp.answers(Answer::envelope(201, 1000, "fine"));
         emsp.reopen().await;
@@ -201,12 +201,12 @@ on_both! {
         let msp = world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
         emsp.answers(Answer::plain(500, ""));
         world.post(&cpo, &plain("C-1")).await;
-        let (_, duties) = world.operator(Method::GET, "/operator/v1/duties", None).await;
+        let (_, duties) = world.operate(Method::GET, "/operator/v1/duties", None).await;
         let duty = duties["items"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/operator/v1/duties/{duty}/forgive");
-        assert_eq!(world.operator(Method::POST, &path, Some(json!({}))).await.0, 422);
-        assert_eq!(world.operator(Method::POST, &path, Some(json!({"reason": "agreed by telephone"}))).await.0, 204);
-        assert_eq!(world.operator(Method::POST, &path, Some(json!({"reason": "again"}))).await.0, 404);
+        assert_eq!(world.operate(Method::POST, &path, Some(json!({}))).await.0, 422);
+        assert_eq!(world.operate(Method::POST, &path, Some(json!({"reason": "agreed by telephone"}))).await.0, 204);
+        assert_eq!(world.operate(Method::POST, &path, Some(json!({"reason": "again"}))).await.0, 404);
         assert_eq!(world.delivery("C-1").await, "available");
         assert_eq!(world.list(&msp, "").await.ids(), ["C-1"]);
         Some(())

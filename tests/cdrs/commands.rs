@@ -5,9 +5,10 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::common::site::OPERATOR;
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{OPERATOR, On, World, cdr, meter, plain, signed_data};
+use crate::world::{World, cdr, meter, plain, signed_data};
 
 /// What a command printed, and its exit code.
 async fn truewatt(world: &World, arguments: &[&str]) -> (i32, String) {

@@ -5,7 +5,7 @@ use truewatt::client::Method;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, cdr, meter, signed, signed_data};
+use crate::world::{World, cdr, meter, signed, signed_data};
 
 fn credit(id: &str, of: &str, emsp: &str, signed_data: &str) -> String {
     cdr(
@@ -82,9 +82,9 @@ on_both! {
         world.post(&cpo, &signed("C-1", &meter, 1)).await;
         assert_eq!(world.post(&cpo, &credit("C-1-CR", "C-1", "DE/MSP", &data)).await.message, "thanks");
         let recheck = "/operator/v1/cdrs/DE/ABC/C-1/recheck";
-        assert_eq!(world.operator(Method::POST, recheck, None).await.1["metering_status"], "VERIFIED");
+        assert_eq!(world.operate(Method::POST, recheck, None).await.1["metering_status"], "VERIFIED");
         assert_eq!(world.post(&cpo, &signed("C-2", &meter, 1)).await.message, "thanks");
-        assert_eq!(world.operator(Method::POST, recheck, None).await.1["metering_status"], "VERIFIED");
+        assert_eq!(world.operate(Method::POST, recheck, None).await.1["metering_status"], "VERIFIED");
         Some(())
     }
 
@@ -94,7 +94,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
         world.post(&cpo, &credit("C-9", "nobody", "DE/MSP", "null")).await;
-        let (_, cdr) = world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-9/recheck", None).await;
+        let (_, cdr) = world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-9/recheck", None).await;
         assert_eq!(cdr["reports"][1]["findings"][0]["code"], "CREDIT_REFERENCE_UNKNOWN", "{cdr}");
         Some(())
     }

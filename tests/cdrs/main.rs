@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "other binaries tell other stories with it")]
+mod common;
 mod commands;
 mod credits;
-mod peer;
 mod pulling;
 mod refusing;
 mod registering;
@@ -12,26 +14,4 @@ mod taking;
 mod verdicts;
 mod world;
 
-/// A story told on both databases.
-macro_rules! on_both {
-    ($($(#[$doc:meta])* async fn $name:ident($on:ident) $body:block)*) => {
-        $(
-            mod $name {
-                use super::*;
-
-                async fn story($on: On) -> Option<()> $body
-
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn on_sqlite() {
-                    story(On::Sqlite).await.unwrap();
-                }
-
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn on_postgres() {
-                    let _ = story(On::Postgres).await;
-                }
-            }
-        )*
-    };
-}
-pub(crate) use on_both;
+use common::{on_both, peer};

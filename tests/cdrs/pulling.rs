@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, cdr, plain};
+use crate::world::{World, cdr, plain};
 
 on_both! {
     /// CDR-01
@@ -105,7 +105,7 @@ on_both! {
                 assert_eq!(world.get(party, place, &[]).await.http, 200);
             }
         }
-        let reports = |heard: crate::world::Heard| heard.json()["items"].as_array().unwrap().len();
+        let reports = |heard: crate::common::listed::Heard| heard.json()["items"].as_array().unwrap().len();
         for (who, count) in [(&cpo, 3), (&msp, 2), (&rival, 1), (&other_cpo, 0)] {
             assert_eq!(reports(world.get(who, "/partner/v1/reports?since=2026-11-21T12:00:00Z", &[]).await), count);
         }

@@ -5,7 +5,7 @@ use truewatt::client::Method;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, cdr, plain};
+use crate::world::{World, cdr, plain};
 
 /// Name, headers, body; HTTP status, OCPI code, and a word of the message.
 type Case = (
@@ -24,7 +24,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         let msp = world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
         world.platform(&["FR/OTH:EMSP"], Some(&emsp)).await;
-        let (status, _) = world.operator(Method::POST, "/operator/v1/platforms", Some(json!({
+        let (status, _) = world.operate(Method::POST, "/operator/v1/platforms", Some(json!({
             "name": "planned", "parties": [{"country_code": "FR", "party_id": "PLA", "roles": ["EMSP"], "name": "p"}]
         }))).await;
         assert_eq!(status, 201);
@@ -55,9 +55,9 @@ on_both! {
         }
         // An eMSP is no CPO, and a CPO is no other CPO.
         assert_eq!(world.post(&msp, &body).await.code, 2001);
-        assert!(emsp.cdrs().is_empty());
-        assert_eq!(world.operator(Method::GET, "/operator/v1/cdrs", None).await.1["items"], json!([]));
-        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal?limit=1000", None).await;
+        assert!(emsp.posted().is_empty());
+        assert_eq!(world.operate(Method::GET, "/operator/v1/cdrs", None).await.1["items"], json!([]));
+        let (_, journal) = world.operate(Method::GET, "/operator/v1/journal?limit=1000", None).await;
         let refused = journal["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"].as_str().unwrap().starts_with("refused"));
         // Half a pair is refused before the request is understood as anybody's.
         assert_eq!(refused.count(), cases.len());
@@ -72,7 +72,7 @@ on_both! {
         let twice = r#""z\u0000\u001bz":1,"z\u0000\u001bz":1,"currency""#;
         let heard = world.post(&cpo, &plain("C-1").replace("\"currency\"", twice)).await;
         assert_eq!((heard.code, heard.message.as_str()), (2001, "/zz: appears twice"));
-        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal", None).await;
+        let (_, journal) = world.operate(Method::GET, "/operator/v1/journal", None).await;
         let lines = journal["items"].as_array().unwrap();
         assert_eq!(lines.len(), 1, "{journal}");
         assert!(lines[0]["outcome"].as_str().unwrap().contains("/zz: appears twice"), "{journal}");
@@ -103,8 +103,8 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         for interface in ["receiver", "sender"] {
             for method in [Method::PUT, Method::PATCH, Method::DELETE] {
-                let url = format!("{}/ocpi/2.2.1/{interface}/cdrs", world.hub.url);
-                let heard = world.ask(&cpo, method.clone(), &url, &[], Some(plain("C-1"))).await;
+                let path = format!("/ocpi/2.2.1/{interface}/cdrs");
+                let heard = world.call(&cpo, method.clone(), &path, &[], &plain("C-1")).await;
                 assert_eq!((heard.http, heard.code), (405, 2000), "{method} {interface}");
             }
         }
@@ -131,7 +131,7 @@ on_both! {
             assert_eq!(heard.code, 1000, "{}", heard.message);
             assert!(heard.message.contains(code), "{code}: {}", heard.message);
         }
-        assert_eq!(emsp.cdrs().len(), 4);
+        assert_eq!(emsp.posted().len(), 4);
         Some(())
     }
 
@@ -144,8 +144,8 @@ on_both! {
         let data = r#"{"encoding_method":"OCMF","signed_values":[]}"#;
         let marked = cdr("C-1", "DE/MSP", data, "\"metering_validation\":{\"status\":\"INVALID\"},");
         assert_eq!(world.post(&hub, &marked).await.code, 1000);
-        assert_eq!(emsp.cdrs()[0].text(), marked);
-        assert_eq!(emsp.cdrs()[0].header("truewatt-metering"), Some("UNVERIFIABLE"));
+        assert_eq!(emsp.posted()[0].text(), marked);
+        assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("UNVERIFIABLE"));
         Some(())
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use truewatt::client::Method;
 
 use crate::on_both;
-use crate::world::{On, World, meter};
+use crate::world::{World, meter};
 
 const KEYS: &str = "/operator/v1/keys";
 
@@ -28,32 +28,32 @@ fn with(mut claim: Value, member: &str, value: Value) -> Value {
 on_both! {
     async fn a_key_is_registered_shown_listed_and_ended(on) {
         let world = World::start(on, "").await?;
-        let (status, key) = world.operator(Method::POST, KEYS, Some(claim("one"))).await;
+        let (status, key) = world.operate(Method::POST, KEYS, Some(claim("one"))).await;
         assert_eq!(status, 201, "{key}");
         assert_eq!((&key["curve"], &key["state"], &key["evse_id"]), (&json!("secp256r1"), &json!("ACTIVE"), &json!("DE*ABC*E1")));
         assert_eq!(key["fingerprint"], json!(meter("one").public_key().fingerprint()));
         let id = key["id"].as_str().unwrap();
-        let (status, again) = world.operator(Method::POST, KEYS, Some(claim("one"))).await;
+        let (status, again) = world.operate(Method::POST, KEYS, Some(claim("one"))).await;
         assert_eq!((status, &again["id"]), (200, &key["id"]), "PC-09");
-        assert_eq!(world.operator(Method::GET, &format!("{KEYS}/{id}"), None).await.1["meter_serial"], "M1");
-        assert_eq!(world.operator(Method::GET, KEYS, None).await.1["items"].as_array().unwrap().len(), 1);
+        assert_eq!(world.operate(Method::GET, &format!("{KEYS}/{id}"), None).await.1["meter_serial"], "M1");
+        assert_eq!(world.operate(Method::GET, KEYS, None).await.1["items"].as_array().unwrap().len(), 1);
         for _ in 0..2 {
-            let (status, ended) = world.operator(Method::POST, &format!("{KEYS}/{id}/deactivate"), None).await;
+            let (status, ended) = world.operate(Method::POST, &format!("{KEYS}/{id}/deactivate"), None).await;
             assert_eq!((status, &ended["state"], &ended["deactivated_at"]), (200, &json!("DEACTIVATED"), &json!("2026-11-21T12:00:00Z")));
         }
         // What ended is in nobody's way: the meter gets another key from now on.
         let next = with(claim("two"), "valid_from", json!("2026-11-21T12:00:00Z"));
-        assert_eq!(world.operator(Method::POST, KEYS, Some(next)).await.0, 201);
+        assert_eq!(world.operate(Method::POST, KEYS, Some(next)).await.0, 201);
         for place in [format!("{KEYS}/nobody"), format!("{KEYS}/%00")] {
-            assert_eq!(world.operator(Method::GET, &place, None).await.0, 404, "{place}");
+            assert_eq!(world.operate(Method::GET, &place, None).await.0, 404, "{place}");
         }
-        assert_eq!(world.operator(Method::POST, &format!("{KEYS}/nobody/deactivate"), None).await.0, 404);
+        assert_eq!(world.operate(Method::POST, &format!("{KEYS}/nobody/deactivate"), None).await.0, 404);
         Some(())
     }
 
     async fn what_is_implausible_is_refused_with_every_reason(on) {
         let world = World::start(on, "").await?;
-        assert_eq!(world.operator(Method::POST, KEYS, Some(claim("one"))).await.0, 201);
+        assert_eq!(world.operate(Method::POST, KEYS, Some(claim("one"))).await.0, 201);
         let private = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\n-----END PRIVATE KEY-----";
         let cases = [
             (with(claim("two"), "public_key", json!(private)), 422, "PRIVATE_KEY_SUBMITTED"),
@@ -67,7 +67,7 @@ on_both! {
             (with(claim("two"), "meter_serial", json!("M2")), 409, "EVSE_HAS_ACTIVE_METER"),
         ];
         for (claim, status, code) in cases {
-            let (heard, problem) = world.operator(Method::POST, KEYS, Some(claim)).await;
+            let (heard, problem) = world.operate(Method::POST, KEYS, Some(claim)).await;
             assert_eq!(heard, status, "{code}: {problem}");
             assert!(problem["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == code), "{code}: {problem}");
             assert!(!problem.to_string().contains("MIGHAgEA"));
@@ -79,10 +79,10 @@ on_both! {
             (with(claim("two"), "surprise", json!(1)), "/surprise"),
             (with(claim("two"), "meter_serial", json!(null)), "/meter_serial"),
         ] {
-            let (status, problem) = world.operator(Method::POST, KEYS, Some(claim)).await;
+            let (status, problem) = world.operate(Method::POST, KEYS, Some(claim)).await;
             assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
         }
-        assert_eq!(world.operator(Method::GET, KEYS, None).await.1["items"].as_array().unwrap().len(), 1);
+        assert_eq!(world.operate(Method::GET, KEYS, None).await.1["items"].as_array().unwrap().len(), 1);
         Some(())
     }
 }

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, plain};
+use crate::world::{World, plain};
 
 on_both! {
     async fn a_cdr_arrives_byte_for_byte_and_its_sender_hears_the_receivers_own_answer(on) {
@@ -23,7 +23,7 @@ on_both! {
         assert_eq!(heard.header("x-correlation-id"), Some("corr-1"));
         assert_eq!((heard.header("ocpi-to-party-id"), heard.header("ocpi-from-party-id")), (Some("aBc"), Some("MSP")));
         assert!(heard.location.unwrap().starts_with(&format!("{}/ocpi/p/", world.hub.url)));
-        let got = emsp.cdrs();
+        let got = emsp.posted();
         assert_eq!(got.len(), 1);
         assert_eq!(got[0].text(), body);
         assert_eq!(got[0].path, "/in/box?tenant=1");
@@ -51,7 +51,7 @@ on_both! {
             assert_eq!((again.http, again.code, again.message.as_str()), (200, 1000, "thanks"));
             assert_eq!(again.location, first.location);
         }
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         Some(())
     }
 
@@ -68,7 +68,7 @@ on_both! {
             assert!(heard.message.starts_with("/id: "), "{}", heard.message);
             assert_eq!(heard.location, None);
         }
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         assert!(world.list(&msp, "").await.text().contains("7.500"));
         Some(())
     }
@@ -86,7 +86,7 @@ on_both! {
         for one in &heard {
             assert_eq!((one.code, one.message.as_str(), one.location.as_ref()), (1000, "thanks", Some(&location)));
         }
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         assert_eq!(world.list(&msp, "").await.ids(), ["C-1"]);
         Some(())
     }
@@ -110,7 +110,7 @@ on_both! {
         for one in here.iter().chain(&there) {
             assert_eq!((one.code, one.message.as_str(), place(&one.location)), (1000, "thanks", first.clone()));
         }
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         Some(())
     }
 
@@ -124,7 +124,7 @@ on_both! {
         let (host, request) = world.raw_post(&cpo, &plain("C-1"));
         let mut connection = tokio::net::TcpStream::connect(&host).await.unwrap();
         connection.write_all(request.as_bytes()).await.unwrap();
-        while emsp.cdrs().is_empty() {
+        while emsp.posted().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         drop(connection);
@@ -136,7 +136,7 @@ on_both! {
         }
         // The clock stood still: no lease ended, so it was the first attempt itself that went on.
         assert_eq!(world.delivery("C-1").await, "delivered");
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         assert_eq!(world.post(&cpo, &plain("C-1")).await.message, "late");
         Some(())
     }
@@ -151,7 +151,7 @@ on_both! {
         let to = [("OCPI-to-country-code", "DE"), ("OCPI-to-party-id", "MSP")];
         assert_eq!(world.post_with(&cpo, &[], &body, "2.2").await.code, 4001);
         assert_eq!(world.post_with(&cpo, &to, &body, "2.2").await.code, 1000);
-        assert_eq!(emsp.cdrs()[0].text(), body);
+        assert_eq!(emsp.posted()[0].text(), body);
         Some(())
     }
 }

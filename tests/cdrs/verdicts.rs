@@ -7,7 +7,7 @@ use truewatt::store::parties::PlatformChange;
 
 use crate::on_both;
 use crate::peer::{Answer, Peer};
-use crate::world::{On, World, cdr, meter, plain, signed, signed_data};
+use crate::world::{World, cdr, meter, plain, signed, signed_data};
 
 /// The body without the one member the hub may append.
 fn without_marker(body: &str) -> String {
@@ -26,8 +26,8 @@ on_both! {
         let body = signed("C-1", &meter, 1);
         let heard = world.post(&cpo, &body).await;
         assert_eq!((heard.code, heard.message.as_str()), (1000, "thanks"));
-        assert_eq!(emsp.cdrs()[0].text(), body);
-        assert_eq!(emsp.cdrs()[0].header("truewatt-metering"), Some("VERIFIED"));
+        assert_eq!(emsp.posted()[0].text(), body);
+        assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("VERIFIED"));
         assert!(world.list(&msp, "").await.text().contains(body.trim_end()));
         for who in [&cpo, &msp] {
             let report = world.get(who, "/partner/v1/cdrs/DE/ABC/c-1/report", &[]).await.json();
@@ -46,10 +46,10 @@ on_both! {
         let body = signed("C-1", &meter, 1).replace("17.500", "17.600");
         let heard = world.post(&cpo, &body).await;
         assert_eq!(heard.message, "thanks; metering INVALID: SIGNATURE_MISMATCH");
-        let got = &emsp.cdrs()[0];
+        let got = &emsp.posted()[0];
         assert_eq!(got.header("truewatt-metering"), Some("INVALID"));
         assert_eq!(without_marker(&got.text()), body);
-        let pushed: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
+        let pushed: serde_json::Value = serde_json::from_str(&got.body).unwrap();
         let marker = &pushed["metering_validation"];
         assert_eq!(marker["status"], "INVALID");
         assert_eq!(marker["findings"], json!(["SIGNATURE_MISMATCH"]));
@@ -89,14 +89,14 @@ on_both! {
         let msn = world.platform_with(&["DE/MSN:EMSP"], Some(&never), json!({"metering_marker": "never"}), "2.2.1").await;
         let body = plain("C-1");
         world.post(&cpo, &body).await;
-        assert_eq!(without_marker(&always.cdrs()[0].text()), body);
-        assert!(always.cdrs()[0].text().contains("\"status\":\"NOT_APPLICABLE\",\"billable\":true"));
+        assert_eq!(without_marker(&always.posted()[0].text()), body);
+        assert!(always.posted()[0].text().contains("\"status\":\"NOT_APPLICABLE\",\"billable\":true"));
         let meter = meter("mine");
         let bad = cdr("C-2", "DE/MSN", &signed_data(&meter, 1, None), "");
         let heard = world.post(&cpo, &bad).await;
         assert_eq!(heard.message, "thanks; metering UNVERIFIABLE: NO_PUBLIC_KEY");
-        assert_eq!(never.cdrs()[0].text(), bad);
-        assert_eq!(never.cdrs()[0].header("truewatt-metering"), Some("UNVERIFIABLE"));
+        assert_eq!(never.posted()[0].text(), bad);
+        assert_eq!(never.posted()[0].header("truewatt-metering"), Some("UNVERIFIABLE"));
         assert!(!world.list(&msn, "").await.text().contains("metering_validation"));
         Some(())
     }
@@ -136,7 +136,7 @@ on_both! {
         assert_eq!(heard.message, "held: not verified; metering UNVERIFIABLE: NO_PUBLIC_KEY");
         let location = heard.location.unwrap();
         assert_eq!(world.post(&cpo, &body).await.location.as_ref(), Some(&location));
-        assert!(emsp.cdrs().is_empty());
+        assert!(emsp.posted().is_empty());
         assert_eq!(world.list(&msp, "").await.ids(), Vec::<String>::new());
         assert_eq!(world.list(&msp, "").await.header("x-total-count"), Some("0"));
         for place in [location.as_str(), "/partner/v1/cdrs/DE/ABC/C-1/report", "/partner/v1/cdrs/DE/ABC/C-1/delivery"] {
@@ -145,11 +145,11 @@ on_both! {
         }
         assert_eq!(world.get(&msp, "/partner/v1/reports", &[]).await.json()["items"], json!([]));
         world.clock.advance(TimeDelta::days(7));
-        let (status, released) = world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await;
+        let (status, released) = world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await;
         assert_eq!(status, 200, "{released}");
-        assert_eq!(world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 409);
+        assert_eq!(world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 409);
         world.until_delivery("C-1", "delivered").await;
-        assert_eq!(emsp.cdrs().len(), 1);
+        assert_eq!(emsp.posted().len(), 1);
         assert_eq!(world.list(&msp, "?date_from=2026-11-28T00:00:00Z").await.ids(), ["C-1"], "what came late is not missed");
         assert_eq!(world.list(&msp, "?date_from=2026-11-21T00:00:00Z&date_to=2026-11-22T00:00:00Z").await.ids(), ["C-1"]);
         assert_eq!(world.list(&msp, "?date_from=2026-11-22T00:00:00Z&date_to=2026-11-28T00:00:00Z").await.ids(), Vec::<String>::new());
@@ -165,8 +165,8 @@ on_both! {
         let msp = world.platform_with(&["DE/MSP:EMSP"], Some(&emsp), options, "2.2.1").await;
         world.post(&cpo, &cdr("C-1", "DE/MSP", &signed_data(&meter("mine"), 1, None), "")).await;
         emsp.answers(Answer::plain(500, ""));
-        assert_eq!(world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 200);
-        while emsp.cdrs().is_empty() {
+        assert_eq!(world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 200);
+        while emsp.posted().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         emsp.answers(Answer::envelope(200, 1000, "fine"));
@@ -185,16 +185,16 @@ on_both! {
         world.post(&cpo, &body).await;
         let recheck = "/operator/v1/cdrs/DE/ABC/C-1/recheck";
         world.clock.advance(TimeDelta::hours(1));
-        assert_eq!(world.operator(Method::POST, recheck, None).await.1["delivery"], "held", "nothing new is known");
+        assert_eq!(world.operate(Method::POST, recheck, None).await.1["delivery"], "held", "nothing new is known");
         world.register(&meter).await;
         world.clock.advance(TimeDelta::hours(1));
-        let (status, cdr) = world.operator(Method::POST, recheck, None).await;
+        let (status, cdr) = world.operate(Method::POST, recheck, None).await;
         assert_eq!((status, &cdr["metering_status"]), (200, &json!("VERIFIED")), "{cdr}");
         let statuses: Vec<_> = cdr["reports"].as_array().unwrap().iter().map(|report| report["status"].clone()).collect();
         assert_eq!(statuses, ["UNVERIFIABLE", "UNVERIFIABLE", "VERIFIED"]);
         world.until_delivery("C-1", "delivered").await;
-        assert_eq!(emsp.cdrs()[0].text(), body);
-        assert_eq!(emsp.cdrs()[0].header("truewatt-metering"), Some("VERIFIED"));
+        assert_eq!(emsp.posted()[0].text(), body);
+        assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("VERIFIED"));
         // The block it verified for the first time is used up from now on.
         let replay = body.replace("\"C-1\"", "\"C-2\"");
         assert!(world.post(&cpo, &replay).await.message.contains("REPLAYED_RECORD"));
@@ -211,7 +211,7 @@ on_both! {
         world.register(&meter).await;
         world.hub.store.platform_delete(&msp.id).await.unwrap();
         world.hub.parties.reload().await.unwrap();
-        let (status, cdr) = world.operator(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/recheck", None).await;
+        let (status, cdr) = world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/recheck", None).await;
         assert_eq!((status, &cdr["metering_status"], &cdr["delivery"]), (200, &json!("VERIFIED"), &json!("held")), "{cdr}");
         Some(())
     }
@@ -227,10 +227,10 @@ on_both! {
         let heard = world.post(&cpo, &forged).await;
         assert_eq!((heard.http, heard.code, heard.location.as_deref()), (200, 2001, None));
         assert_eq!(heard.message, "rejected: metering INVALID: SIGNATURE_MISMATCH");
-        assert!(emsp.cdrs().is_empty());
+        assert!(emsp.posted().is_empty());
         assert_eq!(world.list(&msp, "").await.ids(), Vec::<String>::new());
         assert_eq!(world.delivery("C-1").await, "gone");
-        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal?object=de/abc/c-1", None).await;
+        let (_, journal) = world.operate(Method::GET, "/operator/v1/journal?object=de/abc/c-1", None).await;
         let kept: Vec<_> = journal["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"].as_str().unwrap().contains("sha256:")).collect();
         assert_eq!(kept.len(), 1, "{journal}");
         assert!(kept[0]["outcome"].as_str().unwrap().contains("INVALID"));
@@ -279,7 +279,7 @@ on_both! {
         let key = world.register(&meter).await;
         assert_eq!(world.post(&cpo, &plain("C-1")).await.message, "thanks; metering MISSING: SIGNED_DATA_MISSING");
         // A deactivation ends the registration now; charging was before, so it still holds for that CDR.
-        assert_eq!(world.operator(Method::POST, &format!("/operator/v1/keys/{key}/deactivate"), None).await.0, 200);
+        assert_eq!(world.operate(Method::POST, &format!("/operator/v1/keys/{key}/deactivate"), None).await.0, 200);
         assert_eq!(world.post(&cpo, &signed("C-2", &meter, 1)).await.message, "thanks", "SAF-40");
         Some(())
     }
@@ -291,8 +291,8 @@ on_both! {
         world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await;
         let body = signed("C-1", &meter("mine"), 1);
         assert_eq!(world.post(&cpo, &body).await.message, "thanks; metering INTEGRITY_ONLY: KEY_NOT_REGISTERED");
-        assert_eq!(emsp.cdrs()[0].text(), body, "billable by policy: not touched");
-        assert_eq!(emsp.cdrs()[0].header("truewatt-metering"), Some("INTEGRITY_ONLY"));
+        assert_eq!(emsp.posted()[0].text(), body, "billable by policy: not touched");
+        assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("INTEGRITY_ONLY"));
         Some(())
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use truewatt::client::Method;
 
+use crate::common::place::On;
 use crate::objects::{connector, evse, location, session, tariff, token};
 use crate::on_both;
-use crate::peer::{Act, Peer};
-use crate::world::{HUB, On, RECEIVES, World};
+use crate::peer::{Answer, Peer};
+use crate::world::{HUB, RECEIVES, World};
 
 const EIGHT: &str = "2026-11-21T08:00:00Z";
 const NINE: &str = "2026-11-21T09:00:00.250Z";
@@ -34,8 +35,8 @@ on_both! {
         ];
         let heard = world.ask(&cpo, Method::PUT, "receiver/locations/DE/ABC/L%2F1%20%C3%BC?x=%2Fy&z", &headers, &body).await;
         assert_eq!((heard.http, heard.code), (201, 1000), "{}", heard.text());
-        assert_eq!((heard.header("ocpi-to-party-id"), heard.header("ocpi-from-party-id")), ("AbC", "TWH"));
-        assert_eq!((heard.header("x-request-id"), heard.header("x-correlation-id")), ("req-1", "corr-1"));
+        assert_eq!((heard.header("ocpi-to-party-id"), heard.header("ocpi-from-party-id")), (Some("AbC"), Some("TWH")));
+        assert_eq!((heard.header("x-request-id"), heard.header("x-correlation-id")), (Some("req-1"), Some("corr-1")));
 
         let mut got = two.until(2).await;
         got.extend(nsp.until(1).await);
@@ -47,9 +48,9 @@ on_both! {
         for one in &got {
             assert_eq!((one.method.as_str(), one.body == body, one.parties().1), ("PUT", true, HUB.to_owned()));
             assert_eq!(one.path, "/q7x/locr/de/AbC/L%2F1%20%C3%BC?tenant=1&x=%2Fy&z");
-            assert_eq!((one.header("x-correlation-id"), one.header("content-type")), ("corr-1", "application/json"));
-            assert!(requests.insert(one.header("x-request-id").to_owned()), "one id for each leg");
-            assert_eq!(one.header("authorization"), "Token dGhlaXItdG9rZW4=");
+            assert_eq!((one.header("x-correlation-id"), one.header("content-type")), (Some("corr-1"), Some("application/json")));
+            assert!(requests.insert(one.header("x-request-id").unwrap().to_owned()), "one id for each leg");
+            assert_eq!(one.header("authorization"), Some("Token dGhlaXItdG9rZW4="));
         }
         assert_eq!((two.got().len(), nsp.got().len()), (2, 1));
         for nobody in [&own, &rival, &deaf, &away] {
@@ -81,7 +82,7 @@ on_both! {
         assert!(got.iter().all(|one| one.body == body || one.body == change));
         assert!(got.iter().all(|one| one.path.contains("/DE/MSP/04%20AA%2F1?") && one.path.to_lowercase().contains("type=app_user")));
         assert!(other.got().is_empty());
-        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal?limit=100", None).await;
+        let (_, journal) = world.operate(Method::GET, "/operator/v1/journal?limit=100", None).await;
         assert!(!journal.to_string().contains("04 AA"), "a token is no journal's business");
         Some(())
     }
@@ -90,7 +91,7 @@ on_both! {
     async fn what_is_refused_stops_there_and_what_a_receiver_says_stays_there(on) {
         let world = World::start(on, "").await?;
         let emsp = Peer::open().await;
-        emsp.acts(|_| Act::envelope(200, 2001));
+        emsp.acts(|_| Answer::envelope(200, 2001, ""));
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
         let good = location("DE/ABC", "L1", EIGHT);
@@ -121,7 +122,7 @@ on_both! {
         let got: Vec<(String, String)> = emsp.got().into_iter().map(|one| (one.method, one.body)).collect();
         assert_eq!(got, [("PUT".to_owned(), tariff), ("DELETE".to_owned(), String::new())], "and nothing of what was refused");
         assert_eq!(world.hub.store.copies_count().await.unwrap(), 0);
-        let (_, journal) = world.operator(Method::GET, "/operator/v1/journal?object=DE/ABC/T1&limit=100", None).await;
+        let (_, journal) = world.operate(Method::GET, "/operator/v1/journal?object=DE/ABC/T1&limit=100", None).await;
         let lines = journal["items"].as_array().unwrap();
         assert!(lines.iter().any(|line| line["outcome"].as_str().unwrap().starts_with("copy not taken") && line["status_code"] == 2001), "{journal}");
         Some(())
@@ -177,12 +178,12 @@ on_both! {
             let party = format!("NL/{number:03}:EMSP");
             world.platform(&[&party], Some((&peer, RECEIVES))).await;
             match number {
-                0 => peer.acts(|_| Act::Never),
+                0 => peer.acts(|_| Answer::never()),
                 1 => peer.close().await,
                 _ => peer.acts(|got| {
                     // A delay that looks random and is the same in every run.
-                    let lot = got.header("x-request-id").bytes().fold(0_u64, |sum, byte| sum * 31 % 997 + u64::from(byte));
-                    Act::envelope(200, 1000).after(Duration::from_millis(lot % 20))
+                    let lot = got.header("x-request-id").unwrap_or_default().bytes().fold(0_u64, |sum, byte| sum * 31 % 997 + u64::from(byte));
+                    Answer::envelope(200, 1000, "").after(Duration::from_millis(lot % 20))
                 }),
             }
             peers.push(peer);

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::objects::location;
 use crate::on_both;
-use crate::peer::{Act, Peer};
-use crate::world::{HUB, On, Platform, RECEIVES, World, at};
+use crate::peer::{Answer, Peer};
+use crate::world::{HUB, Platform, RECEIVES, World, at};
 
 /// A broadcast of a process that died after the commit.
 async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDelta) -> String {
@@ -80,7 +80,7 @@ on_both! {
         let got = emsp.until(5).await;
         world.hub.copies.all_ended().await;
         assert_eq!(got.iter().map(|one| &one.body).collect::<Vec<_>>(), bodies.iter().collect::<Vec<_>>());
-        assert_eq!((got[0].parties(), got[0].header("x-correlation-id")), (("DE/MSP".to_owned(), HUB.to_owned()), "corr-9"));
+        assert_eq!((got[0].parties(), got[0].header("x-correlation-id")), (("DE/MSP".to_owned(), HUB.to_owned()), Some("corr-9")));
         assert!(got[0].path.ends_with("/DE/ABC/L1?tenant=1&a=%2F"), "{}", got[0].path);
         assert_eq!((emsp.got().len(), world.hub.store.copies_count().await.unwrap()), (5, 0));
         Some(())
@@ -93,7 +93,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
         let beside = world.beside().await;
-        emsp.acts(|_| Act::envelope(200, 1000).after(std::time::Duration::from_millis(60)));
+        emsp.acts(|_| Answer::envelope(200, 1000, "").after(std::time::Duration::from_millis(60)));
         let mut bodies = Vec::new();
         for number in 0..10 {
             let body = location("DE/ABC", "L1", &format!("2026-11-21T08:00:{number:02}Z"));
@@ -111,7 +111,7 @@ on_both! {
     async fn a_hub_that_stops_gives_its_copies_away_and_the_next_one_sends_them(on) {
         let world = World::start(on, "[timeouts]\nconnect_s = 1\nrelay_s = 2\n").await?;
         let emsp = Peer::open().await;
-        emsp.acts(|_| Act::Never);
+        emsp.acts(|_| Answer::never());
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
         let bodies: Vec<String> = (0..3).map(|n| location("DE/ABC", "L1", &format!("2026-11-21T08:00:0{n}Z"))).collect();
@@ -120,9 +120,9 @@ on_both! {
         }
         emsp.until(1).await;
         let next = world.beside().await;
-        world.hub.stop().await;
+        world.stop().await;
         emsp.forget();
-        emsp.acts(|_| Act::envelope(200, 1000));
+        emsp.acts(|_| Answer::envelope(200, 1000, ""));
         let got = emsp.until(2).await;
         next.hub.copies.all_ended().await;
         assert_eq!(got.iter().map(|one| &one.body).collect::<Vec<_>>(), bodies[1..].iter().collect::<Vec<_>>());

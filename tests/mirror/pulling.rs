@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use truewatt::client::Method;
 
+use crate::common::place::On;
 use crate::objects::{location, tariff, token};
 use crate::on_both;
-use crate::peer::{Act, Got, Peer};
-use crate::world::{HUB, On, RECEIVES, SENDS, World};
+use crate::peer::{Answer, Got, Peer};
+use crate::world::{HUB, RECEIVES, SENDS, World};
 
 const EIGHT: &str = "2026-11-21T08:00:00Z";
 
@@ -22,7 +23,7 @@ impl Shelf {
     }
 
     /// Two on a page, the next one under a relative URL.
-    fn page(&self, got: &Got) -> Act {
+    fn page(&self, got: &Got) -> Answer {
         let objects = self.0.lock().unwrap().clone();
         let query = got.path.split_once('?').map_or("", |(_, query)| query);
         let offset: usize =
@@ -30,7 +31,7 @@ impl Shelf {
         let end = (offset + 2).min(objects.len());
         let next =
             (end < objects.len()).then(|| format!("{}?offset={end}&secret=1", got.path.split('?').next().unwrap()));
-        Act::page(
+        Answer::page(
             objects.get(offset..end).unwrap_or_default(),
             objects.len(),
             next.as_deref(),
@@ -64,9 +65,9 @@ on_both! {
         {
             let (locations, tariffs) = (locations.clone(), tariffs.clone());
             cpo.acts(move |got| match got.header("ocpi-to-party-id") {
-                "ABC" if is_about(got, "locations") => locations.page(got),
-                "ABC" if is_about(got, "tariffs") => tariffs.page(got),
-                _ => Act::page(&[], 0, None),
+                Some("ABC") if is_about(got, "locations") => locations.page(got),
+                Some("ABC") if is_about(got, "tariffs") => tariffs.page(got),
+                _ => Answer::page(&[], 0, None),
             });
         }
         let reader = world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
@@ -77,7 +78,7 @@ on_both! {
         let first = lists(&cpo, "locations");
         assert_eq!(first[0].path, "/q7x/locs/?tenant=1&offset=0&limit=100".replace("/?", "?").replace("locs?", "locs/?"), "as it was listed");
         assert_eq!(first[0].parties(), ("DE/ABC".to_owned(), HUB.to_owned()));
-        assert_eq!(first[0].header("authorization"), "Token dGhlaXItdG9rZW4=");
+        assert_eq!(first[0].header("authorization"), Some("Token dGhlaXItdG9rZW4="));
         assert!(first[1].path.ends_with("?offset=2&secret=1"));
         assert!(first.iter().any(|got| got.parties().0 == "DE/ABD"), "every owner is asked for itself");
         assert!(emsp.got().is_empty(), "what is fetched is not sent on");
@@ -145,10 +146,10 @@ on_both! {
         let world = World::start(on, "").await?;
         let peer = Peer::open().await;
         peer.acts(|got| match (is_about(got, "locations"), got.path.contains("page=2")) {
-            (true, false) => Act::page(&[location("DE/ABC", "L1", EIGHT)], 3, Some("?page=2")),
-            (true, true) => Act::plain(200, "{\"data\":{\"id\":\"L2\"},\"status_code\":1000}"),
+            (true, false) => Answer::page(&[location("DE/ABC", "L1", EIGHT)], 3, Some("?page=2")),
+            (true, true) => Answer::plain(200, "{\"data\":{\"id\":\"L2\"},\"status_code\":1000}"),
             // Every page leads to the next, for ever.
-            _ => Act::page(&[], 0, Some(&format!("?after={}", got.header("x-request-id")))),
+            _ => Answer::page(&[], 0, Some(&format!("?after={}", got.header("x-request-id").unwrap_or_default()))),
         });
         let reader = world.platform(&["DE/MSP:EMSP"], None).await;
         let platform = world.platform(&["DE/ABC:CPO"], Some((&peer, &[("locations", "SENDER")]))).await;
@@ -160,8 +161,8 @@ on_both! {
         assert!(broken.date_from.is_none() && broken.last_outcome.unwrap().starts_with("broke off"));
         // Some minutes later it is tried again, and the server has been mended.
         peer.acts(|got| match got.path.contains("offset=") {
-            true => Act::page(&[location("DE/ABC", "L2", EIGHT)], 1, None),
-            false => Act::envelope(200, 1000),
+            true => Answer::page(&[location("DE/ABC", "L2", EIGHT)], 1, None),
+            false => Answer::envelope(200, 1000, ""),
         });
         world.clock.advance(TimeDelta::minutes(6));
         world.until("the mended pull", || async { row().await.is_some_and(|row| row.failures == 0) }).await;
@@ -211,7 +212,7 @@ async fn pages_that_never_end_are_left() {
     peer.acts(move |_| {
         let mut count = count.lock().unwrap();
         *count += 1;
-        Act::page(&[tariff("DE/ABC", "T1", EIGHT)], 1, Some(&format!("?n={count}")))
+        Answer::page(&[tariff("DE/ABC", "T1", EIGHT)], 1, Some(&format!("?n={count}")))
     });
     let platform = world
         .platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")])))

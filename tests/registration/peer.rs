@@ -129,6 +129,11 @@ impl Peer {
         self.with(|state| state.raw_only = true);
     }
 
+    /// As 2.2.1 writes them, as everybody else here.
+    pub fn understand_encoded_tokens(&self) {
+        self.with(|state| state.raw_only = false);
+    }
+
     pub fn hide_credentials(&self) {
         self.with(|state| state.lists_credentials = false);
     }

@@ -1,24 +1,11 @@
 //! Commands: answered at once, and again later at the requester's own URL (1.16, D-14).
 
 use serde_json::Value;
-use truewatt::clock::{Clock, SystemClock};
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Behaviour, Door, Draft, Execution, Later, Order, To};
 
-use crate::world::{Neighbour, SOON, World, at, codes, complete, named};
-
-fn fields(order: Order, emsp: &Neighbour) -> String {
-    let token = Draft::token(&emsp.id, "04A1", "RFID", at());
-    match order {
-        Order::StartSession => Draft::start_session(&token, "L1", Some("E1")).odd(),
-        Order::ReserveNow => {
-            Draft::reserve_now(&token, "R1", "L1", SystemClock.now() + chrono::TimeDelta::hours(1)).odd()
-        }
-        Order::CancelReservation => r#"{ "reservation_id" : "R1","x":1.50 }"#.to_owned(),
-        Order::UnlockConnector => r#"{ "location_id":"L1", "evse_uid":"E1","connector_id" : "1" }"#.to_owned(),
-        _ => r#"{"session_id":"S1" }"#.to_owned(),
-    }
-}
+use crate::orders::fields;
+use crate::world::{SOON, World, at, codes, complete, named};
 
 // CMD-01, CMD-02, CMD-03, CMD-04, CMD-06, CMD-09, CMD-10, D-14, R-38, T-49
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,7 +13,11 @@ async fn every_command_reaches_the_cpo_with_only_its_response_url_exchanged_and_
     let world = World::start().await;
     let (cpo, emsp) = world.pair().await;
     for order in Order::COMMANDS {
-        let ordered = emsp.voice.command(order, &fields(order, &emsp), &cpo.to).await.unwrap();
+        let ordered = emsp
+            .voice
+            .command(order, &fields(order, &emsp.id), &cpo.to)
+            .await
+            .unwrap();
         assert_eq!(
             (codes(&ordered.reply), named(&ordered.reply)),
             ((200, 1000), ["DE/MSA".into(), "NL/CPA".into()])
@@ -115,7 +106,7 @@ async fn every_result_that_is_sent_comes_home_in_order_once() {
         .execute(Order::ReserveNow, Execution::with_results(results));
     let ordered = emsp
         .voice
-        .command(Order::ReserveNow, &fields(Order::ReserveNow, &emsp), &cpo.to)
+        .command(Order::ReserveNow, &fields(Order::ReserveNow, &emsp.id), &cpo.to)
         .await
         .unwrap();
     assert!(emsp.platform.wait_for_results(&ordered, 2, SOON).await);
@@ -134,7 +125,7 @@ async fn a_command_without_an_addressee_finds_the_cpo_that_has_session_reservati
     let (cpo, emsp) = world.pair().await;
     let other = world.join(complete("NL/CPB", Role::Cpo)).await;
     let order = async |order: Order, to: &To| {
-        let ordered = emsp.voice.command(order, &fields(order, &emsp), to).await.unwrap();
+        let ordered = emsp.voice.command(order, &fields(order, &emsp.id), to).await.unwrap();
         (codes(&ordered.reply), named(&ordered.reply)[1].clone())
     };
     for unknown in Order::COMMANDS {
@@ -265,7 +256,7 @@ async fn a_reservation_is_known_by_its_id_and_the_emsp_that_made_it() {
     for (who, there) in [(&emsp, &cpo), (&other, &other_cpo)] {
         let made = who
             .voice
-            .command(Order::ReserveNow, &fields(Order::ReserveNow, who), &there.to)
+            .command(Order::ReserveNow, &fields(Order::ReserveNow, &who.id), &there.to)
             .await
             .unwrap();
         assert!(made.reply.accepted(), "{:?}", made.reply);

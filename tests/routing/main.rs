@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod authorizing;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "other binaries tell other stories with it")]
+mod common;
 mod commanding;
 mod direct;
 mod doors;
@@ -18,4 +21,5 @@ mod paging;
 mod speaking;
 mod steering;
 mod waiting;
-mod world;
+
+use common::{orders, world};

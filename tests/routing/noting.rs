@@ -85,7 +85,7 @@ async fn every_request_leaves_one_line_with_ids_parties_and_outcome_and_no_drive
     );
 }
 
-//
+//
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_of_2_2_and_one_of_2_2_1_exchange_the_same_octets() {
     let world = World::start().await;

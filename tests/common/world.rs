@@ -1,26 +1,25 @@
 //! A hub on a database of its own, and neighbours that registered at it.
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use truewatt::cli::serve::{Hub, Running};
-use truewatt::client::{Answer, Bytes, Http, HttpSettings, Method, Outcome, Outgoing};
-use truewatt::clock::SystemClock;
-use truewatt::config::Config;
+use truewatt::client::{Answer, Method};
+use truewatt::clock::{SharedClock, SystemClock};
 use truewatt::ocpi::ids::PartyId;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Got, Plan, Reply, SandboxParty, To, Voice};
 
+use super::place::On;
+use super::site::{Site, owned};
+
 /// Far longer than anything here takes; only a test that fails waits for it.
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// A hub and how neighbours come to it.
 pub struct World {
-    pub hub: Running,
-    http: Http,
-    _files: TempDir,
+    site: Site,
 }
 
 /// A platform, the first of its parties, and how others address it.
@@ -53,26 +52,19 @@ impl World {
 
     /// With more of a configuration file.
     pub async fn start_with(more: &str) -> World {
-        let files = tempfile::tempdir().unwrap();
-        let file = format!(
-            "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n\
-             [database]\nurl = \"sqlite://{}\"\n[operator]\ntoken = \"operator-token\"\n\
-             [outbound]\nallow_http = true\nallow_private_networks = true\n{more}",
-            files.path().join("hub.db").display()
-        );
-        let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
-        let hub = Hub::start(config, SystemClock::shared()).await.unwrap();
-        let http = Http::new(HttpSettings {
-            connect: Duration::from_secs(3),
-            allow_http: true,
-            allow_private_networks: true,
-            max_body: 50_000_000,
-            user_agent: "test".into(),
-        });
+        World::on(On::Sqlite, more, SystemClock::shared()).await.unwrap()
+    }
+
+    /// On either database, with any clock; `None` where the database is not there.
+    pub async fn on(on: On, more: &str, clock: SharedClock) -> Option<World> {
+        let site = Site::open(on.place().await?, more, clock).await;
+        Some(World { site })
+    }
+
+    /// The hub's process ends and another one begins at the same address.
+    pub async fn restarted(self) -> World {
         World {
-            hub,
-            http: http.unwrap(),
-            _files: files,
+            site: self.site.restarted().await,
         }
     }
 
@@ -89,10 +81,24 @@ impl World {
 
     /// The same; the operator expects more parties of it than it registers.
     pub async fn join_with(&self, plan: Plan, more: &[(&str, Role)], options: Value) -> Neighbour {
+        self.join_offering(plan, more, options, &[]).await
+    }
+
+    /// The same, with objects on its own lists before the hub knows it: a module and an object each.
+    pub async fn join_offering(
+        &self,
+        plan: Plan,
+        more: &[(&str, Role)],
+        options: Value,
+        offered: &[(&str, String)],
+    ) -> Neighbour {
         let expected = plan.parties.iter().cloned();
         let expected = expected.chain(more.iter().map(|(id, role)| (party(id), *role)));
         let created = self.expect(&plan.name, expected, options).await;
-        let platform = SandboxParty::start(plan, SystemClock::shared()).await.unwrap();
+        let platform = SandboxParty::start(plan, self.clock.clone()).await.unwrap();
+        for (module, object) in offered {
+            platform.offer(module, object).unwrap();
+        }
         let [versions_url, token_a] = ["versions_url", "token_a"].map(|name| created[name].as_str().unwrap());
         platform.register_at(versions_url, token_a).await.unwrap();
         let id = platform.plan().parties[0].0.clone();
@@ -118,39 +124,15 @@ impl World {
 
     /// A call of the operator API that must succeed.
     pub async fn operator(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let answer = self
-            .ask(
-                method,
-                &format!("/operator/v1{path}"),
-                &[
-                    ("Authorization", "Bearer operator-token"),
-                    ("Content-Type", "application/json"),
-                ],
-                body.map(|body| body.to_string()).unwrap_or_default().as_bytes(),
-            )
-            .await;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        assert!(answer.is_success(), "{path}: {} {text}", answer.status);
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        let (status, json) = self.operate(method, &format!("/operator/v1{path}"), body).await;
+        assert!((200..300).contains(&status), "{path}: {status} {json}");
+        json
     }
 
     /// Any call of the hub.
     pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let outgoing = Outgoing {
-            method,
-            url: format!("{}{path}", self.hub.url),
-            headers: headers
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            body: (!body.is_empty()).then(|| Bytes::copy_from_slice(body)),
-            timeout: Duration::from_secs(60),
-            allowed_hosts: None,
-        };
-        match self.http.send(outgoing).await {
-            Outcome::Answered(answer) => answer,
-            other => panic!("{other}"),
-        }
+        let body = (!body.is_empty()).then_some(body);
+        self.send(method, path, owned(headers), body).await
     }
 
     /// Waits until the hub holds a platform for this.
@@ -165,6 +147,14 @@ impl World {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{} never became {status}", neighbour.id);
+    }
+}
+
+impl Deref for World {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 

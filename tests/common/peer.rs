@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Debug)]
 pub struct Got {
     pub method: String,
+    /// With its query.
     pub path: String,
     pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub body: String,
 }
 
 impl Got {
@@ -26,17 +27,28 @@ impl Got {
     }
 
     pub fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
+        self.body.clone()
+    }
+
+    /// `to` and `from` of the routing headers.
+    pub fn parties(&self) -> (String, String) {
+        let part = |name: String| self.header(&name).unwrap_or("-").to_owned();
+        let pair = |which: &str| {
+            let country_code = part(format!("ocpi-{which}-country-code"));
+            format!("{country_code}/{}", part(format!("ocpi-{which}-party-id")))
+        };
+        (pair("to"), pair("from"))
     }
 }
 
-/// What it answers to a POST.
+/// What becomes of a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
-    pub after: Duration,
+    /// How long it takes; `None` is for ever.
+    pub after: Option<Duration>,
 }
 
 impl Answer {
@@ -52,7 +64,28 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: body.to_owned(),
-            after: Duration::ZERO,
+            after: Some(Duration::ZERO),
+        }
+    }
+
+    /// A page of a list; the time there is 11:59.
+    pub fn page(objects: &[String], total: usize, next: Option<&str>) -> Answer {
+        let body = format!(
+            r#"{{"data":[{}],"status_code":1000,"timestamp":"2026-11-21T11:59:00Z"}}"#,
+            objects.join(" , ")
+        );
+        let page = Answer::plain(200, &body).header("X-Total-Count", &total.to_string());
+        match next {
+            Some(next) => page.header("link", &format!("<{next}>; rel=next")),
+            None => page,
+        }
+    }
+
+    /// None, and the connection stays open.
+    pub fn never() -> Answer {
+        Answer {
+            after: None,
+            ..Answer::plain(200, "")
         }
     }
 
@@ -62,15 +95,19 @@ impl Answer {
     }
 
     pub fn after(mut self, after: Duration) -> Answer {
-        self.after = after;
+        self.after = Some(after);
         self
     }
 }
+
+type Temper = Arc<dyn Fn(&Got) -> Answer + Send + Sync>;
 
 struct State {
     got: Vec<Got>,
     post: Answer,
     get: Answer,
+    /// Decides instead of the two, where it is there.
+    temper: Option<Temper>,
 }
 
 pub struct Peer {
@@ -80,6 +117,7 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// One that takes everything and has nothing.
     pub async fn open() -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -90,6 +128,7 @@ impl Peer {
                 200,
                 r#"{"status_code":1000,"data":[],"timestamp":"2026-11-21T10:00:00Z"}"#,
             ),
+            temper: None,
         };
         let peer = Peer {
             address,
@@ -121,36 +160,56 @@ impl Peer {
         panic!("the port of the peer is taken");
     }
 
+    /// To every POST.
     pub fn answers(&self, answer: Answer) {
         self.state.lock().unwrap().post = answer;
     }
 
+    /// To everything else.
     pub fn answers_get(&self, answer: Answer) {
         self.state.lock().unwrap().get = answer;
     }
 
-    /// The CDRs it got, in order.
-    pub fn cdrs(&self) -> Vec<Got> {
-        self.state
-            .lock()
-            .unwrap()
-            .got
-            .iter()
-            .filter(|got| got.method == "POST")
-            .cloned()
-            .collect()
+    /// To everything, by what is asked.
+    pub fn acts(&self, temper: impl Fn(&Got) -> Answer + Send + Sync + 'static) {
+        self.state.lock().unwrap().temper = Some(Arc::new(temper));
+    }
+
+    /// What it got, in order, versions aside.
+    pub fn got(&self) -> Vec<Got> {
+        self.got_where(|got| got.path != "/versions")
+    }
+
+    /// What was posted to it, in order.
+    pub fn posted(&self) -> Vec<Got> {
+        self.got_where(|got| got.method == "POST")
     }
 
     /// What it was asked for by others, in order; what the hub reads for itself does not count.
     pub fn gets(&self) -> Vec<Got> {
-        self.state
-            .lock()
-            .unwrap()
-            .got
-            .iter()
-            .filter(|got| got.method == "GET" && got.header("ocpi-from-party-id").is_some_and(|from| from != "TWH"))
-            .cloned()
-            .collect()
+        self.got_where(|got| got.method == "GET" && got.header("ocpi-from-party-id").is_some_and(|from| from != "TWH"))
+    }
+
+    fn got_where(&self, fits: impl Fn(&Got) -> bool) -> Vec<Got> {
+        let state = self.state.lock().unwrap();
+        state.got.iter().filter(|got| fits(got)).cloned().collect()
+    }
+
+    pub fn forget(&self) {
+        self.state.lock().unwrap().got.clear();
+    }
+
+    /// Waits until it has got so many requests.
+    pub async fn until(&self, count: usize) -> Vec<Got> {
+        for _ in 0..1200 {
+            if self.got().len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        let got = self.got();
+        assert!(got.len() >= count, "{} of {count}: {got:?}", got.len());
+        got
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -163,6 +222,7 @@ impl Peer {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(converse(stream, state.clone()));
+                while connections.try_join_next().is_some() {}
             }
         });
         *self.serving.lock().unwrap() = Some(task);
@@ -184,15 +244,18 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) {
     };
     let answer = {
         let mut state = state.lock().unwrap();
-        let answer = if got.method == "POST" {
-            state.post.clone()
-        } else {
-            state.get.clone()
+        let answer = match &state.temper {
+            Some(temper) => temper(&got),
+            None if got.method == "POST" => state.post.clone(),
+            None => state.get.clone(),
         };
         state.got.push(got);
         answer
     };
-    tokio::time::sleep(answer.after).await;
+    match answer.after {
+        Some(after) => tokio::time::sleep(after).await,
+        None => return std::future::pending().await,
+    }
     let mut text = format!(
         "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
         answer.status,
@@ -229,6 +292,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Got> {
         method,
         path,
         headers,
-        body,
+        body: String::from_utf8(body).unwrap(),
     })
 }

@@ -1,0 +1,118 @@
+//! A hub on a database of its own: begun, restarted at its address, joined by a second process; and a client to call it with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use truewatt::cli::serve::{Hub, Running};
+use truewatt::client::{Answer, Http, HttpSettings, Method, Outcome, Outgoing};
+use truewatt::clock::SharedClock;
+use truewatt::config::Config;
+
+use super::place::Place;
+
+/// The operator token of every hub here.
+pub const OPERATOR: &str = "operator-token";
+
+/// A hub, and what it takes to begin another one where it was.
+pub struct Site {
+    pub hub: Running,
+    pub clock: SharedClock,
+    http: Http,
+    /// What its configuration file says besides.
+    more: String,
+    place: Arc<Place>,
+}
+
+impl Site {
+    /// A hub on a free port; `more` is more of a configuration file.
+    pub async fn open(place: Place, more: &str, clock: SharedClock) -> Site {
+        Site::begin("127.0.0.1:0", Arc::new(place), more.to_owned(), clock).await
+    }
+
+    /// A second process on the same database.
+    pub async fn beside(&self) -> Site {
+        Site::begin("127.0.0.1:0", self.place.clone(), self.more.clone(), self.clock.clone()).await
+    }
+
+    /// The process ends and another one begins at the same address.
+    pub async fn restarted(self) -> Site {
+        let address = self.hub.url.trim_start_matches("http://").to_owned();
+        self.hub.stop().await;
+        Site::begin(&address, self.place, self.more, self.clock).await
+    }
+
+    async fn begin(bind: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
+        let file = format!(
+            "[server]\nbind = \"{bind}\"\npublic_url = \"http://{bind}\"\n[database]\nurl = \"{}\"\n\
+             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n{more}",
+            place.url
+        );
+        let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
+        let hub = Hub::start(config, clock.clone()).await.unwrap();
+        let http = Http::new(HttpSettings {
+            connect: Duration::from_secs(3),
+            allow_http: true,
+            allow_private_networks: true,
+            max_body: 50_000_000,
+            user_agent: "test".into(),
+        });
+        Site {
+            hub,
+            clock,
+            http: http.unwrap(),
+            more,
+            place,
+        }
+    }
+
+    /// A call with these headers and no others, of a path of the hub or of an absolute URL.
+    pub async fn send(
+        &self,
+        method: Method,
+        place: &str,
+        headers: Vec<(String, String)>,
+        body: Option<&[u8]>,
+    ) -> Answer {
+        let url = if place.starts_with('/') {
+            format!("{}{place}", self.hub.url)
+        } else {
+            place.to_owned()
+        };
+        let outgoing = Outgoing {
+            method,
+            url,
+            headers,
+            body: body.map(|body| body.to_owned().into()),
+            timeout: Duration::from_secs(60),
+            allowed_hosts: None,
+        };
+        match self.http.send(outgoing).await {
+            Outcome::Answered(answer) => answer,
+            other => panic!("{place}: {other}"),
+        }
+    }
+
+    /// A call with the operator's token: the HTTP status, and the JSON or null.
+    pub async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut headers = owned(&[("Authorization", &format!("Bearer {OPERATOR}"))]);
+        if body.is_some() {
+            headers.extend(owned(&[("Content-Type", "application/json")]));
+        }
+        let body = body.map(|body| body.to_string());
+        let answer = self
+            .send(method, path, headers, body.as_deref().map(str::as_bytes))
+            .await;
+        let json = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        (answer.status, json)
+    }
+}
+
+/// Headers as a client takes them.
+pub fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
