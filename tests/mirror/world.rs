@@ -132,6 +132,10 @@ impl World {
     }
 
     pub async fn platform_at(&self, parties: &[&str], endpoints: Value, versions_url: &str) -> Platform {
+        self.platform_of("2.2.1", parties, endpoints, versions_url).await
+    }
+
+    pub async fn platform_of(&self, version: &str, parties: &[&str], endpoints: Value, versions_url: &str) -> Platform {
         let (id, token) = (Uuid::now_v7().to_string(), format!("tw-{}", Uuid::new_v4()));
         let now = self.clock.now();
         let row = |spec: &&str, status: &str| {
@@ -164,7 +168,7 @@ impl World {
             .platform_change(PlatformChange {
                 id: id.clone(),
                 status: Some("CONNECTED".into()),
-                version: Some("2.2.1".into()),
+                version: Some(version.into()),
                 versions_url: Some(versions_url.to_owned()),
                 token_out: Some(Some("their-token".into())),
                 token_form: Some("base64".into()),
