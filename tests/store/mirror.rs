@@ -494,7 +494,8 @@ async fn a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends(pla
     one.mirror_write(first.clone()).await.unwrap();
     one.mirror_write(second.clone()).await.unwrap();
     assert!(one.copies_take_over("a", at(29), at(90), 10).await.unwrap().is_empty());
-    one.copies_renew("dead", at(60)).await.unwrap();
+    let all = vec![first.copy.clone().unwrap().id, second.copy.clone().unwrap().id];
+    assert_eq!(one.copies_renew("dead", all, at(60)).await.unwrap().len(), 2);
     assert!(one.copies_take_over("a", at(31), at(90), 10).await.unwrap().is_empty());
     let (a, b) = tokio::join!(
         one.copies_take_over("a", at(60), at(90), 10),
@@ -511,14 +512,72 @@ async fn a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends(pla
         (&sent.id, &sent.tail, &sent.query, &sent.body)
     );
     assert!(one.copies_take_over("c", at(60), at(120), 10).await.unwrap().is_empty());
-    assert!(
-        one.copies_take_over("a", at(91), at(120), 10).await.unwrap().len() <= b.len(),
-        "not one's own"
-    );
     for copy in a.iter().chain(&b) {
         one.copy_end(&copy.copy.id).await.unwrap();
     }
     assert_eq!(other.copies_count().await.unwrap(), 0);
+}
+
+// D-16
+async fn leases_are_renewed_by_name_and_an_orphan_of_a_living_process_runs_out(place: &Place) {
+    let store = place.store().await;
+    let mut row = object("DE/ABC", "L1", 0);
+    let mut ids = Vec::new();
+    for revision in 1..=3 {
+        let copy = copy("a", 30);
+        ids.push(copy.id.clone());
+        let mut write = match revision {
+            1 => new(row.clone()),
+            _ => next(&row, |_| {}),
+        };
+        write.copy = Some(copy);
+        row = write.row.clone();
+        store.mirror_write(write).await.unwrap();
+    }
+    let renewed = store.copies_renew("b", ids.clone(), at(60)).await.unwrap();
+    assert!(renewed.is_empty(), "not its own");
+    let renewed = store.copies_renew("a", ids[2..].to_vec(), at(60)).await.unwrap();
+    assert_eq!(renewed, ids[2..]);
+    // Its own process may be the one that looks.
+    let taken = store.copies_take_over("a", at(30), at(90), 1).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| &copy.copy.id).collect::<Vec<_>>(), [&ids[0]]);
+    let taken = store.copies_take_over("b", at(30), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| &copy.copy.id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(
+        store.copies_renew("a", ids.clone(), at(95)).await.unwrap().len(),
+        2,
+        "one is gone"
+    );
+    store.copies_give_away("a").await.unwrap();
+    assert!(
+        store.copies_before("locations", "DE/ABC", "L1", 2, "a").await.unwrap(),
+        "nobody's is not one's own"
+    );
+    let taken = store.copies_take_over("c", at(31), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| copy.revision).collect::<Vec<_>>(), [1, 3]);
+    let all = store.copies_of("locations", "DE/ABC", "L1").await.unwrap();
+    let whose: Vec<(i64, &str)> = all
+        .iter()
+        .map(|copy| (copy.revision, copy.copy.lease_owner.as_str()))
+        .collect();
+    assert_eq!(whose, [(1, "c"), (2, "b"), (3, "c")]);
+}
+
+/// Ids are made before the commit that decides who is first.
+async fn copies_of_an_object_are_taken_over_in_the_order_of_their_commits(place: &Place) {
+    let store = place.store().await;
+    let (early, late) = (copy("dead", 30), copy("dead", 20));
+    let row = object("DE/ABC", "L1", 0);
+    let first = MirrorWrite {
+        copy: Some(late),
+        ..new(row.clone())
+    };
+    store.mirror_write(first).await.unwrap();
+    let mut second = next(&row, |_| {});
+    second.copy = Some(early);
+    store.mirror_write(second).await.unwrap();
+    let taken = store.copies_take_over("a", at(60), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| copy.revision).collect::<Vec<_>>(), [1, 2]);
 }
 
 // D-16
@@ -630,6 +689,8 @@ promises! {
     a_crawl_while_objects_change_misses_nothing_and_repeats_nothing,
     a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends,
     a_page_is_bounded_by_weight_too_and_its_url_gives_the_same_page,
+    leases_are_renewed_by_name_and_an_orphan_of_a_living_process_runs_out,
+    copies_of_an_object_are_taken_over_in_the_order_of_their_commits,
     a_copy_knows_of_an_earlier_one_of_its_object_in_another_process,
     what_is_due_is_pulled_by_one_process_and_remembered,
 }
