@@ -190,7 +190,9 @@ on_both! {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_owners_give_way_after_their_turn_and_are_read_on_where_it_ended() {
     // A turn is two slow pages.
-    let world = World::start(On::Sqlite, "[timeouts]\nconnect_s = 1\nlist_s = 2\n").await.unwrap();
+    let world = World::start(On::Sqlite, "[timeouts]\nconnect_s = 1\nlist_s = 2\n")
+        .await
+        .unwrap();
     let reader = world.platform(&["DE/MSP:EMSP"], None).await;
     let mut slow = Vec::new();
     for number in 0..4 {
