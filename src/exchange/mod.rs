@@ -6,6 +6,9 @@
 //! The rule all follows from: **from the commit on, nobody's patience matters.** A CDR that was taken is carried and settled
 //! even if its sender hangs up (design.md 3.6.4), which is why that part runs in a task of its own.
 //!
+//! What is remembered here has a bound: 65 536 objects of hints, some 20 MB, and 4096 unwritten changes of them; 8192 lines of the journal that
+//! are not written yet; 16 384 messages of peer hubs, and those for a minute. What is under way is forgotten when it ends.
+//!
 //! Start with [`cdr::CdrExchange::post`]; [`own`] answers lists from what the hub keeps; [`running`] lets repeats wait for
 //! the first attempt; [`hints`] remembers from traffic who has what.
 

@@ -136,13 +136,16 @@ impl Exchange {
             limit,
         };
         let listed = self.mirror.list(incoming.caller.directory(), listing).await?;
+        let shown = u32::try_from(listed.bodies.len()).unwrap_or(limit);
+        // P-07: as many as there could be here. Whoever counts by itself goes on where this page ends, also when weight ended it.
+        let most = if listed.is_cut { shown } else { limit };
         let mut headers = vec![
             (headers::X_TOTAL_COUNT, listed.total.to_string()),
-            (headers::X_LIMIT, limit.to_string()),
+            (headers::X_LIMIT, most.to_string()),
         ];
         if let Some(MirrorPlace::Range { after, until }) = listed.next {
             let cursor = Cursor {
-                offset: asked.offset.saturating_add(u64::from(limit)),
+                offset: asked.offset.saturating_add(u64::from(shown)),
                 total: listed.total,
                 after,
                 until: Some(until),

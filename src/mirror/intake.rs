@@ -7,6 +7,8 @@
 //! | PATCH | the members it names; charging periods of a session are added (T-24, SES-12) |
 //! | DELETE of a tariff | a gap (TAR-04) |
 //!
+//! An object grows by what is pushed of it, and may become as large as a body that is pushed whole, no larger ([`LARGEST`]).
+//!
 //! What does not fit the grammar is refused with its JSON pointer, because it is kept for others; what is only odd is kept, carried,
 //! and told in the journal (D-05). Start with [`next`], which is pure.
 
@@ -29,6 +31,10 @@ use crate::ocpi::versions::Version;
 use crate::parties::{Failure, Fault};
 use crate::routing::audience::hearers;
 use crate::store::{CopyRow, MirrorRow, MirrorWrite, NewCopy, Written};
+
+/// The largest object that is kept, in octets: as large as the largest body that is taken (D-19), so that whatever is kept could have been
+/// pushed whole.
+pub const LARGEST: usize = 10 * 1024 * 1024;
 
 /// A change of an object, as its owner pushed it.
 #[derive(Clone)]
@@ -78,8 +84,8 @@ impl Mirror {
     /// Keeps what was pushed to everybody, and sends it on. Answers after the commit, waits for no receiver.
     ///
     /// # Errors
-    /// 2001 with the pointer for what does not fit the grammar, the URL, or lacks `last_updated` (R-63, T-25, D-13); 404 with 2003
-    /// or 2004 for a part of, or a change to, what is not here (T-26, LOC-10, D-18). Nothing is sent on then.
+    /// 2001 with the pointer for what does not fit the grammar, the URL, or lacks `last_updated` (R-63, T-25, D-13), and for what would
+    /// make the object larger than [`LARGEST`]; 404 with 2003 or 2004 for a part of, or a change to, what is not here (T-26, LOC-10, D-18). Nothing is sent on then.
     pub async fn tell_all(&self, push: Push, origin: Origin) -> Result<Accepted, Failure> {
         let snapshot = self.parties.snapshot();
         let audience = hearers(
@@ -161,23 +167,15 @@ impl Mirror {
                 .await
                 .map_err(|error| Fault::new("reading an object of the mirror", error))?;
             let state = next(push, current.as_ref().filter(|row| row.deleted_at.is_none()))?;
+            let (is_new, is_gone, warnings) = (state.is_new, state.is_gone, state.warnings.clone());
+            let first = state.first(push)?;
             let row = MirrorRow {
-                id: current
-                    .as_ref()
-                    .map_or_else(|| Uuid::now_v7().to_string(), |row| row.id.clone()),
-                module: module.to_owned(),
-                country_code: state.owner.country_code().to_owned(),
-                party_id: state.owner.party_id().to_owned(),
-                owner_key: owner_key.clone(),
-                object_id: state.object_id,
-                object_key: object_key.clone(),
-                shelf: reader.map_or_else(|| owner_key.clone(), PartyId::key),
-                version: push.version.as_str().to_owned(),
-                last_updated: state.last_updated,
-                revision: current.as_ref().map_or(1, |row| row.revision + 1),
-                deleted_at: state.is_gone.then(|| self.clock.now()),
+                id: current.as_ref().map_or(first.id, |row| row.id.clone()),
+                shelf: reader.map_or(first.shelf, PartyId::key),
+                revision: current.as_ref().map_or(first.revision, |row| row.revision + 1),
+                deleted_at: is_gone.then(|| self.clock.now()),
                 listed: current.as_ref().is_some_and(|row| row.listed),
-                body: state.body,
+                ..first
             };
             let write = MirrorWrite {
                 replaces: current.map(|row| row.revision),
@@ -189,8 +187,8 @@ impl Mirror {
             match written.map_err(|error| Fault::new("keeping an object in the mirror", error))? {
                 Written::Kept { behind } => {
                     return Ok(Kept {
-                        is_new: state.is_new,
-                        warnings: state.warnings,
+                        is_new,
+                        warnings,
                         revision,
                         behind,
                     });
@@ -270,6 +268,12 @@ pub fn next(push: &Push, current: Option<&MirrorRow>) -> Result<State, Refusal> 
             without_errors(push, structure::validate(whole, &document)?)?;
         }
     }
+    if document.len() > LARGEST {
+        return Err(Refusal::invalid_parameter(format!(
+            "with this the object would have {} octets, and the hub keeps none of more than {LARGEST}",
+            document.len()
+        )));
+    }
     Ok(State {
         is_new,
         warnings,
@@ -278,6 +282,30 @@ pub fn next(push: &Push, current: Option<&MirrorRow>) -> Result<State, Refusal> 
 }
 
 impl State {
+    /// The row of an object that was not here before: first revision, in its owner's lists, not known to be listed there.
+    ///
+    /// # Errors
+    /// As [`Named::object_key`].
+    pub fn first(self, push: &Push) -> Result<MirrorRow, Refusal> {
+        let owner_key = push.named.owner.key();
+        Ok(MirrorRow {
+            id: Uuid::now_v7().to_string(),
+            module: push.named.module.identifier.to_owned(),
+            country_code: self.owner.country_code().to_owned(),
+            party_id: self.owner.party_id().to_owned(),
+            object_id: self.object_id,
+            object_key: push.named.object_key()?,
+            shelf: owner_key.clone(),
+            owner_key,
+            version: push.version.as_str().to_owned(),
+            last_updated: self.last_updated,
+            revision: 1,
+            deleted_at: None,
+            listed: false,
+            body: self.body,
+        })
+    }
+
     /// A whole document; whose it is and what it is called must be what the URL says (T-27, T-28, D-13, TOK-08).
     fn of(named: &Named, document: Vec<u8>) -> Result<State, Refusal> {
         let id_member = if named.module == &TOKENS { "uid" } else { "id" };

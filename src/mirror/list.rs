@@ -1,7 +1,8 @@
 //! What the hub shows of what it knows: pages of all owners (R-75 … R-78), one object by its owner (D-18), one object by its id.
 //!
 //! A page is a range of the order in which objects came to be known. The same place gives the same page, as long as its objects are
-//! there: what was removed leaves a gap, what changed stays where it was, what is new comes last (P-08).
+//! there: what was removed leaves a gap, what changed stays where it was, what is new comes last (P-08). A page is bounded by number and by
+//! weight ([`OCTETS`]); where the next one ends is decided with this one.
 
 use super::Mirror;
 use super::named::{Named, unknown};
@@ -14,7 +15,11 @@ use crate::ocpi::role::Role;
 use crate::parties::{Failure, Fault};
 use crate::routing::audience::visible_owners;
 use crate::routing::directory::Directory;
-use crate::store::{MirrorFilter, MirrorPlace, MirrorRow};
+use crate::store::{MirrorFilter, MirrorPlace, MirrorRow, PageSize};
+
+/// Octets of all objects on a page together; one object stands alone where it has more. A hundred locations of twenty charge points each, the
+/// largest pages seen, are half of it, and what a reader is sent stays below what anybody may send the hub.
+pub const OCTETS: u64 = 4_000_000;
 
 /// A page that is wanted.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub struct Listed {
     pub total: u64,
     /// Where the next page is, unless this is the last (P-05).
     pub next: Option<MirrorPlace>,
+    /// Whether it ends early because more would weigh too much.
+    pub is_cut: bool,
 }
 
 impl Mirror {
@@ -53,6 +60,7 @@ impl Mirror {
             bodies: Vec::new(),
             total: 0,
             next: None,
+            is_cut: false,
         };
         let filter = MirrorFilter {
             module: listing.module.identifier.to_owned(),
@@ -72,12 +80,17 @@ impl Mirror {
                 (MirrorPlace::Offset(query.offset), total)
             }
         };
-        let page = self.store.mirror_page(filter, place, listing.limit, total).await;
+        let size = PageSize {
+            objects: listing.limit,
+            octets: OCTETS,
+        };
+        let page = self.store.mirror_page(filter, place, size, total).await;
         let page = page.map_err(|error| Fault::new("listing objects of the mirror", error))?;
         Ok(Listed {
             bodies: page.items.into_iter().map(|item| item.body).collect(),
             total,
             next: page.next,
+            is_cut: page.is_cut,
         })
     }
 

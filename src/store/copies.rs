@@ -1,7 +1,7 @@
 //! Broadcasts on their way: one row each, from the commit of the object to the end of the last leg.
 //!
-//! The row is for the crash: who works on it holds a lease and renews it; when the lease ends, another process (or the next one) goes
-//! on. Nothing depends on the lease but doubled work: a copy may arrive twice, never not at all while its receivers are there.
+//! The row is for the crash: who works on it holds a lease and renews it, row by row; when the lease ends, whoever looks next goes on. A row
+//! that its own process has lost sight of is not renewed, so it holds up nobody for longer than a lease.
 
 use chrono::{DateTime, Utc};
 
@@ -64,13 +64,26 @@ impl Store {
         change!(self, end(id))
     }
 
-    /// Keeps everything `owner` works on until `lease_until`.
-    pub async fn copies_renew(&self, owner: &str, lease_until: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Keeps these of `owner`'s until `lease_until`. Returns those that are still there and `owner`'s: the others somebody took over, or
+    /// they have ended. What is not named is not kept, whoever's it is.
+    pub async fn copies_renew(
+        &self,
+        owner: &str,
+        ids: Vec<String>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
         let (owner, until) = (owner.to_owned(), micros(lease_until));
-        change!(self, renew(owner, until))
+        change!(self, renew(owner, ids, until))
     }
 
-    /// Gives `owner` up to `limit` broadcasts whose lease has ended, oldest first. Two processes never get the same one.
+    /// Gives away everything `owner` has: whoever looks next takes it over.
+    pub async fn copies_give_away(&self, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        change!(self, give_away(owner))
+    }
+
+    /// Gives `owner` up to `limit` broadcasts whose lease has ended, whoever's it was, those of one object in the order of their
+    /// revisions. Two processes never get the same one.
     pub async fn copies_take_over(
         &self,
         owner: &str,
@@ -81,6 +94,13 @@ impl Store {
         let (owner, now, until, rows) = (owner.to_owned(), micros(now), micros(lease_until), i64::from(limit));
         let taken = change!(self, take_over(owner, now, until, rows))?;
         taken.into_iter().map(CopyRecord::read).collect()
+    }
+
+    /// What is on its way of one object in any process, in the order of the revisions.
+    pub async fn copies_of(&self, module: &str, owner_key: &str, object_key: &str) -> Result<Vec<CopyRow>, StoreError> {
+        let (module, owner_key, object_key) = (module.to_owned(), owner_key.to_owned(), object_key.to_owned());
+        let all = ask!(self, of_object(module, owner_key, object_key))?;
+        all.into_iter().map(CopyRecord::read).collect()
     }
 
     /// Whether an earlier broadcast of the same object is still on its way in another process than `owner`.
@@ -109,9 +129,23 @@ both! {
         Ok(())
     }
 
-    pub(super) async fn renew(c: &mut Connection, owner: &str, until: &i64) -> Result<(), StoreError> {
-        let own = copies::table.filter(copies::lease_owner.eq(owner));
+    pub(super) async fn renew(
+        c: &mut Connection,
+        owner: &str,
+        ids: &Vec<String>,
+        until: &i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let own = copies::table.filter(copies::lease_owner.eq(owner)).filter(copies::id.eq_any(ids));
         diesel::update(own).set(copies::lease_until.eq(*until)).execute(c).await?;
+        let own = copies::table.filter(copies::lease_owner.eq(owner)).filter(copies::id.eq_any(ids));
+        Ok(own.select(copies::id).load(c).await?)
+    }
+
+    /// Nobody's, so that what follows in the same process waits for it too.
+    pub(super) async fn give_away(c: &mut Connection, owner: &str) -> Result<(), StoreError> {
+        let own = copies::table.filter(copies::lease_owner.eq(owner));
+        let nobodys = (copies::lease_owner.eq(""), copies::lease_until.eq(0));
+        diesel::update(own).set(nobodys).execute(c).await?;
         Ok(())
     }
 
@@ -125,20 +159,42 @@ both! {
     ) -> Result<Vec<CopyRecord>, StoreError> {
         let left = copies::table
             .filter(copies::lease_until.le(*now))
-            .filter(copies::lease_owner.ne(owner))
-            .order(copies::id.asc())
+            .order((
+                copies::module.asc(),
+                copies::owner_key.asc(),
+                copies::object_key.asc(),
+                // Not by id: ids are made before the commit that decides who is first.
+                copies::revision.asc(),
+            ))
             .limit(*rows)
             .select(CopyRecord::as_select());
         let left: Vec<CopyRecord> = left.load(c).await?;
         let mut taken = Vec::new();
         for one in left {
-            let still = copies::table.filter(copies::id.eq(&one.id)).filter(copies::lease_until.eq(one.lease_until));
+            let still = copies::table
+                .filter(copies::id.eq(&one.id))
+                .filter(copies::lease_owner.eq(&one.lease_owner))
+                .filter(copies::lease_until.eq(one.lease_until));
             let ours = (copies::lease_owner.eq(owner), copies::lease_until.eq(*until));
             if diesel::update(still).set(ours).execute(c).await? == 1 {
                 taken.push(one);
             }
         }
         Ok(taken)
+    }
+
+    pub(super) async fn of_object(
+        c: &mut Connection,
+        module: &str,
+        owner_key: &str,
+        object_key: &str,
+    ) -> Result<Vec<CopyRecord>, StoreError> {
+        let of_object = copies::table
+            .filter(copies::module.eq(module))
+            .filter(copies::owner_key.eq(owner_key))
+            .filter(copies::object_key.eq(object_key))
+            .order(copies::revision.asc());
+        Ok(of_object.select(CopyRecord::as_select()).load(c).await?)
     }
 
     pub(super) async fn before(

@@ -2,7 +2,9 @@
 //!
 //! A write is made on the revision that was read, or as the first of its kind, and goes into one commit with the copies that follow
 //! from it. Pages are ranges of the order in which objects came to be known: a replaced object stays where it is, a removed one leaves
-//! a gap.
+//! a gap. Where a range ends is decided when the page before it is made, by number and by weight.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
@@ -114,6 +116,17 @@ pub struct MirrorPage {
     pub items: Vec<MirrorItem>,
     /// Where the next page is; `None` at the end.
     pub next: Option<MirrorPlace>,
+    /// Whether it is shorter than its place because more would weigh too much.
+    pub is_cut: bool,
+}
+
+/// How much is on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize {
+    /// Objects at most.
+    pub objects: u32,
+    /// Octets at most, of all objects together; a single object may have more.
+    pub octets: u64,
 }
 
 impl Store {
@@ -174,16 +187,17 @@ impl Store {
         ask!(self, listed_keys(module, owner_key, after, rows))
     }
 
-    /// A page of at most `limit` objects. `about` is how many match in all, as counted at the begin of the crawl: it decides which way
+    /// A page of at most that size, with one object at least where one is left. `about` is how many match in all, as counted at the begin of the crawl: it decides which way
     /// they are looked for, never which are found.
     pub async fn mirror_page(
         &self,
         filter: MirrorFilter,
         place: MirrorPlace,
-        limit: u32,
+        size: PageSize,
         about: u64,
     ) -> Result<MirrorPage, StoreError> {
-        let (page, rows) = (limit as usize, i64::from(limit).saturating_mul(2).saturating_add(1));
+        let page = size.objects as usize;
+        let rows = i64::from(size.objects).saturating_mul(2).saturating_add(1);
         let (after, until, offset) = match place {
             MirrorPlace::Offset(offset) => (String::new(), None, i64::try_from(offset).unwrap_or(i64::MAX)),
             MirrorPlace::Range { after, until } => (after, Some(until), 0),
@@ -209,16 +223,27 @@ impl Store {
             }
             _ => ask!(self, ids(filter, after, offset, rows, way))?,
         };
-        let (shown, next) = cut(ids, until, page);
-        let items = if shown.is_empty() {
-            Vec::new()
-        } else {
-            ask!(self, items(shown))?
-        };
+        let mut cut = cut(ids, until, page);
+        let weighed = [cut.shown.as_slice(), cut.following.as_slice()].concat();
+        if weighed.is_empty() {
+            return Ok(MirrorPage {
+                items: Vec::new(),
+                next: cut.next(),
+                is_cut: false,
+            });
+        }
+        // Weighed before they are read: a page of large objects is not held in memory to be thrown away.
+        let weights: HashMap<String, i64> = ask!(self, weights(weighed))?.into_iter().collect();
+        let is_cut = cut.weigh(size.octets, |id| {
+            weights.get(id).map_or(0, |octets| octets.unsigned_abs())
+        });
+        let (next, shown) = (cut.next(), cut.shown);
+        let items = ask!(self, items(shown))?;
         let item = |(id, body, version)| MirrorItem { id, body, version };
         Ok(MirrorPage {
             items: items.into_iter().map(item).collect(),
             next,
+            is_cut,
         })
     }
 
@@ -231,24 +256,75 @@ impl Store {
     }
 }
 
+/// A page, and what stands behind it.
+#[derive(Debug, PartialEq, Eq)]
+struct Cut {
+    shown: Vec<String>,
+    /// What the next page is of, as far as it is already known where it ends.
+    following: Vec<String>,
+    /// The next page is behind this one, and ends with `end`.
+    after: Option<String>,
+    end: Option<String>,
+}
+
 /// Which ids are on the page that ends with `until` (the first of the list where there is none), and where the next one is. `ids` goes
 /// far enough beyond it to know the end of the next.
-fn cut(mut ids: Vec<String>, until: Option<String>, page: usize) -> (Vec<String>, Option<MirrorPlace>) {
+fn cut(mut ids: Vec<String>, until: Option<String>, page: usize) -> Cut {
     let within = match &until {
         Some(until) => ids.partition_point(|id| id <= until),
         None => ids.len().min(page),
     };
     if within > page {
         // More stand there than when the range was made: something came back, or was changed into the dates asked for.
-        ids.truncate(page);
-        let next = ids.last().cloned().zip(until);
-        return (ids, next.map(|(after, until)| MirrorPlace::Range { after, until }));
+        ids.truncate(within);
+        let following = ids.split_off(page);
+        return Cut {
+            after: ids.last().cloned(),
+            shown: ids,
+            following,
+            end: until,
+        };
     }
-    let beyond = ids.split_off(within);
-    let after = until.or_else(|| ids.last().cloned());
-    let end = beyond.get(..page).and_then(<[String]>::last).or(beyond.last()).cloned();
-    let next = after.zip(end).map(|(after, until)| MirrorPlace::Range { after, until });
-    (ids, next)
+    let mut following = ids.split_off(within);
+    following.truncate(page);
+    Cut {
+        after: until.or_else(|| ids.last().cloned()),
+        shown: ids,
+        end: following.last().cloned(),
+        following,
+    }
+}
+
+impl Cut {
+    /// Ends this page, or the next one, before it weighs too much. Whether this one had to end earlier than its place says: its objects have
+    /// grown, or nobody had weighed them.
+    fn weigh(&mut self, octets: u64, weight: impl Fn(&str) -> u64) -> bool {
+        let fits = |ids: &[String]| {
+            let mut sum = 0_u64;
+            let fit = ids.iter().take_while(|id| {
+                sum = sum.saturating_add(weight(id));
+                sum <= octets
+            });
+            fit.count().max(1)
+        };
+        let shown = fits(&self.shown);
+        let is_cut = shown < self.shown.len();
+        if is_cut {
+            self.following = self.shown.split_off(shown);
+            self.after = self.shown.last().cloned();
+            self.end = self.following.last().cloned();
+        }
+        let next = fits(&self.following);
+        if next < self.following.len() {
+            self.end = self.following.get(next - 1).cloned();
+        }
+        is_cut
+    }
+
+    fn next(&self) -> Option<MirrorPlace> {
+        let (after, until) = self.after.clone().zip(self.end.clone())?;
+        Some(MirrorPlace::Range { after, until })
+    }
 }
 
 /// How ids are looked for. The planners choose by estimates, and for lists of a few among many they choose badly.
@@ -424,6 +500,13 @@ both! {
         Ok(query.select(mirror::id).offset(*offset).limit(*rows).load(c).await?)
     }
 
+    pub(super) async fn weights(c: &mut Connection, ids: &Vec<String>) -> Result<Vec<(String, i64)>, StoreError> {
+        // Both databases know it without reading the text itself.
+        let octets = diesel::dsl::sql::<BigInt>("CAST(octet_length(mirror.body) AS BIGINT)");
+        let query = mirror::table.filter(mirror::id.eq_any(ids)).filter(mirror::deleted_at.is_null());
+        Ok(query.select((mirror::id, octets)).load(c).await?)
+    }
+
     pub(super) async fn items(c: &mut Connection, ids: &Vec<String>) -> Result<Vec<Item>, StoreError> {
         // By id alone: a row removed since its id was found is not shown.
         let query = mirror::table
@@ -551,21 +634,49 @@ mod tests {
         })
     }
 
+    fn page(all: &str, until: Option<&str>) -> (String, Option<MirrorPlace>) {
+        let cut = cut(ids(all), until.map(str::to_owned), 3);
+        (cut.shown.concat(), cut.next())
+    }
+
     // P-03, P-05
     #[test]
     fn a_page_ends_where_the_one_before_said_and_says_where_the_next_ends() {
-        assert_eq!(cut(ids("abcdefg"), None, 3), (ids("abc"), range("c", "f")));
-        assert_eq!(cut(ids("defgh"), Some("f".into()), 3), (ids("def"), range("f", "h")));
-        assert_eq!(cut(ids("gh"), Some("h".into()), 3), (ids("gh"), None));
-        assert_eq!(cut(ids("abc"), None, 3), (ids("abc"), None));
-        assert_eq!(cut(Vec::new(), None, 3), (Vec::new(), None));
+        assert_eq!(page("abcdefg", None), ("abc".into(), range("c", "f")));
+        assert_eq!(page("defgh", Some("f")), ("def".into(), range("f", "h")));
+        assert_eq!(page("gh", Some("h")), ("gh".into(), None));
+        assert_eq!(page("abc", None), ("abc".into(), None));
+        assert_eq!(page("", None), (String::new(), None));
     }
 
     // P-04
     #[test]
     fn what_is_gone_leaves_a_gap_and_what_came_in_between_does_not_push_anything_out() {
-        assert_eq!(cut(ids("dghi"), Some("f".into()), 3), (ids("d"), range("f", "i")));
-        assert_eq!(cut(ids("ghi"), Some("f".into()), 3), (Vec::new(), range("f", "i")));
-        assert_eq!(cut(ids("abcdefg"), Some("e".into()), 3), (ids("abc"), range("c", "e")));
+        assert_eq!(page("dghi", Some("f")), ("d".into(), range("f", "i")));
+        assert_eq!(page("ghi", Some("f")), (String::new(), range("f", "i")));
+        assert_eq!(page("abcdefg", Some("e")), ("abc".into(), range("c", "e")));
+    }
+
+    // P-03, P-05, P-07
+    #[test]
+    fn a_page_ends_before_it_weighs_too_much_and_the_next_begins_right_behind() {
+        let weighed = |all: &str, until: Option<&str>, heavy: &str| {
+            let mut cut = cut(ids(all), until.map(str::to_owned), 3);
+            let is_cut = cut.weigh(10, |id| if heavy.contains(id) { 11 } else { 4 });
+            (cut.shown.concat(), cut.next(), is_cut)
+        };
+        // Two fit, one that is too heavy alone stands alone.
+        assert_eq!(weighed("abcdefg", None, ""), ("ab".into(), range("b", "c"), true));
+        assert_eq!(weighed("cdefg", Some("c"), ""), ("c".into(), range("c", "e"), false));
+        assert_eq!(weighed("abcdefg", None, "a"), ("a".into(), range("a", "c"), true));
+        assert_eq!(weighed("abcdefg", None, "abcd"), ("a".into(), range("a", "b"), true));
+        assert_eq!(
+            weighed("bcdefg", Some("b"), "bcd"),
+            ("b".into(), range("b", "c"), false)
+        );
+        // A range whose objects have grown: the rest of it is the next page.
+        assert_eq!(weighed("defgh", Some("f"), "e"), ("d".into(), range("d", "e"), true));
+        assert_eq!(weighed("h", Some("h"), "h"), ("h".into(), None, false));
+        assert_eq!(weighed("", Some("h"), ""), (String::new(), None, false));
     }
 }

@@ -53,7 +53,7 @@ pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
-pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, Written};
+pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;

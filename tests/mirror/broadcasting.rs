@@ -168,6 +168,33 @@ on_both! {
         Some(())
     }
 
+    // D-05, D-19, R-63
+    async fn an_object_grows_to_the_size_of_a_body_and_no_further(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
+        let filled = |mega: usize| format!("{{\"filling\":\"{}\",", "x".repeat(mega * 1024 * 1024));
+        let body = location("DE/ABC", "L1", EIGHT).replacen("{ ", &filled(6), 1);
+        assert_eq!(world.push(&cpo, Method::PUT, "receiver/locations/DE/ABC/L1", &body).await.http, 201);
+        let change = format!("{}\"last_updated\":\"{NINE}\"}}", filled(5).replace("filling", "more"));
+        let second = evse("E2", "AVAILABLE", NINE).replacen('{', &filled(5), 1);
+        for (method, path, more) in [(Method::PATCH, "L1", &change), (Method::PUT, "L1/E2", &second), (Method::PATCH, "L1/E1", &change)] {
+            let heard = world.push(&cpo, method, &format!("receiver/locations/DE/ABC/{path}"), more).await;
+            assert_eq!((heard.http, heard.code), (200, 2001), "{path}");
+            assert!(heard.message.contains("octets") && heard.message.ends_with("10485760"), "{}", heard.message);
+        }
+        let kept = world.hub.store.mirror_get("locations", "DE/ABC", "L1").await.unwrap().unwrap();
+        assert!(kept.body == body && kept.revision == 1, "nothing has changed");
+        // What replaces makes it no larger.
+        let change = change.replace("\"more\"", "\"filling\"");
+        assert_eq!(world.push(&cpo, Method::PATCH, "receiver/locations/DE/ABC/L1", &change).await.http, 200);
+        let got = emsp.until(2).await;
+        world.hub.copies.all_ended().await;
+        assert!(emsp.got().len() == 2 && got[0].body == body && got[1].body == change);
+        Some(())
+    }
+
     // D-16
     async fn of_a_hundred_receivers_one_never_answers_one_is_not_there_and_98_have_all_in_order(on) {
         let world = World::start(on, "[timeouts]\nconnect_s = 1\nrelay_s = 4\n[duties]\nlease_s = 30\n").await?;

@@ -1,5 +1,7 @@
 //! Copies outlive the process that accepted them, and two processes keep the order of one object.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use truewatt::client::Method;
 use truewatt::clock::Clock;
@@ -11,8 +13,10 @@ use crate::on_both;
 use crate::peer::{Answer, Peer};
 use crate::world::{HUB, Platform, RECEIVES, World, at};
 
-/// A broadcast of a process that died after the commit.
-async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDelta) -> String {
+const DEAD: &str = "a process that died";
+
+/// A broadcast that its process committed and then lost sight of.
+async fn left_behind(world: &World, cpo: &Platform, revision: i64, by: &str, lease: TimeDelta) -> String {
     let updated = format!("2026-11-21T08:00:0{revision}Z");
     let body = location("DE/ABC", "L1", &updated);
     let now = world.clock.now();
@@ -48,7 +52,7 @@ async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDe
             query: Some("a=%2F".into()),
             body: Some(body.clone()),
             correlation_id: "corr-9".into(),
-            lease_owner: "a process that died".into(),
+            lease_owner: by.into(),
             lease_until: now + lease,
             created_at: now,
         }),
@@ -62,27 +66,85 @@ async fn left_behind(world: &World, cpo: &Platform, revision: i64, lease: TimeDe
 
 on_both! {
     // N-01, N-10, R-28, R-54, R-55, R-62
-    async fn what_a_dead_process_accepted_is_sent_by_another_in_order(on) {
+    async fn what_a_dead_process_accepted_is_told_by_another_once_and_as_it_is_now(on) {
         let world = World::start(on, "").await?;
         let emsp = Peer::open().await;
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
         let mut bodies = Vec::new();
         for revision in 1..=4 {
-            bodies.push(left_behind(&world, &cpo, revision, TimeDelta::seconds(20)).await);
+            bodies.push(left_behind(&world, &cpo, revision, DEAD, TimeDelta::seconds(20)).await);
         }
-        // Pushed again meanwhile, through the process that lives: it waits for what was before it.
-        let newest = location("DE/ABC", "L1", "2026-11-21T09:00:00Z");
-        assert_eq!(world.push(&cpo, Method::PUT, "receiver/locations/DE/ABC/L1", &newest).await.code, 1000);
-        bodies.push(newest);
         assert!(emsp.got().is_empty());
         world.clock.advance(TimeDelta::seconds(21));
-        let got = emsp.until(5).await;
+        let got = emsp.until(1).await;
         world.hub.copies.all_ended().await;
-        assert_eq!(got.iter().map(|one| &one.body).collect::<Vec<_>>(), bodies.iter().collect::<Vec<_>>());
+        assert_eq!(got[0].body, bodies[3], "who had heard it already sees nothing go back");
         assert_eq!((got[0].parties(), got[0].header("x-correlation-id")), (("DE/MSP".to_owned(), HUB.to_owned()), Some("corr-9")));
         assert!(got[0].path.ends_with("/DE/ABC/L1?tenant=1&a=%2F"), "{}", got[0].path);
-        assert_eq!((emsp.got().len(), world.hub.store.copies_count().await.unwrap()), (5, 0));
+        assert_eq!((emsp.got().len(), world.hub.store.copies_count().await.unwrap()), (1, 0));
+
+        // Pushed again meanwhile, through a process that lives: that is the newest, and waits for what was before it.
+        left_behind(&world, &cpo, 5, DEAD, TimeDelta::seconds(20)).await;
+        let newest = location("DE/ABC", "L1", "2026-11-21T09:00:00Z");
+        assert_eq!(world.push(&cpo, Method::PUT, "receiver/locations/DE/ABC/L1", &newest).await.code, 1000);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(emsp.got().len(), 1);
+        world.clock.advance(TimeDelta::seconds(21));
+        let got = emsp.until(2).await;
+        world.hub.copies.all_ended().await;
+        assert_eq!((got[1].body.as_str(), emsp.got().len()), (newest.as_str(), 2));
+        Some(())
+    }
+
+    // R-62, D-16, N-10
+    async fn an_orphan_of_a_living_process_is_taken_over_and_blocks_nobody(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
+        let beside = world.beside().await;
+        let (living, _) = world.hub.copies.lease();
+        left_behind(&world, &cpo, 1, &living, TimeDelta::seconds(30)).await;
+        let newest = location("DE/ABC", "L1", "2026-11-21T09:00:00Z");
+        assert_eq!(beside.push(&cpo, Method::PUT, "receiver/locations/DE/ABC/L1", &newest).await.code, 1000);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(emsp.got().is_empty(), "it waits for the other process");
+        world.clock.advance(TimeDelta::seconds(31));
+        emsp.until(1).await;
+        let store = &world.hub.store;
+        world.until("the end of both", || async { store.copies_count().await.unwrap() == 0 }).await;
+        assert!(emsp.got().iter().all(|one| one.body == newest), "and no older one after it");
+        Some(())
+    }
+
+    // R-62, D-16, N-10
+    async fn an_older_state_never_follows_a_newer_one_when_leases_change_hands(on) {
+        let world = World::start(on, "").await?;
+        let emsp = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
+        let beside = world.beside().await;
+        // Slow enough that leases end, and are taken over, while there are legs that have not begun.
+        emsp.acts(|_| Answer::envelope(200, 1000, "").after(Duration::from_millis(1500)));
+        let mut newest = String::new();
+        for phase in 0..3 {
+            for number in 0..6 {
+                newest = location("DE/ABC", "L1", &format!("2026-11-21T08:0{phase}:0{number}Z"));
+                let process = if number == 3 { &beside } else { &world };
+                assert_eq!(process.push(&cpo, Method::PUT, "receiver/locations/DE/ABC/L1", &newest).await.code, 1000);
+            }
+            if phase < 2 {
+                world.clock.advance(TimeDelta::seconds(31));
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        }
+        let store = &world.hub.store;
+        world.until("the end", || async { store.copies_count().await.unwrap() == 0 }).await;
+        let got: Vec<String> = emsp.got().into_iter().map(|one| one.body).collect();
+        // They differ in their timestamps only, so their order as texts is the order in time.
+        assert!(got.is_sorted(), "{got:?}");
+        assert_eq!(got.last(), Some(&newest));
         Some(())
     }
 
@@ -93,7 +155,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], Some((&emsp, RECEIVES))).await;
         let beside = world.beside().await;
-        emsp.acts(|_| Answer::envelope(200, 1000, "").after(std::time::Duration::from_millis(60)));
+        emsp.acts(|_| Answer::envelope(200, 1000, "").after(Duration::from_millis(60)));
         let mut bodies = Vec::new();
         for number in 0..10 {
             let body = location("DE/ABC", "L1", &format!("2026-11-21T08:00:{number:02}Z"));
@@ -123,9 +185,9 @@ on_both! {
         world.stop().await;
         emsp.forget();
         emsp.acts(|_| Answer::envelope(200, 1000, ""));
-        let got = emsp.until(2).await;
+        emsp.until(1).await;
         next.hub.copies.all_ended().await;
-        assert_eq!(got.iter().map(|one| &one.body).collect::<Vec<_>>(), bodies[1..].iter().collect::<Vec<_>>());
+        assert_eq!(emsp.got().iter().map(|one| &one.body).collect::<Vec<_>>(), [&bodies[2]], "as it is now");
         Some(())
     }
 }

@@ -112,6 +112,22 @@ on_both! {
         Some(())
     }
 
+    // N-02
+    async fn what_a_peer_of_ocpi_2_2_lists_is_kept_as_of_that_version(on) {
+        let world = World::start(on, "").await?;
+        let peer = Peer::open().await;
+        let body = tariff("DE/ABC", "T1", EIGHT);
+        let page = Answer::page(std::slice::from_ref(&body), 1, None);
+        peer.acts(move |_| page.clone());
+        let endpoints = serde_json::json!([{"identifier": "tariffs", "role": "SENDER", "url": peer.url("/x")}]);
+        world.platform_of("2.2", &["DE/ABC:CPO"], endpoints, &peer.url("/versions")).await;
+        let row = async || world.hub.store.mirror_get("tariffs", "DE/ABC", "T1").await.unwrap();
+        world.until("the pull", || async { row().await.is_some() }).await;
+        let row = row().await.unwrap();
+        assert_eq!((row.version.as_str(), row.body == body), ("2.2", true));
+        Some(())
+    }
+
     // TOK-15, TOK-16, N-02, D-22
     async fn tokens_are_only_added_and_a_later_push_is_not_overwritten(on) {
         let world = World::start(on, "").await?;
@@ -169,6 +185,87 @@ on_both! {
         assert_eq!(world.get(&reader, "sender/locations").await.ids(), ["L2"], "all pages together are the truth");
         Some(())
     }
+}
+
+// N-02, F-08, R-47
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_owners_give_way_after_their_turn_and_are_read_on_where_it_ended() {
+    // A turn is two slow pages.
+    let world = World::start(On::Sqlite, "[timeouts]\nconnect_s = 1\nlist_s = 2\n")
+        .await
+        .unwrap();
+    let reader = world.platform(&["DE/MSP:EMSP"], None).await;
+    let mut slow = Vec::new();
+    for number in 0..4 {
+        let peer = Peer::open().await;
+        let owner = format!("NL/SL{number}");
+        let count = Arc::new(Mutex::new(0));
+        let of = owner.clone();
+        peer.acts(move |_| {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            let object = tariff(&of, &format!("T{count}"), EIGHT);
+            Answer::page(&[object], 1_000_000, Some(&format!("?n={count}")))
+                .after(std::time::Duration::from_millis(400))
+        });
+        let parties = format!("{owner}:CPO");
+        let platform = world
+            .platform(&[&parties], Some((&peer, &[("tariffs", "SENDER")])))
+            .await;
+        peer.until(1).await;
+        slow.push((peer, platform, owner));
+    }
+    let quick = Peer::open().await;
+    quick.acts(|got| match is_about(got, "locations") {
+        true => Answer::page(&[location("DE/ABC", "L1", EIGHT)], 1, None),
+        false => Answer::page(&[], 0, None),
+    });
+    world.platform(&["DE/ABC:CPO"], Some((&quick, SENDS))).await;
+    let listed = async || world.get(&reader, "sender/locations").await.ids();
+    world
+        .until("the quick one's turn", || async { listed().await == ["L1"] })
+        .await;
+    for (peer, platform, owner) in &slow {
+        let pages = peer.got().len();
+        peer.until(pages + 6).await;
+        let paths: Vec<String> = peer.got().into_iter().map(|got| got.path).collect();
+        let once: std::collections::HashSet<&String> = paths.iter().collect();
+        assert_eq!(once.len(), paths.len(), "no page is read again: {paths:?}");
+        let key = truewatt::store::PullKey {
+            platform_id: platform.id.clone(),
+            module: "tariffs".into(),
+            party_key: owner.clone(),
+        };
+        let row = world.hub.store.pull_get(key).await.unwrap().unwrap();
+        assert!(row.ended_at.is_none(), "still at it: {row:?}");
+    }
+}
+
+// N-02, F-08
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_empty_pages_is_left_after_a_hundred() {
+    let world = World::start(On::Sqlite, "").await.unwrap();
+    let peer = Peer::open().await;
+    let count = Arc::new(Mutex::new(0));
+    peer.acts(move |_| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        Answer::page(&[], 1, Some(&format!("?n={count}")))
+    });
+    let platform = world
+        .platform(&["DE/ABC:CPO"], Some((&peer, &[("tariffs", "SENDER")])))
+        .await;
+    let key = truewatt::store::PullKey {
+        platform_id: platform.id,
+        module: "tariffs".into(),
+        party_key: "DE/ABC".into(),
+    };
+    let row = async || world.hub.store.pull_get(key.clone()).await.unwrap();
+    world
+        .until("the end", || async { row().await.is_some_and(|row| row.failures == 1) })
+        .await;
+    assert_eq!(peer.got().len(), 100);
+    assert!(row().await.unwrap().last_outcome.unwrap().contains("pages are empty"));
 }
 
 // P-11

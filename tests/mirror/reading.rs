@@ -78,6 +78,41 @@ on_both! {
         Some(())
     }
 
+    // P-03, P-05, P-06, P-07, P-08
+    async fn a_page_of_large_objects_ends_early_and_whoever_counts_loses_none(on) {
+        let world = World::start(on, "").await?;
+        world.platform(&["DE/ONE:CPO"], None).await;
+        let reader = world.platform(&["DE/MSP:EMSP"], None).await;
+        for number in 0..6 {
+            let mut write = kept("DE/ONE", &format!("L{number}"), EIGHT);
+            // One of them is too large for any page, and stands alone.
+            let filling = "x".repeat(if number == 3 { 5_000_000 } else { 1_900_000 });
+            write.row.body = write.row.body.replacen("{ ", &format!("{{\"filling\":\"{filling}\","), 1);
+            world.hub.store.mirror_write(write).await.unwrap();
+        }
+        let (mut pages, mut url) = (Vec::new(), Some("sender/locations".to_owned()));
+        while let Some(place) = url {
+            let (page, again) = (world.get(&reader, &place).await, world.get(&reader, &place).await);
+            assert_eq!((page.ids(), page.next()), (again.ids(), again.next()), "the same URL gives the same page");
+            assert_eq!(page.header("x-total-count"), Some("6"));
+            url = page.next();
+            pages.push(page);
+        }
+        let ids: Vec<Vec<String>> = pages.iter().map(|page| page.ids()).collect();
+        assert_eq!(ids, [vec!["L0", "L1"], vec!["L2"], vec!["L3"], vec!["L4", "L5"]]);
+        assert_eq!(pages[0].header("x-limit"), Some("2"), "as many as there could be");
+        assert_eq!(parameter(pages[1].next().unwrap().split_once('?').unwrap().1, "offset").as_deref(), Some("3"));
+        // Without a look at the links: on by what the hub said it would give.
+        let (mut seen, mut offset) = (Vec::new(), 0);
+        while offset < 6 {
+            let page = world.get(&reader, &format!("sender/locations?offset={offset}&limit=100")).await;
+            seen.extend(page.ids());
+            offset += page.header("x-limit").unwrap().parse::<usize>().unwrap();
+        }
+        assert_eq!(seen, ids.concat());
+        Some(())
+    }
+
     // R-77, D-17, R-53, T-33
     async fn one_sees_what_the_other_side_owns_where_there_is_an_agreement(on) {
         let world = World::start(on, "").await?;

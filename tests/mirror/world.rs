@@ -75,10 +75,16 @@ impl World {
     }
 
     pub async fn platform_at(&self, parties: &[&str], endpoints: Value, versions_url: &str) -> Platform {
+        self.platform_of("2.2.1", parties, endpoints, versions_url).await
+    }
+
+    /// One that speaks this version.
+    pub async fn platform_of(&self, version: &str, parties: &[&str], endpoints: Value, versions_url: &str) -> Platform {
         self.site
             .list(Listing {
                 endpoints,
                 versions_url: versions_url.to_owned(),
+                version,
                 ..bare(parties)
             })
             .await

@@ -82,11 +82,21 @@ async fn crawl(store: &Store, filter: &MirrorFilter, limit: u32) -> Vec<Vec<Stri
     let about = store.mirror_count(filter.clone()).await.unwrap();
     let (mut pages, mut place) = (Vec::new(), Some(MirrorPlace::Offset(0)));
     while let Some(at) = place {
-        let page = store.mirror_page(filter.clone(), at, limit, about).await.unwrap();
+        let page = store
+            .mirror_page(filter.clone(), at, of_any_weight(limit), about)
+            .await
+            .unwrap();
         pages.push(names(&page));
         place = page.next;
     }
     pages
+}
+
+fn of_any_weight(objects: u32) -> PageSize {
+    PageSize {
+        objects,
+        octets: u64::MAX,
+    }
 }
 
 fn names(page: &MirrorPage) -> Vec<String> {
@@ -285,7 +295,7 @@ async fn pages_are_in_the_order_of_creation_however_they_are_looked_for(place: &
             }
             let offset = MirrorPlace::Offset(3);
             let page = store
-                .mirror_page(filter.clone(), offset, 4, expected.len() as u64)
+                .mirror_page(filter.clone(), offset, of_any_weight(4), expected.len() as u64)
                 .await
                 .unwrap();
             assert_eq!(
@@ -298,7 +308,10 @@ async fn pages_are_in_the_order_of_creation_however_they_are_looked_for(place: &
                     .collect::<Vec<_>>()
             );
             let end = MirrorPlace::Offset(1000);
-            let page = store.mirror_page(filter, end, 4, expected.len() as u64).await.unwrap();
+            let page = store
+                .mirror_page(filter, end, of_any_weight(4), expected.len() as u64)
+                .await
+                .unwrap();
             assert!(page.items.is_empty() && page.next.is_none());
         }
     }
@@ -337,11 +350,14 @@ async fn a_page_is_a_fixed_range_whatever_comes_and_goes(place: &Place) {
     }
     let all = of(&["DE/ABC"]);
     let first = store
-        .mirror_page(all.clone(), MirrorPlace::Offset(0), 3, 9)
+        .mirror_page(all.clone(), MirrorPlace::Offset(0), of_any_weight(3), 9)
         .await
         .unwrap();
     let second = first.next.unwrap();
-    let page = store.mirror_page(all.clone(), second.clone(), 3, 9).await.unwrap();
+    let page = store
+        .mirror_page(all.clone(), second.clone(), of_any_weight(3), 9)
+        .await
+        .unwrap();
     assert_eq!(names(&page), ["3", "4", "5"]);
     for gone in [&rows[0], &rows[4]] {
         store
@@ -359,11 +375,67 @@ async fn a_page_is_a_fixed_range_whatever_comes_and_goes(place: &Place) {
             .await
             .unwrap();
     }
-    let again = store.mirror_page(all.clone(), second, 3, 9).await.unwrap();
+    let again = store
+        .mirror_page(all.clone(), second, of_any_weight(3), 9)
+        .await
+        .unwrap();
     assert_eq!(names(&again), ["3", "5"]);
-    let third = store.mirror_page(all, again.next.unwrap(), 3, 9).await.unwrap();
+    let third = store
+        .mirror_page(all, again.next.unwrap(), of_any_weight(3), 9)
+        .await
+        .unwrap();
     assert_eq!(names(&third), ["6", "7", "8"]);
     assert!(third.next.is_some(), "what came to be known meanwhile follows");
+}
+
+// P-03, P-05, P-08
+async fn a_page_is_bounded_by_weight_too_and_its_url_gives_the_same_page(place: &Place) {
+    let store = place.store().await;
+    let mut rows = Vec::new();
+    for n in 0..12 {
+        let mut row = object("DE/ABC", &format!("L{n:02}"), 0);
+        // Octets, not characters: two each.
+        let filling = if n == 5 { 90 } else { 20 };
+        row.body = format!("{{\"id\":\"L{n:02}\",\"x\":\"{}\"}}", "é".repeat(filling));
+        store.mirror_write(new(row.clone())).await.unwrap();
+        rows.push(row);
+    }
+    let all = of(&["DE/ABC"]);
+    let size = PageSize {
+        objects: 4,
+        octets: 130,
+    };
+    let (mut pages, mut at_place) = (Vec::new(), Some(MirrorPlace::Offset(0)));
+    while let Some(here) = at_place {
+        let page = store.mirror_page(all.clone(), here.clone(), size, 12).await.unwrap();
+        let again = store.mirror_page(all.clone(), here.clone(), size, 12).await.unwrap();
+        assert!(page == again);
+        at_place = page.next.clone();
+        pages.push((here, page));
+    }
+    let shown: Vec<Vec<String>> = pages.iter().map(|(_, page)| names(page)).collect();
+    let lengths: Vec<usize> = shown.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [2, 2, 1, 1, 2, 2, 2], "{shown:?}");
+    assert_eq!(
+        shown.concat(),
+        rows.iter().map(|row| row.object_id.clone()).collect::<Vec<_>>()
+    );
+    assert!(
+        pages[0].1.is_cut && pages[1..].iter().all(|(_, page)| !page.is_cut),
+        "the end of the others is known beforehand"
+    );
+    // Lighter objects do not make a page longer than its range, heavier ones make it shorter, and the rest follows.
+    let (here, before) = &pages[4];
+    let lighter = next(&rows[6], |row| row.body = "{\"id\":\"L06\"}".to_owned());
+    store.mirror_write(lighter).await.unwrap();
+    let page = store.mirror_page(all.clone(), here.clone(), size, 12).await.unwrap();
+    assert_eq!((names(&page), page.next), (names(before), before.next.clone()));
+    let heavier = next(&rows[7], |row| row.body = rows[5].body.replace("L05", "L07"));
+    store.mirror_write(heavier).await.unwrap();
+    let page = store.mirror_page(all.clone(), here.clone(), size, 12).await.unwrap();
+    assert_eq!((names(&page), page.is_cut), (vec!["L06".to_owned()], true));
+    let rest = store.mirror_page(all, page.next.unwrap(), size, 12).await.unwrap();
+    assert_eq!((names(&rest), rest.next), (vec!["L07".to_owned()], before.next.clone()));
 }
 
 /// "Must show": everything that existed throughout, exactly once.
@@ -422,7 +494,8 @@ async fn a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends(pla
     one.mirror_write(first.clone()).await.unwrap();
     one.mirror_write(second.clone()).await.unwrap();
     assert!(one.copies_take_over("a", at(29), at(90), 10).await.unwrap().is_empty());
-    one.copies_renew("dead", at(60)).await.unwrap();
+    let all = vec![first.copy.clone().unwrap().id, second.copy.clone().unwrap().id];
+    assert_eq!(one.copies_renew("dead", all, at(60)).await.unwrap().len(), 2);
     assert!(one.copies_take_over("a", at(31), at(90), 10).await.unwrap().is_empty());
     let (a, b) = tokio::join!(
         one.copies_take_over("a", at(60), at(90), 10),
@@ -439,14 +512,72 @@ async fn a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends(pla
         (&sent.id, &sent.tail, &sent.query, &sent.body)
     );
     assert!(one.copies_take_over("c", at(60), at(120), 10).await.unwrap().is_empty());
-    assert!(
-        one.copies_take_over("a", at(91), at(120), 10).await.unwrap().len() <= b.len(),
-        "not one's own"
-    );
     for copy in a.iter().chain(&b) {
         one.copy_end(&copy.copy.id).await.unwrap();
     }
     assert_eq!(other.copies_count().await.unwrap(), 0);
+}
+
+// D-16
+async fn leases_are_renewed_by_name_and_an_orphan_of_a_living_process_runs_out(place: &Place) {
+    let store = place.store().await;
+    let mut row = object("DE/ABC", "L1", 0);
+    let mut ids = Vec::new();
+    for revision in 1..=3 {
+        let copy = copy("a", 30);
+        ids.push(copy.id.clone());
+        let mut write = match revision {
+            1 => new(row.clone()),
+            _ => next(&row, |_| {}),
+        };
+        write.copy = Some(copy);
+        row = write.row.clone();
+        store.mirror_write(write).await.unwrap();
+    }
+    let renewed = store.copies_renew("b", ids.clone(), at(60)).await.unwrap();
+    assert!(renewed.is_empty(), "not its own");
+    let renewed = store.copies_renew("a", ids[2..].to_vec(), at(60)).await.unwrap();
+    assert_eq!(renewed, ids[2..]);
+    // Its own process may be the one that looks.
+    let taken = store.copies_take_over("a", at(30), at(90), 1).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| &copy.copy.id).collect::<Vec<_>>(), [&ids[0]]);
+    let taken = store.copies_take_over("b", at(30), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| &copy.copy.id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(
+        store.copies_renew("a", ids.clone(), at(95)).await.unwrap().len(),
+        2,
+        "one is gone"
+    );
+    store.copies_give_away("a").await.unwrap();
+    assert!(
+        store.copies_before("locations", "DE/ABC", "L1", 2, "a").await.unwrap(),
+        "nobody's is not one's own"
+    );
+    let taken = store.copies_take_over("c", at(31), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| copy.revision).collect::<Vec<_>>(), [1, 3]);
+    let all = store.copies_of("locations", "DE/ABC", "L1").await.unwrap();
+    let whose: Vec<(i64, &str)> = all
+        .iter()
+        .map(|copy| (copy.revision, copy.copy.lease_owner.as_str()))
+        .collect();
+    assert_eq!(whose, [(1, "c"), (2, "b"), (3, "c")]);
+}
+
+/// Ids are made before the commit that decides who is first.
+async fn copies_of_an_object_are_taken_over_in_the_order_of_their_commits(place: &Place) {
+    let store = place.store().await;
+    let (early, late) = (copy("dead", 30), copy("dead", 20));
+    let row = object("DE/ABC", "L1", 0);
+    let first = MirrorWrite {
+        copy: Some(late),
+        ..new(row.clone())
+    };
+    store.mirror_write(first).await.unwrap();
+    let mut second = next(&row, |_| {});
+    second.copy = Some(early);
+    store.mirror_write(second).await.unwrap();
+    let taken = store.copies_take_over("a", at(60), at(90), 9).await.unwrap();
+    assert_eq!(taken.iter().map(|copy| copy.revision).collect::<Vec<_>>(), [1, 2]);
 }
 
 // D-16
@@ -557,6 +688,9 @@ promises! {
     a_page_is_a_fixed_range_whatever_comes_and_goes,
     a_crawl_while_objects_change_misses_nothing_and_repeats_nothing,
     a_copy_left_behind_is_taken_over_by_one_process_when_its_lease_ends,
+    a_page_is_bounded_by_weight_too_and_its_url_gives_the_same_page,
+    leases_are_renewed_by_name_and_an_orphan_of_a_living_process_runs_out,
+    copies_of_an_object_are_taken_over_in_the_order_of_their_commits,
     a_copy_knows_of_an_earlier_one_of_its_object_in_another_process,
     what_is_due_is_pulled_by_one_process_and_remembered,
 }

@@ -3,21 +3,28 @@
 //! ```text
 //!  commit (object and copy) ──► a leg per receiving party ──► platform's lane ──► sent ──► last leg ended: the row goes
 //!                                                              │  one leg per object at a time, a few objects at once
-//!                                                              └─ full: the oldest superseded leg is let go (D-16)
+//!                                                              └─ full, by number or by weight: the oldest superseded leg is let go (D-16)
 //! ```
 //!
 //! The sender was answered at the commit and hears nothing of this (R-56, R-57). A leg is sent once; whoever is away, refuses, or does
 //! not answer catches up by asking (R-61, T-34). A lane belongs to one platform, so that one that never answers holds up itself
 //! ([`lane`]): after a deadline that passed unanswered it is spoken to one leg at a time until it answers.
 //!
-//! The row is for the crash: this process renews its lease while a leg is under way; when it dies, another one takes the row over and
-//! sends to everybody again, in order. At least once, therefore: OCPI's pushes are states, and a state may be told twice.
+//! The row is for the crash: this process renews the lease of every row it works on ([`lease`]), and looks whether a row is still its own
+//! before each leg. When it dies, or has lost sight of a row, whoever looks next takes the row over and tells the object's state to everybody
+//! again ([`again`]). At least once, therefore: OCPI's pushes are states, and a state may be told twice; but an older one never after a newer
+//! one.
 //!
-//! Two processes may have copies of one object. The later one waits until the earlier one's row is gone ([`Copies::carry`]).
+//! Two processes may have copies of one object. The later one waits until the earlier one's row is gone ([`held`]).
+//!
+//! What grows here has a bound: legs by lane in number and octets ([`lane`]), what waits for other processes ([`held`]), and so, as each row is
+//! forgotten with its last leg, the rows too. A body is held once, however many legs share it.
 
+mod again;
+mod held;
 pub mod lane;
+mod lease;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,7 +51,9 @@ use crate::routing::audience::{Hearer, hearers};
 use crate::routing::directory::PlatformStatus;
 use crate::store::journal::JournalEntry;
 use crate::store::{CopyRow, Store, StoreError};
+use held::{Held, ObjectName, Waiting};
 use lane::{Ended, Lanes, Leg};
+use lease::{Lease, Leases};
 
 /// Legs under way over all platforms. With eight a platform at most, 128 stalled platforms would fill it; each of them is down to one
 /// leg after its first unanswered one.
@@ -52,6 +61,16 @@ const IN_THE_AIR: usize = 1024;
 
 /// A copy nobody renews for so long is taken over; half the horizon of one minute, so that looking for it fits into the other half.
 const LEASE: Duration = Duration::from_secs(30);
+/// A leg begins while so much of its lease is left: as long as a receiver may take by default. With less, the database is asked first.
+const A_LEG: TimeDelta = TimeDelta::seconds(15);
+/// Leases with less left than this are renewed. A round later it is still enough for a leg.
+const RENEWED_BEFORE: TimeDelta = TimeDelta::seconds(20);
+/// Leases renewed by one statement.
+const TOGETHER: usize = 500;
+/// How often the end of a copy is written before it is left to whoever takes the row over.
+const ENDINGS: u32 = 5;
+/// The pause after an end that could not be written; four times as long after each further one.
+const AFTER_A_FAILURE: Duration = Duration::from_millis(50);
 /// What is older is not sent any more (design.md 2).
 const HORIZON: TimeDelta = TimeDelta::minutes(1);
 /// How often leases are renewed, and left-behind copies looked for.
@@ -76,39 +95,28 @@ pub struct Copies {
     /// Where legs run: the front door's threads come and go with it, and a leg outlives its request.
     runtime: Handle,
     lanes: Mutex<Lanes>,
-    /// Copies that wait for another process, by object, in order.
-    held: Mutex<HashMap<ObjectName, VecDeque<Held>>>,
+    /// Copies that wait for another process.
+    held: Mutex<Waiting>,
+    /// Every copy that is in a lane, under way, or held.
+    leases: Leases,
     /// Held while copies are taken over, and while one that waited looks whether it may go: what is taken over is older.
     taking: tokio::sync::Mutex<()>,
     turns: Vec<Arc<tokio::sync::Mutex<()>>>,
     room: Arc<Semaphore>,
-    on_their_way: AtomicUsize,
     dropped: AtomicUsize,
     stopping: AtomicBool,
     idle: Notify,
 }
 
-/// Module, owner, object.
-type ObjectName = (String, String, String);
-type Held = (CopyRow, Vec<Hearer>);
-
 /// One copy, shared by its legs.
 pub(super) struct Carried {
+    /// Without its body.
     row: CopyRow,
+    lease: Arc<Lease>,
     module: &'static str,
     method: Method,
     body: Option<Bytes>,
     left: AtomicUsize,
-}
-
-impl Carried {
-    pub(super) fn method(&self) -> &str {
-        self.method.as_str()
-    }
-
-    pub(super) fn tail(&self) -> &str {
-        &self.row.copy.tail
-    }
 }
 
 impl Copies {
@@ -127,7 +135,7 @@ impl Copies {
             taking: tokio::sync::Mutex::default(),
             turns: (0..TURNS).map(|_| Arc::default()).collect(),
             room: Arc::new(Semaphore::new(IN_THE_AIR)),
-            on_their_way: AtomicUsize::new(0),
+            leases: Leases::default(),
             dropped: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             idle: Notify::new(),
@@ -158,27 +166,34 @@ impl Copies {
     /// `behind` says that another process still carries an earlier copy of the object: this one, and all that follow it here, then
     /// wait for it to end.
     pub fn carry(self: &Arc<Self>, row: CopyRow, hearers: Vec<Hearer>, behind: bool) {
-        self.on_their_way.fetch_add(1, Ordering::Relaxed);
-        let name = (row.module.clone(), row.owner_key.clone(), row.object_key.clone());
-        {
+        let lease = self.leases.begin(&row.copy.id, row.copy.lease_until);
+        self.wait_or_line_up(Held { row, hearers, lease }, behind);
+    }
+
+    fn wait_or_line_up(self: &Arc<Self>, one: Held, behind: bool) {
+        let name = one.name();
+        let dropped = {
             let mut held = lock(&self.held);
-            if let Some(waiting) = held.get_mut(&name) {
-                waiting.push_back((row, hearers));
-                return;
+            let others_wait = held.has(&name);
+            if !others_wait && !behind {
+                drop(held);
+                return self.line_up(one);
             }
-            if behind {
-                held.insert(name.clone(), VecDeque::from([(row, hearers)]));
+            if !others_wait {
                 self.runtime.spawn(self.clone().wait_for_others(name));
-                return;
             }
+            held.add(one)
+        };
+        for one in dropped {
+            self.count_dropped(&one.row.copy.platform_id, &one.row.module);
+            self.end(one.lease);
         }
-        self.line_up(row, hearers);
     }
 
     /// How many copies have not reached everybody yet.
     #[must_use]
     pub fn on_their_way(&self) -> usize {
-        self.on_their_way.load(Ordering::Relaxed)
+        self.leases.count()
     }
 
     /// How many legs were let go because a lane was full.
@@ -218,14 +233,9 @@ impl Copies {
     async fn let_go(self: &Arc<Self>, name: &ObjectName) -> Result<bool, StoreError> {
         let (module, owner_key, object_key) = name;
         loop {
-            let first = {
-                let mut held = lock(&self.held);
-                let Some(first) = held.get(name).and_then(VecDeque::front) else {
-                    // Nobody waits: whoever comes from now on need not stand behind anybody here.
-                    held.remove(name);
-                    return Ok(true);
-                };
-                first.0.revision
+            // Nobody waits: whoever comes from now on need not stand behind anybody here.
+            let Some(first) = lock(&self.held).first(name) else {
+                return Ok(true);
             };
             let is_behind = self
                 .store
@@ -234,31 +244,38 @@ impl Copies {
             if is_behind {
                 return Ok(false);
             }
-            // Under the lock, and nobody else takes from the front.
+            // Under the lock, so that what comes next stands behind it.
             let mut held = lock(&self.held);
-            if let Some((row, hearers)) = held.get_mut(name).and_then(VecDeque::pop_front) {
-                self.line_up(row, hearers);
+            if let Some(one) = held.take(name, first) {
+                self.line_up(one);
             }
         }
     }
 
-    fn line_up(self: &Arc<Self>, row: CopyRow, hearers: Vec<Hearer>) {
+    fn line_up(self: &Arc<Self>, one: Held) {
+        let Held {
+            mut row,
+            hearers,
+            lease,
+        } = one;
         let known = modules::module(&row.module);
         let method = Method::from_bytes(row.copy.method.as_bytes());
         let (Some(module), Ok(method)) = (known, method) else {
             log::error!("a copy of module {} cannot be sent", row.module);
-            self.end(row.copy.id);
+            self.end(lease);
             return;
         };
         if hearers.is_empty() {
-            self.end(row.copy.id);
+            self.end(lease);
             return;
         }
         let carried = Arc::new(Carried {
             module: module.identifier,
             method,
-            body: row.copy.body.clone().map(Bytes::from),
+            // Taken, not copied: it is held once.
+            body: row.copy.body.take().map(Bytes::from),
             left: AtomicUsize::new(hearers.len()),
+            lease,
             row,
         });
         let mut touched: Vec<PlatformId> = Vec::new();
@@ -282,17 +299,21 @@ impl Copies {
             }
         }
         for leg in dropped {
-            let so_far = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            if so_far.is_power_of_two() {
-                log::warn!(
-                    platform = leg.platform.as_str();
-                    "copies of {} pile up: the oldest is let go, {so_far} since the start", leg.carried.module
-                );
-            }
+            self.count_dropped(leg.platform.as_str(), leg.carried.module);
             self.one_leg_less(&leg.carried);
         }
         for platform in touched {
             self.start_legs(&platform);
+        }
+    }
+
+    fn count_dropped(&self, platform: &str, module: &str) {
+        let so_far = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if so_far.is_power_of_two() {
+            log::warn!(
+                platform = platform;
+                "copies of {module} pile up: the oldest is let go, {so_far} since the start"
+            );
         }
     }
 
@@ -333,6 +354,9 @@ impl Copies {
         };
         // R-61: whoever went away while the leg waited catches up by asking.
         if platform.status != PlatformStatus::Connected {
+            return Ended::Quickly;
+        }
+        if !self.is_ours(&carried.lease).await {
             return Ended::Quickly;
         }
         let copy = &carried.row.copy;
@@ -420,18 +444,53 @@ impl Copies {
 
     fn one_leg_less(self: &Arc<Self>, carried: &Carried) {
         if carried.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.end(carried.row.copy.id.clone());
+            self.end(carried.lease.clone());
         }
     }
 
-    /// Every leg has ended: the row goes. One that cannot be removed is taken over one day and sent again, which is allowed.
-    fn end(self: &Arc<Self>, id: String) {
+    /// Whether a copy is still ours, for as long as a leg takes. What may be somebody else's by now is not sent: they may be further.
+    async fn is_ours(&self, lease: &Lease) -> bool {
+        if lease.lasts_until(self.clock.now() + A_LEG) {
+            return true;
+        }
+        if lease.is_lost() {
+            return false;
+        }
+        let asked = [lease.id.clone()];
+        match self.renew(&asked).await {
+            Ok(()) => !lease.is_lost(),
+            Err(error) => {
+                log::error!("asking whose a copy is: {error}");
+                // Whoever takes the row over tells everybody.
+                self.leases.renewed(&asked, &[], DateTime::UNIX_EPOCH);
+                self.idle.notify_waiters();
+                false
+            }
+        }
+    }
+
+    async fn renew(&self, ids: &[String]) -> Result<(), StoreError> {
+        let until = self.lease_end();
+        let ours = self.store.copies_renew(&self.owner, ids.to_vec(), until).await?;
+        if ours.len() < ids.len() {
+            log::debug!("{} copies have ended or are another process's", ids.len() - ours.len());
+        }
+        self.leases.renewed(ids, &ours, until);
+        self.idle.notify_waiters();
+        Ok(())
+    }
+
+    /// Every leg has ended: the row goes. One that cannot be removed runs out, is taken over, and its object's state told once more.
+    fn end(self: &Arc<Self>, lease: Arc<Lease>) {
+        if lease.is_lost() {
+            return;
+        }
         let copies = self.clone();
         self.runtime.spawn(async move {
-            if let Err(error) = copies.store.copy_end(&id).await {
+            if let Err(error) = persistently(|| copies.store.copy_end(&lease.id)).await {
                 log::error!("ending a copy: {error}");
             }
-            copies.on_their_way.fetch_sub(1, Ordering::Relaxed);
+            copies.leases.end(&lease);
             copies.idle.notify_waiters();
         });
     }
@@ -441,47 +500,80 @@ impl Copies {
     }
 
     async fn round(self: &Arc<Self>) -> Result<(), Fault> {
-        if self.on_their_way() > 0 {
-            self.store
-                .copies_renew(&self.owner, self.lease_end())
-                .await
-                .map_err(|error| Fault::new("renewing the leases of copies", error))?;
+        let ending = self.leases.ending_before(self.clock.now() + RENEWED_BEFORE);
+        for ids in ending.chunks(TOGETHER) {
+            let renewed = self.renew(ids).await;
+            renewed.map_err(|error| Fault::new("renewing the leases of copies", error))?;
         }
         self.take_over().await
     }
 
-    /// Copies another process left behind, oldest first, to everybody who hears them today.
+    /// Copies somebody left behind, this process included, to everybody who hears them today.
     pub(crate) async fn take_over(self: &Arc<Self>) -> Result<(), Fault> {
         let _alone = self.taking.lock().await;
-        loop {
-            let now = self.clock.now();
+        while !self.stopping.load(Ordering::Relaxed) {
+            let until = self.lease_end();
             let taken = self
                 .store
-                .copies_take_over(&self.owner, now, self.lease_end(), GROUP)
+                .copies_take_over(&self.owner, self.clock.now(), until, GROUP)
                 .await
                 .map_err(|error| Fault::new("taking over copies", error))?;
             if taken.is_empty() {
-                return Ok(());
+                break;
             }
-            log::info!(
-                "{} copies were left behind by another process and are sent again",
-                taken.len()
-            );
-            for row in taken {
-                // Who was not told within the horizon reads the list (T-34): news of another day would come as news of today.
-                if now - row.copy.created_at > HORIZON {
-                    log::warn!("a copy from {} is too old to be sent", row.copy.created_at);
-                    self.store
-                        .copy_end(&row.copy.id)
-                        .await
-                        .map_err(|error| Fault::new("giving up a copy", error))?;
-                    continue;
-                }
-                let hearers = self.hearers_of(&row);
-                self.on_their_way.fetch_add(1, Ordering::Relaxed);
-                self.line_up(row, hearers);
+            // A lease of our own that ended before its turn to be renewed.
+            let left: Vec<CopyRow> = taken
+                .into_iter()
+                .filter(|row| !self.leases.goes_on(&row.copy.id, until))
+                .collect();
+            if !left.is_empty() {
+                log::info!("{} copies were left behind and are told again", left.len());
+            }
+            for of_one in left.chunk_by(|one, other| name_of(one) == name_of(other)) {
+                let told = self.tell_again(of_one, until).await;
+                told.map_err(|error| Fault::new("telling what was left behind", error))?;
             }
         }
+        Ok(())
+    }
+
+    /// What was left behind of one object, in order.
+    async fn tell_again(self: &Arc<Self>, left: &[CopyRow], until: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(newest) = left.last() else {
+            return Ok(());
+        };
+        let (module, owner_key, object_key) = name_of(newest);
+        // As for what is pushed: from the look at what is kept to the place in line.
+        let _turn = self.turn(module, owner_key, object_key).await;
+        let on_their_way = self.store.copies_of(module, owner_key, object_key).await?;
+        let kept = self.store.mirror_get(module, owner_key, object_key).await?;
+        let now = self.clock.now();
+        // Who was not told within the horizon reads the list (T-34): news of another day would come as news of today.
+        let young: Vec<CopyRow> = left
+            .iter()
+            .filter(|row| now - row.copy.created_at <= HORIZON)
+            .cloned()
+            .collect();
+        let later: Vec<CopyRow> = on_their_way
+            .iter()
+            .filter(|row| row.revision > newest.revision)
+            .cloned()
+            .collect();
+        let told = again::told(young, &later, kept.as_ref());
+        for row in left {
+            if !told.iter().any(|one| one.copy.id == row.copy.id) {
+                self.store.copy_end(&row.copy.id).await?;
+            }
+        }
+        for row in told {
+            let behind = on_their_way
+                .iter()
+                .any(|other| other.revision < row.revision && other.copy.lease_owner != self.owner);
+            let hearers = self.hearers_of(&row);
+            let lease = self.leases.begin(&row.copy.id, until);
+            self.wait_or_line_up(Held { row, hearers, lease }, behind);
+        }
+        Ok(())
     }
 
     fn hearers_of(&self, row: &CopyRow) -> Vec<Hearer> {
@@ -496,6 +588,26 @@ impl Copies {
             _ => Vec::new(),
         }
     }
+}
+
+fn name_of(row: &CopyRow) -> (&str, &str, &str) {
+    (&row.module, &row.owner_key, &row.object_key)
+}
+
+/// Tries again after growing pauses: what fails once is mostly a database that was busy or restarted.
+async fn persistently<E: std::fmt::Display, F: Future<Output = Result<(), E>>>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<(), E> {
+    let mut pause = AFTER_A_FAILURE;
+    for _ in 1..ENDINGS {
+        match attempt().await {
+            Ok(()) => return Ok(()),
+            Err(error) => log::warn!("ending a copy, once more in {pause:?}: {error}"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 4;
+    }
+    attempt().await
 }
 
 /// The line a leg stands in; a token's is that of its uid, whatever its type.
@@ -549,14 +661,32 @@ impl Rounds {
         self.task.abort();
         // Aborted on purpose: the error says just that.
         let _ = self.task.await;
-        if self.copies.on_their_way() > 0
-            && let Err(error) = self
-                .copies
-                .store
-                .copies_renew(&self.copies.owner, DateTime::UNIX_EPOCH)
-                .await
-        {
+        if let Err(error) = self.copies.store.copies_give_away(&self.copies.owner).await {
             log::error!("giving away copies: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_copy_is_written_again_when_the_database_fails_once() {
+        let tries = AtomicUsize::new(0);
+        let fails = |times: usize| {
+            let tries = &tries;
+            move || async move {
+                match tries.fetch_add(1, Ordering::Relaxed) {
+                    number if number < times => Err("busy"),
+                    _ => Ok(()),
+                }
+            }
+        };
+        assert!(persistently(fails(1)).await.is_ok());
+        assert_eq!(tries.swap(0, Ordering::Relaxed), 2);
+        assert!(persistently(fails(usize::MAX)).await.is_err());
+        assert_eq!(tries.load(Ordering::Relaxed), ENDINGS as usize, "and not for ever");
     }
 }

@@ -1,15 +1,12 @@
 //! One page of somebody's list, and what of it is kept.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::super::Mirror;
 use super::super::intake::{Push, next};
 use super::super::named::Named;
-use super::crawl::{Crawled, hash};
+use super::crawl::{List, Reading};
 use crate::client::outcome::Outcome;
 use crate::ocpi::envelope;
 use crate::ocpi::fields::{Fields, elements};
@@ -102,30 +99,23 @@ pub(super) fn one_earlier(asked: &str) -> Option<String> {
 
 impl Mirror {
     /// Keeps what is good, the owner's, and not older than what is here (T-31, T-32).
-    pub(super) async fn take(
-        &self,
-        module: &'static Module,
-        owner: &PartyId,
-        objects: &[String],
-        started: DateTime<Utc>,
-        seen: &mut HashSet<u64>,
-        crawled: &mut Crawled,
-    ) -> Result<(), String> {
+    pub(super) async fn take(&self, list: &List<'_>, objects: &[String], reading: &mut Reading) -> Result<(), String> {
+        let List { module, owner, .. } = *list;
         for group in objects.chunks(GROUP) {
             let mut good = Vec::with_capacity(group.len());
             for octets in group {
-                match understood(module, owner, octets) {
+                match understood(list.version(), module, owner, octets) {
                     Understood::Good(fetched) => {
-                        seen.insert(hash(&fetched.object_key));
+                        reading.saw(&fetched.object_key);
                         good.push(*fetched);
                     }
-                    Understood::Foreign => crawled.found_foreign(),
+                    Understood::Foreign => reading.found_foreign(),
                     Understood::Bad(why) => {
                         log::warn!(
                             "an object among the {} of {owner} is not usable: {why}",
                             module.identifier
                         );
-                        crawled.found_bad();
+                        reading.found_bad();
                     }
                 }
             }
@@ -136,7 +126,7 @@ impl Mirror {
                 .into_iter()
                 .filter_map(|fetched| {
                     let known = here.iter().find(|row| row.object_key == fetched.object_key);
-                    merged(known, fetched, started)
+                    merged(known, fetched, reading.started)
                 })
                 .collect();
             if writes.is_empty() {
@@ -148,7 +138,7 @@ impl Mirror {
                 .mirror_write_all(writes)
                 .await
                 .map_err(|error| error.to_string())?;
-            crawled.took(written.iter().filter(|one| matches!(one, Written::Kept { .. })).count());
+            reading.took(written.iter().filter(|one| matches!(one, Written::Kept { .. })).count());
         }
         Ok(())
     }
@@ -161,7 +151,7 @@ enum Understood {
 }
 
 /// An object of a list: whose it is says the object itself (T-31).
-fn understood(module: &'static Module, owner: &PartyId, octets: &str) -> Understood {
+fn understood(version: Version, module: &'static Module, owner: &PartyId, octets: &str) -> Understood {
     let id_member = if module == &TOKENS { "uid" } else { "id" };
     let read = || {
         let fields = Fields::of_text(octets, String::new(), ["country_code", "party_id", id_member, "type"])?;
@@ -187,27 +177,12 @@ fn understood(module: &'static Module, owner: &PartyId, octets: &str) -> Underst
             token_type,
         },
         method: "PUT",
-        version: Version::V2_2_1,
+        version,
         body: Some(Bytes::copy_from_slice(octets.as_bytes())),
     };
-    let state = push.named.object_key().and_then(|key| Ok((key, next(&push, None)?)));
-    match state {
-        Ok((object_key, state)) => Understood::Good(Box::new(MirrorRow {
-            id: Uuid::now_v7().to_string(),
-            module: module.identifier.to_owned(),
-            country_code: state.owner.country_code().to_owned(),
-            party_id: state.owner.party_id().to_owned(),
-            owner_key: owner.key(),
-            object_id: state.object_id,
-            object_key,
-            shelf: owner.key(),
-            version: push.version.as_str().to_owned(),
-            last_updated: state.last_updated,
-            revision: 1,
-            deleted_at: None,
-            listed: true,
-            body: state.body,
-        })),
+    let row = next(&push, None).and_then(|state| state.first(&push));
+    match row {
+        Ok(row) => Understood::Good(Box::new(MirrorRow { listed: true, ..row })),
         Err(refusal) => Understood::Bad(refusal.message),
     }
 }
@@ -319,17 +294,23 @@ mod tests {
 
     fn fetched(updated: &str) -> MirrorRow {
         let owner = PartyId::from_slash("DE/ABC").unwrap();
-        match understood(&TARIFFS, &owner, &tariff("abc", updated)) {
+        match understood(Version::V2_2, &TARIFFS, &owner, &tariff("abc", updated)) {
             Understood::Good(row) => *row,
             _ => panic!("good"),
         }
+    }
+
+    // T-48, D-08
+    #[test]
+    fn what_a_peer_of_another_version_lists_is_kept_as_of_that_version() {
+        assert_eq!(fetched("2026-11-21T10:00:00Z").version, "2.2");
     }
 
     // T-31, T-32
     #[test]
     fn a_bad_object_costs_itself_and_a_foreign_one_is_passed_over() {
         let owner = PartyId::from_slash("DE/ABC").unwrap();
-        let of = |octets: &str| understood(&TARIFFS, &owner, octets);
+        let of = |octets: &str| understood(Version::V2_2, &TARIFFS, &owner, octets);
         assert!(matches!(
             of(&tariff("ABC", "2026-11-21T10:00:00Z")),
             Understood::Good(_)

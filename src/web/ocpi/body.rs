@@ -16,6 +16,9 @@ use crate::web::error::OcpiError;
 /// 10 MB (D-19): three signed values of 10 000 characters each are 0.3 % of it, a list page of several MB fits.
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
 
+// What is kept of others could have been pushed whole.
+const _: () = assert!(MAX_BODY == crate::mirror::intake::LARGEST);
+
 /// A body that goes on beyond the limit is read to its end and thrown away, up to here: a client that is still sending
 /// would see a broken connection instead of the 413.
 const MAX_DRAINED: usize = 8 * MAX_BODY;

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use chrono::{SubsecRound, TimeDelta};
-use uuid::Uuid;
 
 use crate::cli::bench::template::{HOLE, Template};
 use crate::cli::{NotDone, with_causes};
@@ -16,7 +15,7 @@ use crate::ocpi::modules::LOCATIONS;
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::versions::Version;
 use crate::sandbox::Draft;
-use crate::store::{MirrorRow, MirrorWrite, Store, Written};
+use crate::store::{MirrorWrite, Store, Written};
 
 /// Objects in one commit: enough that its cost does not count, few enough for the memory of a statement.
 const COMMIT: usize = 500;
@@ -99,24 +98,8 @@ impl Shelves {
             body: Some(body.into()),
         };
         let refused = |refusal: Refusal| NotDone::failed(refusal.message);
-        let object_key = push.named.object_key().map_err(refused)?;
         let state = intake::next(&push, None).map_err(refused)?;
-        let row = MirrorRow {
-            id: Uuid::now_v7().to_string(),
-            module: LOCATIONS.identifier.to_owned(),
-            country_code: state.owner.country_code().to_owned(),
-            party_id: state.owner.party_id().to_owned(),
-            owner_key: owner.key(),
-            object_id: state.object_id,
-            object_key,
-            shelf: owner.key(),
-            version: push.version.as_str().to_owned(),
-            last_updated: state.last_updated,
-            revision: 1,
-            deleted_at: None,
-            listed: false,
-            body: state.body,
-        };
+        let row = state.first(&push).map_err(refused)?;
         Ok(MirrorWrite {
             row,
             replaces: None,
