@@ -82,6 +82,7 @@ stories! {
             assert!(said.header("content-type").unwrap().starts_with("application/problem+json"));
             assert_eq!(said.body["peer"], said_by_peer, "{case}");
             assert_eq!(world.status(&id).await, "PLANNED", "{case}");
+            assert_eq!(peer.heard_of("POST", "/handshake").len(), usize::from(step == "credentials"), "CR-08: {case}");
             if step == "credentials" {
                 let lent = token_handed_out(&peer);
                 assert_eq!(world.ocpi(Get, "/ocpi/versions", &lent, None).await.outcome(), (401, 2000), "{case}");
