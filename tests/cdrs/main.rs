@@ -4,6 +4,7 @@
 mod carrying;
 mod commands;
 mod credits;
+mod kept;
 mod peer;
 mod pulling;
 mod refusing;

@@ -369,7 +369,7 @@ stories! {
         assert_eq!(world.ocpi(Get, "/ocpi/versions", &token, None).await.outcome(), (200, 1000));
     }
 
-    /// N-04, D-25
+    /// N-04, D-25, N-09
     async fn an_address_the_guard_forbids_is_not_called(world: World) {
         let mut world = world;
         world.restart_with(GUARDED).await;
@@ -384,7 +384,7 @@ stories! {
         assert!(peer.heard().is_empty());
     }
 
-    /// N-05: the token goes to hosts of the platform that issued it
+    /// N-05, N-09: the token goes to hosts of the platform that issued it
     async fn a_token_is_not_shown_to_another_host(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let (peer, other) = (Peer::start(peer::cpo()), Peer::start(peer::cpo()));

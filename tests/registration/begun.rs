@@ -25,7 +25,7 @@ fn token_handed_out(peer: &Peer) -> String {
 }
 
 stories! {
-    /// CR-02, CR-06, CR-07, V-08
+    /// CR-02, CR-06, CR-07, V-08, N-09
     async fn the_hub_registers_with_a_peer(world: World) {
         let (id, our_token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());

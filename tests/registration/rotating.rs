@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::peer::{self, Instead, Peer, role};
 use crate::world::Method::{Delete, Get, Post, Put};
-use crate::world::{Said, World, cpo};
+use crate::world::{OPEN, Said, World, cpo};
 
 const CREDENTIALS: &str = "/ocpi/2.2.1/credentials";
 
@@ -107,6 +107,20 @@ stories! {
         assert_eq!(world.operator(Delete, &format!("/platforms/{id}"), None).await.http, 204);
         assert_eq!(peer.register(&world, &second, "b").await.outcome(), (401, 2000));
         assert!(peer.heard().is_empty());
+    }
+
+    /// N-09, CR-38: who the hub is among the parties is the operator's choice
+    async fn the_hub_is_the_party_that_the_operator_says(world: World) {
+        let mut world = world;
+        let settings = format!("{OPEN}[hub]\ncountry_code = \"AT\"\nparty_id = \"ROM\"\nname = \"Durchfahrt\"\n");
+        world.restart_with(&settings).await;
+        let (_, token_a) = world.plan(cpo()).await;
+        let token = Peer::start(peer::cpo()).registered(&world, &token_a).await;
+        let shown = world.ocpi(Get, CREDENTIALS, &token, None).await;
+        assert_eq!(shown.body["data"]["roles"], json!([{"role": "HUB", "country_code": "AT", "party_id": "ROM",
+            "business_details": {"name": "Durchfahrt"}}]));
+        let said = push(&world, &token, "XX/YYY").await;
+        assert_eq!((said.outcome().1, said.header("OCPI-from-country-code"), said.header("OCPI-from-party-id")), (4001, Some("AT"), Some("ROM")));
     }
 
     /// N-01: tokens others show to us are kept as hashes only
