@@ -1,7 +1,9 @@
 //! What is meant for everybody, as the neighbours of a hub see it: broadcasts, lists of all owners, pulls. On both databases.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod broadcasting;
+mod kept;
 mod leaving;
 mod objects;
 mod peer;
