@@ -110,15 +110,13 @@ async fn what_is_under_way_in_both_directions_when_tokens_change_arrives_and_is_
     let world = World::start().await;
     let (cpo, emsp) = world.pair().await;
     // Read and let in at once, answered when the tokens have changed.
-    let slow = || -> Option<Arc<dyn Fn(Moment, &Got) + Send + Sync>> {
-        Some(Arc::new(|moment, _: &Got| {
-            if moment == Moment::BeforeAnswer {
-                std::thread::sleep(Duration::from_millis(900));
-            }
-        }))
+    let slowly = |moment: Moment, _: &Got| {
+        if moment == Moment::BeforeAnswer {
+            std::thread::sleep(Duration::from_millis(900));
+        }
     };
-    emsp.platform.tell_of(Door::Receiver("tariffs"), slow());
-    cpo.platform.tell_of(Door::Receiver("tokens"), slow());
+    emsp.platform.tell_of(Door::Receiver("tariffs"), Some(Arc::new(slowly)));
+    cpo.platform.tell_of(Door::Receiver("tokens"), Some(Arc::new(slowly)));
     let tariff = Draft::tariff(&cpo.id, "T1", at()).json();
     let token = Draft::token(&emsp.id, "04A1", "RFID", at()).json();
     let to_emsp = || {
