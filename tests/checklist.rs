@@ -101,6 +101,24 @@ fn no_requirement_is_without_its_proof_or_its_reason() {
 }
 
 #[test]
+fn no_requirement_is_proven_by_the_rented_neighbours_alone() {
+    let Some(rows) = rows() else { return };
+    let proofs = proofs();
+    let beside = |proof: &&String| proof.starts_with("`src/sandbox/") || proof.starts_with("`tests/sandbox/");
+    let alone: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.level.starts_with("MUST"))
+        .filter(|row| {
+            proofs
+                .get(&row.id)
+                .is_some_and(|proofs| proofs.iter().all(|proof| beside(&proof)))
+        })
+        .map(|row| row.id.as_str())
+        .collect();
+    assert!(alone.is_empty(), "a neighbour is no hub: {}", alone.join(" "));
+}
+
+#[test]
 fn a_reason_is_given_only_where_it_is_needed() {
     let Some(rows) = rows() else { return };
     let proofs = proofs();

@@ -687,7 +687,7 @@ mod tests {
         Config::from_parts(Some(file), &HashMap::new())
     }
 
-    // design.md 3.2
+    // design.md 3.2, N-09
     #[test]
     fn without_file_and_environment_the_documented_defaults_hold() {
         let config = Config::from_parts(None, &HashMap::new()).unwrap();
@@ -757,6 +757,7 @@ mod tests {
         assert!(config.without_effect.is_empty());
     }
 
+    // N-09
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
         let file =

@@ -28,7 +28,7 @@ use crate::ocpi::role::{InterfaceRole, Role};
 use crate::ocpi::status::StatusCode;
 use crate::ocpi::v2_2_1::heads::{CommandHead, SessionHead};
 use crate::parties::{Failure, Fault};
-use crate::routing::arrangement::{Speaker, Way, is_within_reach, way};
+use crate::routing::arrangement::{Speaker, Way, is_acquainted, is_within_reach, way};
 
 impl Exchange {
     /// Finds the one party a request is for, and carries it there.
@@ -182,9 +182,12 @@ impl Exchange {
 /// Exactly one of those the requester may talk to.
 fn only(incoming: &Incoming, from: &Speaker, named: &str, candidates: Vec<PartyId>) -> Result<PartyId, Refusal> {
     let directory = incoming.caller.directory();
-    let mut candidates = candidates
+    let (near, far): (Vec<PartyId>, Vec<PartyId>) = candidates
         .into_iter()
-        .filter(|party| is_within_reach(directory, from, party, incoming.asked(None)));
+        .filter(|party| is_acquainted(directory, from, party, incoming.asked(None)))
+        .partition(|party| is_within_reach(directory, from, party, incoming.asked(None)));
+    // One that is PLANNED or SUSPENDED is no unknown one: its way ends with a 4003.
+    let mut candidates = if near.is_empty() { far } else { near }.into_iter();
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Refusal::unknown_receiver(format!(

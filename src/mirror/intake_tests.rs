@@ -92,7 +92,6 @@ fn a_whole_object_is_kept_octet_by_octet_and_nothing_of_the_one_before() {
 }
 
 // R-63, T-27, T-28, D-13, D-05
-// LOC-11
 #[test]
 fn what_does_not_fit_the_grammar_or_the_url_is_refused_with_its_pointer() {
     let good = location();

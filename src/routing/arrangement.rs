@@ -159,8 +159,14 @@ pub fn way(
 #[must_use]
 pub fn is_within_reach(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
     let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| is_live(&platform, &entry));
+    lives && is_acquainted(directory, from, to, asked)
+}
+
+/// Whether `from` may know of a party at all, be it PLANNED or SUSPENDED: only then it hears 4003 of it and not 4001.
+#[must_use]
+pub fn is_acquainted(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
     let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
-    lives && is_opposite && directory.agreements.allow(&from.party, to, asked.module.identifier)
+    is_opposite && directory.agreements.allow(&from.party, to, asked.module.identifier)
 }
 
 /// Where a party lives: first in a role that offers the interface, then in any.

@@ -7,6 +7,7 @@ mod carrying;
 mod common;
 mod commands;
 mod credits;
+mod kept;
 mod pulling;
 mod refusing;
 mod registering;

@@ -17,7 +17,7 @@ use crate::common::site::Site;
 use crate::peer::Peer;
 
 pub struct World {
-    site: Site,
+    pub site: Site,
     pub clock: Arc<ManualClock>,
 }
 

@@ -22,6 +22,7 @@ pub const PEERS_ONLY: &[(&str, &str)] = &[
     ("TOK-10", "when a CPO asks for an authorization"),
     ("TOK-11", "what an eMSP writes into a token"),
     ("TOK-12", "why an eMSP says no"),
+    ("CMD-14", "whose token an eMSP uses"),
     ("CMD-16", "what a CPO does before it calls the charge point"),
     ("CMD-18", "who presses the button"),
     ("CP-09", "what a CPO reports without a profile"),

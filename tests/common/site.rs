@@ -31,6 +31,11 @@ impl Site {
         Site::begin("127.0.0.1:0", Arc::new(place), more.to_owned(), clock).await
     }
 
+    /// Where its database is.
+    pub fn database(&self) -> &str {
+        &self.place.url
+    }
+
     /// A second process on the same database.
     pub async fn beside(&self) -> Site {
         Site::begin("127.0.0.1:0", self.place.clone(), self.more.clone(), self.clock.clone()).await

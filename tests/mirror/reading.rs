@@ -37,7 +37,7 @@ fn kept(owner: &str, id: &str, updated: &str) -> MirrorWrite {
 }
 
 on_both! {
-    // P-02, P-04, P-05, P-06, P-07, P-09, P-10, D-10, LOC-01, TAR-01, TOK-01
+    // P-02, P-04, P-05, P-06, P-07, P-09, P-10, D-10, LOC-01
     async fn every_filter_and_every_odd_value_is_understood(on) {
         let world = World::start(on, "[paging]\nmax_limit = 4\n").await?;
         world.platform(&["DE/ONE:CPO"], None).await;

@@ -112,6 +112,19 @@ impl World {
         self.call(by, method, &place, headers, body).await
     }
 
+    /// On PostgreSQL: until the answer is dropped, nobody else reads or writes anything.
+    pub async fn lock_every_table(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(self.site.database(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let tables = "SELECT string_agg(format('%I', tablename), ',') FROM pg_tables WHERE schemaname = 'public'";
+        let tables: String = client.query_one(tables, &[]).await.unwrap().get(0);
+        let lock = format!("BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE");
+        client.batch_execute(&lock).await.unwrap();
+        client
+    }
+
     /// Nobody is there any more, as two calls in a row found out.
     pub fn goes_away(&self, platform: &Platform) {
         for _ in 0..2 {

@@ -79,6 +79,13 @@ impl Neighbour {
                 )
             );
             assert!(text(&heard.body, "last_updated").ends_with('Z'));
+            assert_eq!(heard.query, "who=hub", "U-04: its own query stays");
+            let members: Vec<&String> = heard.body.as_object().unwrap().keys().collect();
+            assert_eq!(
+                members.len(),
+                5,
+                "HCI-02: the full object and nothing else: {members:?}"
+            );
             Some(format!(
                 "{party} {} {}",
                 text(&heard.body, "role"),

@@ -275,7 +275,23 @@ stories! {
         assert_eq!(world.roles("DE/ABC").await, ["CPO SUSPENDED", "EMSP CONNECTED"]);
     }
 
-    /// CR-25: fetched again even when nothing changed; the version of the endpoint called
+    /// CR-25, CR-26, CR-44: nothing has changed, and everything is read again
+    async fn a_put_that_changes_nothing_reads_the_peers_api_all_the_same(world: World) {
+        let (id, token_a) = world.plan(cpo()).await;
+        let peer = Peer::start(peer::cpo());
+        let token = peer.registered(&world, &token_a).await;
+        let before = world.platform(&id).await;
+        peer.forget_what_was_heard();
+        let said = world.ocpi(Put, CREDENTIALS, &token, Some(peer.credentials("peer-token-b"))).await;
+        assert_eq!(said.outcome(), (200, 1000));
+        assert_ne!(said.text("/data/token"), token);
+        assert_eq!(said.body["data"]["roles"][0]["role"], "HUB");
+        let paths = peer.heard().into_iter().map(|heard| heard.path).collect::<Vec<_>>();
+        assert_eq!(paths, ["/somewhere/versions", "/about/2.2.1"]);
+        assert_eq!(world.platform(&id).await["peer"], before["peer"]);
+    }
+
+    /// CR-25: the version of the endpoint called
     async fn put_reads_the_peers_api_again_and_switches_the_version(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());
@@ -311,7 +327,7 @@ stories! {
         assert_eq!(peer.heard().first().unwrap().authorization, authorization);
     }
 
-    /// CR-27, CR-42, HCI-17
+    /// CR-27, CR-42, CR-44, HCI-17
     async fn delete_ends_everything_at_once_until_a_new_token_a(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());
@@ -353,7 +369,7 @@ stories! {
         assert_eq!(world.ocpi(Get, "/ocpi/versions", &token, None).await.outcome(), (200, 1000));
     }
 
-    /// N-04, D-25
+    /// N-04, D-25, N-09
     async fn an_address_the_guard_forbids_is_not_called(world: World) {
         let mut world = world;
         world.restart_with(GUARDED).await;
@@ -368,7 +384,7 @@ stories! {
         assert!(peer.heard().is_empty());
     }
 
-    /// N-05: the token goes to hosts of the platform that issued it
+    /// N-05, N-09: the token goes to hosts of the platform that issued it
     async fn a_token_is_not_shown_to_another_host(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let (peer, other) = (Peer::start(peer::cpo()), Peer::start(peer::cpo()));

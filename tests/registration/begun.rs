@@ -25,7 +25,7 @@ fn token_handed_out(peer: &Peer) -> String {
 }
 
 stories! {
-    /// CR-02, CR-06, CR-07, V-08
+    /// CR-02, CR-06, CR-07, V-08, N-09
     async fn the_hub_registers_with_a_peer(world: World) {
         let (id, our_token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());
@@ -82,6 +82,7 @@ stories! {
             assert!(said.header("content-type").unwrap().starts_with("application/problem+json"));
             assert_eq!(said.body["peer"], said_by_peer, "{case}");
             assert_eq!(world.status(&id).await, "PLANNED", "{case}");
+            assert_eq!(peer.heard_of("POST", "/handshake").len(), usize::from(step == "credentials"), "CR-08: {case}");
             if step == "credentials" {
                 let lent = token_handed_out(&peer);
                 assert_eq!(world.ocpi(Get, "/ocpi/versions", &lent, None).await.outcome(), (401, 2000), "{case}");

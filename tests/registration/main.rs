@@ -14,4 +14,5 @@ mod operator;
 #[allow(dead_code, reason = "shared with the stories of presence")]
 mod peer;
 mod presence;
+mod rotating;
 mod tokens;

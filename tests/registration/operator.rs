@@ -9,6 +9,7 @@ use crate::peer::{self, Peer, role};
 use crate::world::cpo;
 
 stories! {
+    /// N-09
     async fn an_operator_needs_the_operator_token(world: World) {
         for path in ["/operator/v1/platforms", "/operator/v1/parties", "/operator/v1/nowhere", "/operator"] {
             let url = format!("{}{path}", world.url);
@@ -24,7 +25,7 @@ stories! {
         assert_eq!(said.http, 200);
     }
 
-    /// CR-01, CR-09, T-07
+    /// CR-01, CR-09, T-07, N-09
     async fn a_listed_platform_is_planned_and_gets_a_token_a_once(world: World) {
         let wish = json!({"name": "Müller & Söhne", "parties": [
             {"country_code": "DE", "party_id": "ABC", "roles": ["CPO", "EMSP"], "name": "ABC"},
@@ -46,6 +47,7 @@ stories! {
             {"country_code": "DE", "party_id": "ABC", "role": "CPO", "name": "ABC", "platform": id, "status": "PLANNED"}]));
     }
 
+    /// N-09
     async fn nonsense_is_refused_by_the_name_of_what_is_wrong(world: World) {
         let party = json!({"country_code": "DE", "party_id": "ABC", "roles": ["CPO"]});
         let with = |name: &str, value: Value| {
@@ -135,6 +137,7 @@ stories! {
         }
     }
 
+    /// N-09
     async fn lists_are_cut_into_pages_by_cursor(world: World) {
         for n in 0..7 {
             let parties = json!([{"country_code": "DE", "party_id": format!("P{n}"), "roles": ["CPO", "EMSP"]}]);
@@ -163,6 +166,7 @@ stories! {
         }
     }
 
+    /// N-09
     async fn a_patch_changes_what_it_names(world: World) {
         let (id, _) = world.plan_with(cpo(), json!({"custody": true, "timeouts": {"relay_s": 9}})).await;
         let before = world.platform(&id).await;
@@ -202,6 +206,7 @@ stories! {
         assert_eq!(world.operator(Patch, &format!("/platforms/{other}"), Some(taken)).await.http, 409, "CR-33");
     }
 
+    /// N-09
     async fn suspending_and_resuming_twice_changes_nothing(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         for _ in 0..2 {

@@ -142,6 +142,11 @@ impl Peer {
         self.with(|state| state.endpoints.push(endpoint));
     }
 
+    /// From now on this, and only this, beside credentials.
+    pub fn list_only(&self, endpoint: Value) {
+        self.with(|state| state.endpoints = vec![endpoint]);
+    }
+
     pub fn be_elsewhere(&self, url: &str) {
         self.with(|state| state.elsewhere = Some(url.to_owned()));
     }

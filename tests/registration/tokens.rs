@@ -136,7 +136,7 @@ stories! {
         assert!(peer.heard().iter().all(|heard| heard.authorization == format!("Token {}", STANDARD.encode("raw-token-b"))));
     }
 
-    /// D-01: the operator knows better
+    /// D-01, N-09: the operator knows better
     async fn a_flagged_peer_is_sent_raw_tokens_from_the_start(world: World) {
         let (_, token_a) = world.plan_with(cpo(), json!({"token_encoding": "raw"})).await;
         let peer = Peer::start(peer::cpo());

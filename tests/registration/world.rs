@@ -246,6 +246,11 @@ impl World {
             .collect()
     }
 
+    /// Whether a text stands anywhere in the database, whatever the table.
+    pub async fn has_written(&self, text: &str) -> bool {
+        self.database.contains(text).await
+    }
+
     /// Waits until something holds; ten seconds of real time at most.
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&World) -> bool) {
         for _ in 0..200 {
@@ -292,6 +297,25 @@ impl Database {
             }
             Database::Postgres { server, name } => {
                 format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+            }
+        }
+    }
+
+    async fn contains(&self, text: &str) -> bool {
+        match self {
+            Database::Sqlite(folder) => std::fs::read_dir(folder.path()).unwrap().any(|file| {
+                let octets = std::fs::read(file.unwrap().path()).unwrap();
+                octets.windows(text.len()).any(|some| some == text.as_bytes())
+            }),
+            Database::Postgres { server, name } => {
+                let database = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+                let (client, connection) = tokio_postgres::connect(&database, tokio_postgres::NoTls).await.unwrap();
+                let connected = tokio::spawn(connection);
+                let all = "SELECT database_to_xml(true, false, '')::text";
+                let rows = client.query(all, &[]).await.unwrap();
+                drop(client);
+                let _ = connected.await;
+                rows[0].get::<_, String>(0).contains(text)
             }
         }
     }

@@ -17,7 +17,7 @@ fn asked(emsp: &Neighbour) -> usize {
     emsp.platform.got_at(Door::Authorize).len()
 }
 
-// TOK-02, TOK-03, TOK-04, TOK-05, TOK-13, TOK-14, R-13
+// TOK-02, TOK-03, TOK-04, TOK-05, TOK-13, R-13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_named_emsp_is_asked_exactly_as_it_was_put_and_its_answer_comes_back() {
     let world = World::start().await;

@@ -160,7 +160,7 @@ async fn a_directed_push_reaches_the_receivers_own_url_with_every_octet_as_it_wa
     }
 }
 
-// LOC-03, SES-05, TAR-02, TOK-07, R-09
+// TAR-02, R-09
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_receiver_stored_is_read_back_from_the_receiver() {
     let world = World::start().await;
@@ -437,7 +437,7 @@ async fn a_body_that_is_wrong_in_what_the_hub_does_not_depend_on_goes_through() 
     assert!(got.len() == 2 && got.iter().all(|got| got.text() == body));
 }
 
-// LOC-13, LOC-23, SES-16, CDR-16, T-37
+// LOC-13, LOC-23, SES-16, T-37
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_published_not_known_yet_or_not_to_be_had_goes_its_way() {
     let world = World::start().await;

@@ -4,6 +4,7 @@
 //! cannot be guessed and who refuse whatever a hub may not do. What is asserted is what receivers *got*.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answering;
 mod authorizing;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
@@ -12,12 +13,15 @@ mod commanding;
 mod direct;
 mod doors;
 mod failing;
+mod gone;
 mod hubs;
 mod judged;
 mod noting;
+mod older;
 mod open;
 mod ordering;
 mod paging;
+mod reading_back;
 mod speaking;
 mod steering;
 mod waiting;

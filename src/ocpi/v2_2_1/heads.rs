@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(refused(b"{\"uid\":\"1\",\"uid\":\"2\"}"), "/uid: appears twice");
     }
 
-    // CMD-09, CMD-11, CMD-14
+    // CMD-09, CMD-11
     #[test]
     fn a_command_tells_where_its_result_goes_and_whom_it_concerns() {
         let head = CommandHead::read(&octets(&command())).unwrap();

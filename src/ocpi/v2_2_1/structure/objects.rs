@@ -6,7 +6,7 @@ use super::grammar::Kind::{
 };
 use super::grammar::{Structure, filled, list, maybe, one};
 use super::rules;
-use super::rules::{ALPHA_2, ALPHA_3, DATE, LATITUDE, LONGITUDE, ONE_DECIMAL, TIME_OF_DAY, WEEKDAY};
+use super::rules::{ALPHA_2, ALPHA_3, DATE, LATITUDE, LONGITUDE, ONE_DECIMAL, TIME_OF_DAY, TIME_ZONE, WEEKDAY};
 
 /// Around every answer.
 pub static ENVELOPE: Structure = Structure {
@@ -132,7 +132,7 @@ pub static LOCATION: Structure = Structure {
         maybe("suboperator", Object(&BUSINESS_DETAILS)),
         maybe("owner", Object(&BUSINESS_DETAILS)),
         list("facilities", OneOf(&FACILITY)),
-        one("time_zone", Text(255)),
+        one("time_zone", Text(255)).like(&TIME_ZONE),
         maybe("opening_times", Object(&HOURS)),
         maybe("charging_when_closed", Bool),
         list("images", Object(&IMAGE)),

@@ -33,6 +33,21 @@ pub(super) static LONGITUDE: Shape = Shape {
     fits: |text| coordinate(text, 3),
 };
 
+/// LOC-16: `Area/Place` or one name such as `UTC`. Which names the IANA knows changes several times a year; how one looks
+/// does not, and an offset or an abbreviation in brackets is none.
+pub(super) static TIME_ZONE: Shape = Shape {
+    reason: "is no time zone such as Europe/Oslo",
+    fits: |text| {
+        let part = |part: &str| {
+            part.starts_with(|first: char| first.is_ascii_alphabetic())
+                && part
+                    .bytes()
+                    .all(|one| one.is_ascii_alphanumeric() || b"_+-".contains(&one))
+        };
+        text.split('/').all(part)
+    },
+};
+
 /// LOC-17: `([0-1][0-9]|2[0-3]):[0-5][0-9]`.
 pub(super) static TIME_OF_DAY: Shape = Shape {
     reason: "is no time of day such as 17:30",

@@ -628,6 +628,151 @@ mod tests {
         assert_eq!(findings(&ENDPOINT, &custom), [""; 0]);
     }
 
+    // LOC-15, LOC-16
+    #[test]
+    fn coordinates_and_time_zones_are_held_to_their_form_at_both_ends() {
+        let at = |pointer: &str, text: &str| findings(&LOCATION, &changed(location(), pointer, json!(text)));
+        let odd = |pointer: &str, reason: &str| [format!("?{pointer}: {reason}")];
+        let (latitude, longitude) = ("/coordinates/latitude", "/coordinates/longitude");
+        for good in ["0.00000", "-5.12345", "52.1234567"] {
+            assert_eq!((at(latitude, good), at(longitude, good)), (vec![], vec![]), "{good}");
+        }
+        assert_eq!(at(longitude, "-179.123456"), [""; 0]);
+        for bad in [
+            "",
+            "52",
+            "52.1234",
+            "2.12345678",
+            "+52.12345",
+            "--5.12345",
+            ".12345",
+            "52,12345",
+            "52.12345 ",
+            "5e1.12345",
+        ] {
+            assert_eq!(
+                at(latitude, bad),
+                odd(latitude, "is no latitude such as 52.370216"),
+                "{bad}"
+            );
+            assert_eq!(
+                at(longitude, bad),
+                odd(longitude, "is no longitude such as 4.895168"),
+                "{bad}"
+            );
+        }
+        assert_eq!(at(latitude, "152.12345").len(), 1, "three digits are for longitudes");
+        assert_eq!(at(longitude, "1152.12345").len(), 1);
+        for good in [
+            "Europe/Oslo",
+            "America/Argentina/Buenos_Aires",
+            "Etc/GMT+1",
+            "UTC",
+            "America/Port-au-Prince",
+        ] {
+            assert_eq!(at("/time_zone", good), [""; 0], "{good}");
+        }
+        for bad in [
+            "",
+            "+01:00",
+            "Europe/",
+            "/Oslo",
+            "Mitteleuropa (Sommer)",
+            "Europe//Oslo",
+            "CET, CEST",
+        ] {
+            assert_eq!(
+                at("/time_zone", bad),
+                odd("/time_zone", "is no time zone such as Europe/Oslo"),
+                "{bad}"
+            );
+        }
+    }
+
+    // CDR-10, CDR-14
+    #[test]
+    fn a_cdr_has_an_id_of_its_length_and_periods_with_something_in_them() {
+        let credit = |length: usize| {
+            let body = changed(cdr(), "/id", json!("x".repeat(length)));
+            let body = changed(
+                changed(body, "/credit", json!(true)),
+                "/total_cost/excl_vat",
+                json!(-1.5),
+            );
+            findings(&CDR, &changed(body, "/credit_reference_id", json!("C0")))
+        };
+        assert_eq!((credit(36), credit(39)), (vec![], vec![]));
+        assert_eq!(credit(40), ["?/id: is longer than 39 characters"]);
+        let empty = "must have at least one element";
+        let none = changed(cdr(), "/charging_periods", json!([]));
+        assert_eq!(findings(&CDR, &none), [format!("!/charging_periods: {empty}")]);
+        let hollow = changed(cdr(), "/charging_periods/0/dimensions", json!([]));
+        assert_eq!(
+            findings(&CDR, &hollow),
+            [format!("!/charging_periods/0/dimensions: {empty}")]
+        );
+        for kind in ["CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"] {
+            let body = changed(cdr(), "/charging_periods/0/dimensions/0/type", json!(kind));
+            assert_eq!(
+                findings(&CDR, &body),
+                ["?/charging_periods: has a dimension that is for sessions only"]
+            );
+        }
+        for kind in [
+            "ENERGY",
+            "MAX_CURRENT",
+            "MIN_CURRENT",
+            "MAX_POWER",
+            "MIN_POWER",
+            "PARKING_TIME",
+            "RESERVATION_TIME",
+            "TIME",
+        ] {
+            let body = changed(cdr(), "/charging_periods/0/dimensions/0/type", json!(kind));
+            assert_eq!(findings(&CDR, &body), [""; 0], "{kind}");
+        }
+    }
+
+    // CP-14
+    #[test]
+    fn a_charging_profile_is_in_watts_or_amperes_with_one_decimal_at_most() {
+        let profile = json!({"charging_rate_unit": "A", "min_charging_rate": 6.5,
+            "charging_profile_period": [{"start_period": 0, "limit": 16.5}, {"start_period": 300, "limit": 6}]});
+        assert_eq!(findings(&CHARGING_PROFILE, &profile), [""; 0]);
+        for (pointer, value, expected) in [
+            (
+                "/min_charging_rate",
+                json!(6.25),
+                "?/min_charging_rate: has more than one decimal",
+            ),
+            (
+                "/charging_profile_period/1/limit",
+                json!(6.25),
+                "?/charging_profile_period/1/limit: has more than one decimal",
+            ),
+            (
+                "/charging_rate_unit",
+                json!("kW"),
+                "?/charging_rate_unit: is no ChargingRateUnit of OCPI 2.2.1",
+            ),
+            (
+                "/charging_profile_period/0/start_period",
+                json!(0.5),
+                "!/charging_profile_period/0/start_period: must be a whole number",
+            ),
+            (
+                "/charging_profile_period/0/limit",
+                json!("16"),
+                "!/charging_profile_period/0/limit: must be a number",
+            ),
+        ] {
+            assert_eq!(
+                findings(&CHARGING_PROFILE, &changed(profile.clone(), pointer, value)),
+                [expected]
+            );
+        }
+    }
+
     // LOC-12, LOC-17, LOC-20, CDR-09, CDR-10, CDR-14, TAR-09, TOK-06, CMD-15, CP-06, CP-14, OBJ-07, OBJ-18, TAR-08
     #[test]
     fn every_rule_between_fields_is_noticed_when_broken_and_silent_when_kept() {
