@@ -4,13 +4,17 @@
 //! cannot be guessed and who refuse whatever a hub may not do. What is asserted is what receivers *got*.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answers;
 mod authorizing;
 mod commanding;
+mod details;
 mod direct;
 mod doors;
 mod failing;
 mod hubs;
 mod judged;
+mod leaving;
+mod listing;
 mod noting;
 mod open;
 mod ordering;
@@ -18,4 +22,5 @@ mod paging;
 mod speaking;
 mod steering;
 mod waiting;
+mod wire;
 mod world;
