@@ -1,6 +1,7 @@
 //! What is meant for everybody, as the neighbours of a hub see it: broadcasts, lists of all owners, pulls. On both databases.
 #![allow(clippy::unwrap_used)]
 
+mod audience;
 mod broadcasting;
 mod leaving;
 mod objects;
