@@ -66,7 +66,7 @@ fn judge(answer: &Answer, (http, code, data): (u16, u64, Data), what: &str) {
     assert_eq!(named("from"), functional, "{what}: named exactly between parties");
 }
 
-// T-10, T-21, T-44, S-01, S-02, S-04, S-05, S-07, S-09, S-13, R-01, R-03, V-01
+// T-10, T-21, T-44, S-01, S-02, S-04, S-05, S-06, S-07, S-09, S-13, R-01, R-03, V-01
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_json_in_an_envelope_with_the_time_and_only_the_data_there_is() {
     use Data::{Absent, List, Object};

@@ -37,7 +37,7 @@ fn counts(page: &Reply) -> (&str, &str) {
     (page.header("x-total-count").unwrap(), page.header("x-limit").unwrap())
 }
 
-// P-01, P-02, P-03, P-05, P-06, P-07, P-08, P-09, P-10, R-34, R-35, R-79, LOC-01, SES-01, TAR-01, TOK-01, D-10
+// P-01, P-02, P-03, P-05, P-06, P-07, P-08, P-09, P-10, R-21, R-34, R-35, R-79, LOC-01, SES-01, TAR-01, TOK-01, D-10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_takes_the_same_questions_and_keeps_the_order_of_creation() {
     let world = World::start().await;

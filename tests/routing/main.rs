@@ -6,6 +6,7 @@
 
 mod answers;
 mod authorizing;
+mod chained;
 mod commanding;
 mod details;
 mod direct;
