@@ -139,3 +139,67 @@ async fn through_two_hubs_the_parties_stay_who_they_are_on_every_leg() {
         .unwrap();
     assert_eq!((codes(&nobody), named(&nobody)[1].as_str()), ((200, 4001), "NL/HUB"));
 }
+
+// M-06, D-26
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broadcast_goes_through_two_hubs_once_and_does_not_come_back() {
+    let (near, cpo, far, emsp) = chain().await;
+    let neighbour = near.join(complete("NL/MSN", Role::Emsp)).await;
+    let location = Draft::location(&cpo.id, "L1", at()).odd();
+    let errand = cpo
+        .voice
+        .errand(Method::PUT, "locations", truewatt::ocpi::role::InterfaceRole::Receiver);
+    let errand = errand.of(&cpo.id).at(&["L1"]).to(&To::Hub).body(&location);
+    let reply = errand.header("x-correlation-id", "C-1").send().await.unwrap();
+    assert_eq!((codes(&reply), named(&reply)[1].as_str()), ((201, 1000), "NL/HUB"));
+    for (there, hub) in [(&neighbour, "NL/HUB"), (&emsp, "DE/TWH")] {
+        let pushed = |got: &[truewatt::sandbox::Got]| got.iter().any(|got| got.method == "PUT");
+        assert!(there.platform.wait_for("locations", SOON, pushed).await, "{}", there.id);
+        let got = there
+            .platform
+            .got_for("locations")
+            .into_iter()
+            .find(pushed_alone)
+            .unwrap();
+        assert_eq!(
+            (got.pair("from").unwrap(), got.pair("to").unwrap()),
+            (hub.to_owned(), there.id.to_string())
+        );
+        assert_eq!(
+            (got.text(), got.header("x-correlation-id")),
+            (location.clone(), Some("C-1"))
+        );
+        assert!(got.path.ends_with("/NL/CPA/L1"), "{}", got.path);
+    }
+    near.hub.copies.all_ended().await;
+    far.hub.copies.all_ended().await;
+    for there in [&neighbour, &emsp] {
+        let pushes = there.platform.got_for("locations").into_iter().filter(pushed_alone);
+        assert_eq!(pushes.count(), 1, "{}: once", there.id);
+    }
+    let listed = emsp.voice.get_all("locations", "").await.unwrap();
+    assert_eq!(
+        listed.objects,
+        [location.trim()],
+        "in the far hub's list as it was pushed at the near one"
+    );
+    // Without an addressee: the session's token leads through both.
+    let session = Draft::session(&cpo.id, "S1", "04A1", Some(&emsp.id), at()).odd();
+    let reply = cpo
+        .voice
+        .push(Method::PUT, "sessions", &cpo.id, &["S1"], &session, &To::Open)
+        .await
+        .unwrap();
+    assert_eq!(
+        (codes(&reply), named(&reply)),
+        ((201, 1000), ["NL/CPA".into(), "DE/MSA".into()])
+    );
+    assert_eq!(
+        (emsp.last("sessions").text(), neighbour.got("sessions").len()),
+        (session, 0)
+    );
+}
+
+fn pushed_alone(got: &truewatt::sandbox::Got) -> bool {
+    got.method == "PUT"
+}
