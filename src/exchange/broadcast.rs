@@ -39,7 +39,7 @@ impl Exchange {
         let http = if accepted.is_new { 201 } else { 200 };
         Ok(Reply::success(
             http,
-            from.party.clone(),
+            requester(incoming, from),
             self.settings.hub.clone(),
             None,
         ))
@@ -61,6 +61,14 @@ impl Exchange {
             Err(Failure::Ours(fault)) => log::error!("{}", fault.chain()),
         }
     }
+}
+
+/// Who hears the answer: a peer hub that spreads what is another's asked in its own name.
+fn requester(incoming: &Incoming, from: &Speaker) -> PartyId {
+    let said = incoming.routing.from.as_ref();
+    let parties = &incoming.caller.platform.parties;
+    let known = said.and_then(|said| parties.iter().find(|one| one.party == *said));
+    known.map_or_else(|| from.party.clone(), |one| one.party.clone())
 }
 
 /// The object a request names, its owner as registered (D-04).

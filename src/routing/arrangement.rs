@@ -82,9 +82,16 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
     if to.is_none() && asked.route.answer == Answer::Page {
         return readers(caller, asked).map(Arrangement::GetAll);
     }
-    let from = speaker(caller, asked)?;
+    let mut from = speaker(caller, asked)?;
     if let Some(owner) = asked.owner {
         check_owner(caller, &from.party, owner)?;
+    }
+    let is_read = asked.route.method == "GET";
+    let at_receiver = asked.interface.role == InterfaceRole::Receiver;
+    let is_for_everybody = to.is_none() && asked.module.broadcast && at_receiver && !is_read;
+    if is_for_everybody && from.role == Role::Hub {
+        // A copy comes in the name of the hub that spreads it; who may have it follows from whose it is (R-54, D-17).
+        from = carried_owner(caller, asked).unwrap_or(from);
     }
     if !fits(from.role, asked) {
         return Err(Refusal::invalid_parameter(format!(
@@ -96,9 +103,7 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
         return way(directory, caller, &from, to, asked).map(Arrangement::Direct);
     }
     let names_hub = asked.routing.to.is_some();
-    let is_read = asked.route.method == "GET";
-    let at_receiver = asked.interface.role == InterfaceRole::Receiver;
-    if asked.module.broadcast && at_receiver && !is_read {
+    if is_for_everybody {
         return Ok(Arrangement::Broadcast(from));
     }
     // What was pushed for everybody has no single receiver to ask: the hub's copy is what it can show (D-18).
@@ -212,6 +217,12 @@ fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
     let mut roles = roles.collect::<Vec<_>>();
     roles.sort_by_key(|one| !fits(one.role, asked));
     roles.into_iter().next().ok_or_else(|| not_yours(from))
+}
+
+/// The owner in the URL, where the caller is the peer hub that carries it.
+fn carried_owner(caller: &Platform, asked: Asked<'_>) -> Option<Speaker> {
+    let owner = asked.owner.filter(|_| caller.is_hub_peer())?;
+    fitting(caller, asked).find(|one| one.party == *owner)
 }
 
 /// Everybody the caller reads for: `from` when it is given, otherwise every party of the platform that fits. Nobody where `from` is
@@ -811,6 +822,32 @@ mod tests {
                 owner: None,
             };
             assert_eq!(done(&nobody), "all ", "a CPO reads no locations");
+        }
+    }
+
+    // D-17, D-26
+    #[test]
+    fn what_a_peer_hub_spreads_in_its_own_name_is_its_owners_push_to_everybody() {
+        let spread = Case {
+            caller: "hub",
+            from: Some("SE/HUB"),
+            to: Some("DE/TWH"),
+            owner: Some("SE/FAR"),
+            ..PUSH
+        };
+        assert_eq!(done(&spread), "broadcast SE/FAR CPO");
+        assert_eq!(done(&Case { to: None, ..spread }), "broadcast SE/FAR CPO");
+        for (owner, situation) in [
+            ("SE/MSP", Situation::InvalidParameter),
+            ("SE/HUB", Situation::InvalidParameter),
+            ("SE/GON", Situation::NotFound),
+            ("DE/ABC", Situation::NotFound),
+        ] {
+            let case = Case {
+                owner: Some(owner),
+                ..spread
+            };
+            assert_eq!(refused(&case), situation, "{owner}");
         }
     }
 

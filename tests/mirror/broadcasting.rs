@@ -15,7 +15,7 @@ const EIGHT: &str = "2026-11-21T08:00:00Z";
 const NINE: &str = "2026-11-21T09:00:00.250Z";
 
 on_both! {
-    // M-03, M-04, M-05, M-06, S-06, U-01, U-04, U-06, T-12, T-48, T-49, LOC-21
+    // M-03, M-04, M-05, M-06, S-06, U-01, U-04, U-06, T-12, T-48, T-49, LOC-21
     async fn a_location_reaches_every_party_of_the_other_side_octet_by_octet(on) {
         let world = World::start(on, "").await?;
         let (two, nsp, rival, own, deaf, away) =
@@ -87,7 +87,7 @@ on_both! {
         Some(())
     }
 
-    // T-22, T-25, T-26, T-27, T-28, R-12, D-13, D-18, LOC-10, TAR-04, TAR-13, R-50
+    // S-05, S-07, T-22, T-25, T-26, T-27, T-28, R-12, D-13, D-18, LOC-10, TAR-04, TAR-13, R-50
     async fn what_is_refused_stops_there_and_what_a_receiver_says_stays_there(on) {
         let world = World::start(on, "").await?;
         let emsp = Peer::open().await;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod asking;
+mod audience;
 mod broadcasting;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]

@@ -48,7 +48,7 @@ fn lists(peer: &Peer, module: &str) -> Vec<Got> {
 }
 
 on_both! {
-    // N-02, D-18, R-78, T-31, T-32, T-34, T-36, F-08, P-11, P-14, TOK-15, T-12, TAR-13
+    // N-02, D-18, R-20, R-78, T-31, T-32, T-34, T-36, F-08, P-11, P-14, TOK-15, T-12, TAR-13
     async fn what_a_partner_offers_is_fetched_once_and_again_after_an_absence(on) {
         let world = World::start(on, "").await?;
         let (cpo, emsp) = (Peer::open().await, Peer::open().await);

@@ -12,7 +12,7 @@ use crate::world::{Method, Said, World};
 const PARKING: &str = "/ocpi/2.2.1/receiver/nltst-parking";
 
 stories! {
-    // U-09, V-09, V-10, R-13, R-20, R-23, R-40
+    // U-09, V-09, V-10, R-13, R-23, R-40
     async fn a_custom_module_is_announced_and_routed_by_headers_alone(world: World) {
         let user = with_custom_modules(&world, &["EMSP NL/MSA"], &[]).await;
         let stranger = deaf(&world, &["EMSP NL/MSB"]).await;

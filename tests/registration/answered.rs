@@ -44,7 +44,7 @@ stories! {
         }
     }
 
-    /// CR-28, CR-34, CR-05, S-15, D-25: whatever the peer does wrong, 3001, and everything stays as it was
+    /// CR-28, CR-34, CR-05, S-08, S-15, D-25: whatever the peer does wrong, 3001, and everything stays as it was
     async fn a_peer_whose_api_cannot_be_used_is_told_3001_and_may_try_again(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());
@@ -77,7 +77,7 @@ stories! {
         assert_eq!(world.status(&id).await, "CONNECTED");
     }
 
-    /// CR-29, CR-03: the version of the endpoint that was called counts
+    /// CR-29, CR-03, S-08: the version of the endpoint that was called counts
     async fn a_peer_without_the_version_called_is_told_3002(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());
@@ -86,7 +86,7 @@ stories! {
         assert_eq!(world.status(&id).await, "PLANNED");
     }
 
-    /// CR-30
+    /// CR-30, S-08
     async fn a_peer_without_a_credentials_endpoint_is_told_3003(world: World) {
         let (id, token_a) = world.plan(cpo()).await;
         let peer = Peer::start(peer::cpo());

@@ -2,11 +2,13 @@
 
 use truewatt::client::Method;
 use truewatt::ocpi::headers::{TokenForm, authorization};
+use truewatt::ocpi::modules::MODULES;
 use truewatt::ocpi::role::InterfaceRole::Receiver;
+use truewatt::ocpi::role::Role;
 use truewatt::sandbox::Draft;
 use truewatt::sandbox::party::routing;
 
-use crate::world::{World, at};
+use crate::world::{World, at, party};
 
 fn code_of(body: &[u8]) -> u16 {
     truewatt::ocpi::envelope::read(body).unwrap().status_code.0
@@ -77,34 +79,72 @@ async fn slashes_too_many_lead_to_the_same_door_and_never_away_from_it() {
     assert!(emsp.last("tariffs").query.ends_with("x=1"));
 }
 
-// T-03, T-04
+// T-01, T-03, T-04, HCI-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_door_of_a_functional_module_opens_to_a_stranger_or_a_registration_token() {
+async fn no_door_of_any_module_opens_to_a_stranger_or_a_registration_token() {
     let world = World::start().await;
-    let platform = world
-        .expect(
-            "new",
-            [(crate::world::party("DE/NEW"), truewatt::ocpi::role::Role::Emsp)].into_iter(),
-            serde_json::json!({}),
-        )
-        .await;
+    let (cpo, emsp) = world.pair().await;
+    let expected = [(party("DE/NEW"), Role::Emsp)].into_iter();
+    let platform = world.expect("new", expected, serde_json::json!({})).await;
     let token_a = authorization(platform["token_a"].as_str().unwrap(), TokenForm::Base64);
-    for path in [
-        "sender/locations",
-        "sender/sessions",
-        "sender/tariffs",
-        "sender/tokens",
-        "receiver/chargingprofiles/S1",
-    ] {
-        for headers in [
-            &[][..],
-            &[("Authorization", token_a.as_str())],
-            &[("Authorization", "Token bm9ib2R5")],
-        ] {
-            let answer = world
-                .ask(Method::GET, &format!("/ocpi/2.2.1/{path}"), headers, b"")
-                .await;
-            assert_eq!((answer.status, code_of(&answer.body)), (401, 2000), "{path}");
+    let known = authorization(&cpo.platform.token().unwrap(), TokenForm::Base64);
+    let doors = MODULES
+        .iter()
+        .filter(|module| !matches!(module.identifier, "versions" | "credentials"));
+    let doors = doors.flat_map(|module| {
+        module
+            .interfaces
+            .iter()
+            .flat_map(|interface| interface.routes.iter().map(move |line| (interface, line)))
+    });
+    let mut tried = 0;
+    for (interface, line) in doors {
+        let tail = line.path.replace("{country_code}", "NL").replace("{party_id}", "CPA");
+        let tail: Vec<_> = tail
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect();
+        let paths = [
+            format!("/ocpi/2.2.1{}{}", interface.path, tail.join("/")),
+            format!("/ocpi/2.2{}{}/", interface.path, tail.join("/")),
+        ];
+        for path in paths {
+            for value in [
+                None,
+                Some(""),
+                Some("Token"),
+                Some("Token bm9ib2R5"),
+                Some("Bearer x"),
+                Some(token_a.as_str()),
+                Some(known.trim_start_matches("Token ")),
+                known.get(..known.len() - 5),
+            ] {
+                let mut headers = vec![
+                    ("content-type", "application/json"),
+                    ("ocpi-from-country-code", "NL"),
+                    ("ocpi-from-party-id", "CPA"),
+                    ("ocpi-to-country-code", "DE"),
+                    ("ocpi-to-party-id", "MSA"),
+                ];
+                headers.extend(value.map(|value| ("authorization", value)));
+                let method = Method::from_bytes(line.method.as_bytes()).unwrap();
+                let answer = world.ask(method, &path, &headers, br#"{"id":"x"}"#).await;
+                assert_eq!(
+                    (answer.status, code_of(&answer.body)),
+                    (401, 2000),
+                    "{} {path}",
+                    line.method
+                );
+                tried += 1;
+            }
         }
+    }
+    assert!(tried > 500, "{tried}");
+    for neighbour in [&cpo, &emsp] {
+        let got = neighbour.platform.got();
+        let strangers = got
+            .iter()
+            .filter(|got| got.pair("from").is_some_and(|from| from != "DE/TWH"));
+        assert_eq!(strangers.count(), 0, "nobody was asked anything");
     }
 }

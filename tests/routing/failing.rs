@@ -61,7 +61,7 @@ async fn whoever_one_may_not_talk_to_is_unknown() {
     );
 }
 
-// HCI-13
+// S-09, HCI-13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn planned_suspended_and_offline_parties_are_4003_and_hear_nothing() {
     let world = World::start_with("[presence]\ncheck_interval_s = 600\n").await;
@@ -88,7 +88,7 @@ async fn planned_suspended_and_offline_parties_are_4003_and_hear_nothing() {
     assert!(emsp.got("tariffs").is_empty());
 }
 
-// R-44, D-07
+// R-44, S-09, D-07
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_without_that_interface_is_4000_with_the_reason() {
     let world = World::start().await;
@@ -103,7 +103,7 @@ async fn a_receiver_without_that_interface_is_4000_with_the_reason() {
     assert_eq!(codes(&mine), (200, 4001), "nobody of one's own side");
 }
 
-// S-11, S-12, S-14, S-15, D-07, F-04, F-05, F-09, F-19
+// S-03, S-09, S-11, S-12, S-14, S-15, D-07, F-04, F-05, F-09, F-19
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_envelope_passes_as_it_came_and_nothing_else_passes() {
     let world = World::start().await;
@@ -153,7 +153,7 @@ async fn an_envelope_passes_as_it_came_and_nothing_else_passes() {
     }
 }
 
-// T-34, F-20
+// S-09, T-34, F-20
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_in_time_is_4002_and_nothing_is_tried_again() {
     let world = World::start_with("[timeouts]\nconnect_s = 1\nrelay_s = 2\n").await;

@@ -5,17 +5,22 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answering;
+mod answers;
 mod authorizing;
+mod chained;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
 mod commanding;
+mod details;
 mod direct;
 mod doors;
 mod failing;
 mod gone;
 mod hubs;
 mod judged;
+mod leaving;
+mod listing;
 mod noting;
 mod older;
 mod open;
@@ -25,5 +30,6 @@ mod reading_back;
 mod speaking;
 mod steering;
 mod waiting;
+mod wire;
 
 use common::{orders, world};

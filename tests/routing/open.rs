@@ -6,7 +6,7 @@ use truewatt::sandbox::{Draft, To};
 
 use crate::world::{World, at, codes, complete, named};
 
-// SES-18, R-30, R-31, R-32, R-33, R-59, R-71, D-18, D-20
+// SES-18, R-30, R-31, R-32, R-33, R-59, R-70, R-71, D-18, D-20
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_goes_to_the_party_of_its_token_and_to_nobody_else() {
     let world = World::start().await;

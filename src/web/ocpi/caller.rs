@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::framing::text;
+use super::framing::{naming, text};
 use crate::ocpi::headers::{self, MessageIds, Routing};
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::versions::Version;
@@ -82,7 +82,7 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
 pub(super) async fn ask_registered(request: &HttpRequest) -> Result<Registered, OcpiError> {
     let Asked { caller, version, ids } = ask(request).await?;
     caller.must_be_registered()?;
-    let routing = Routing::read(|name| text(request.headers(), name))?;
+    let routing = Routing::read(|name| naming(request.headers(), name))?;
     Ok(Registered {
         caller,
         version,
