@@ -193,12 +193,14 @@ on_both! {
         world.operator(Method::POST, &suspended, None).await;
         assert_eq!(codes(&follow(emsp, &page, &[]).await), (200, 4003));
         world.operator(Method::POST, &suspended.replace("suspend", "resume"), None).await;
-        // Nobody is there: two calls in a row find out, and it is not tried any more.
+        // Nobody is there: two calls in a row find out (a check that was under way before may still say otherwise for a moment), and it
+        // is not tried any more.
         library.theirs.close().await;
         library.owner.platform.go_away().await.unwrap();
         for _ in 0..2 {
             assert_eq!(codes(&follow(emsp, &page, &[]).await), (200, 4003));
         }
+        world.until_status(&library.owner, "OFFLINE").await;
         library.theirs.reopen().await;
         assert_eq!(codes(&follow(emsp, &page, &[]).await), (200, 4003));
         assert_eq!(library.theirs.gets().len(), before);

@@ -25,12 +25,12 @@ const NINE: &str = "2026-11-21T09:00:00Z";
 const CALLS_A_PAGE: usize = 6;
 
 on_both! {
-    // P-01, P-03, P-05, P-06, P-07, P-08, R-34, R-35, R-75, R-76, R-78, R-79, N-02, TAR-02, TAR-04
+    // P-01, P-03, P-05, P-06, P-07, P-08, R-34, R-35, R-75, R-76, R-78, N-02, TAR-02, TAR-04
     async fn a_crawl_over_ten_thousand_objects_that_change_has_each_exactly_once(on) {
         Story { module: "tariffs", count: 10_000 }.told(on).await
     }
 
-    // P-01, P-05, P-08, R-34, R-75, R-79, N-02, LOC-03, LOC-05
+    // P-01, P-05, P-08, R-34, R-75, N-02, LOC-03, LOC-05
     async fn a_crawl_over_locations_that_are_put_and_patched_has_each_exactly_once(on) {
         Story { module: "locations", count: 1_500 }.told(on).await
     }
