@@ -75,6 +75,9 @@ on_both! {
         let listed = async |module: &str| world.get(&reader, &format!("sender/{module}")).await.ids();
         world.until("the first pull", || async { listed("locations").await.len() == 3 && listed("tariffs").await.len() == 3 }).await;
         assert_eq!(listed("locations").await, ["L1", "L2", "L3"]);
+        // Both modules of both owners, the first one's in two pages or more.
+        let asked = |party: &str, module: &str| lists(&cpo, module).iter().any(|got| got.parties().0 == party);
+        world.until("every owner was asked", || async { asked("DE/ABD", "locations") && asked("DE/ABD", "tariffs") }).await;
         let first = lists(&cpo, "locations");
         assert_eq!(first[0].path, "/q7x/locs/?tenant=1&offset=0&limit=100".replace("/?", "?").replace("locs?", "locs/?"), "as it was listed");
         assert_eq!(first[0].parties(), ("DE/ABC".to_owned(), HUB.to_owned()));
