@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 
 use crate::evidence::claim::{Claim, SignedData, SignedPart};
 use crate::metering::finding::{Code, Finding, Outcome, Place, Severity};
-use crate::metering::formats::transport::{self, Unwrapped, strip_outside};
+use crate::metering::formats::transport::{self, Content, Unwrapped, strip_outside};
 use crate::metering::formats::{FormatName, ocmf};
 use crate::metering::json::{Kind, read as read_json};
 use crate::metering::plausible::{self, Tolerances};
@@ -301,7 +301,7 @@ fn records(text: &str) -> Vec<Cow<'_, str>> {
         return lines.into_iter().map(Cow::Borrowed).collect();
     }
     match transport::unwrap(text) {
-        Unwrapped::Recognised(FormatName::Ocmf, inside) => ocmf::split_records(&inside)
+        Unwrapped::Recognised(FormatName::Ocmf, Content::Text(inside)) => ocmf::split_records(&inside)
             .into_iter()
             .map(|record| Cow::Owned(record.to_owned()))
             .collect(),

@@ -55,11 +55,6 @@ impl FormatName {
         }
     }
 
-    /// Whether records of it can be checked.
-    pub fn is_readable(self) -> bool {
-        self == FormatName::Ocmf
-    }
-
     /// Reads a label. `None` for labels that name no format, such as `Other`.
     pub fn from_encoding_method(label: &str) -> Option<FormatName> {
         Some(match label.trim().to_lowercase().as_str() {
@@ -95,18 +90,25 @@ impl FormatName {
         {
             return Some(FormatName::Pcdf);
         }
-        if contains(content, SML_START) {
-            return Some(if is_isa(content) {
-                FormatName::IsaEdl40P
-            } else {
-                FormatName::Edl40P
-            });
+        if let Some(format) = FormatName::recognise_binary(content) {
+            return Some(format);
         }
         match content.first() {
             Some(b'<') => by_root(content),
             Some(b'{') => by_members(std::str::from_utf8(content).ok()?),
             _ => None,
         }
+    }
+
+    /// Recognises the formats that are no text: SML, wherever in the octets it begins.
+    pub fn recognise_binary(content: &[u8]) -> Option<FormatName> {
+        contains(content, SML_START).then(|| {
+            if is_isa(content) {
+                FormatName::IsaEdl40P
+            } else {
+                FormatName::Edl40P
+            }
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use crate::metering::deviation::Deviation;
+use crate::metering::formats::signed_record::Pagination;
 use crate::metering::json::{Kind, Object, Value};
 use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
 use crate::metering::record::{Identification, MAX_READINGS};
@@ -31,30 +32,6 @@ pub struct Payload {
     pub charge_point_id: Option<String>,
     /// `RD`, in the order of the record, inheritance resolved.
     pub readings: Vec<Reading>,
-}
-
-/// The number of a record: `T` counts transactions, `F` fiscal readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pagination {
-    /// `T` or `F`: which series it belongs to.
-    pub series: char,
-    /// Its place in the series.
-    pub number: u64,
-}
-
-impl Pagination {
-    /// Reads `T<n>` or `F<n>`; leading zeros are forgiven.
-    pub fn read(text: &str) -> Option<Pagination> {
-        let mut rest = text.trim().chars();
-        let series = rest.next().filter(|c| matches!(c, 'T' | 'F'))?;
-        let digits = rest.as_str();
-        let number = digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| digits.parse().ok())
-            .flatten()?;
-        Some(Pagination { series, number })
-    }
 }
 
 /// The published revisions are 0.1 to 1.4.
