@@ -10,7 +10,7 @@ use super::finding::{Code, Finding, Place};
 pub use super::formats::signed_record::ChargePoint;
 use super::formats::signed_record::{Malformed, Pagination, Places, SignedBlock, SignedRecord, Unusable};
 use super::formats::transport::{self, Content, Unwrapped};
-use super::formats::{self, FormatName, ReadRecord, ocmf};
+use super::formats::{self, FormatName, ReadRecord, chargepoint, ocmf};
 use super::json;
 use super::key::{Curve, PublicKey};
 use super::reading::{Marker, Reading};
@@ -284,6 +284,12 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
                 Cow::Borrowed(payload) => ocmf::read_parts(payload, &text),
                 Cow::Owned(payload) => ocmf::read_parts(&payload, &text).map(SignedRecord::into_owned),
             }])
+        }
+        Unwrapped::Recognised(FormatName::ChargePoint, _) if !text.is_empty() => {
+            let receipt = chargepoint::receipt_octets(value.plain_data);
+            Carried::Records(vec![
+                chargepoint::read_parts(&receipt, &text).map(SignedRecord::into_owned),
+            ])
         }
         _ if text.is_empty() => Carried::Empty,
         // A separator or a brace is in no transport encoding: this wants to be a record and is none.

@@ -303,7 +303,7 @@ fn hex_bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// RFC 4648 section 6, upper case, padding optional.
-fn base32_bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base32_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut window, mut bits) = (0u16, 0u8);
     for symbol in text.trim_end_matches('=').bytes() {

@@ -11,8 +11,8 @@ use rust_decimal::Decimal;
 use super::examined::{Carried, Evidence, carried};
 pub use super::examined::{ChargePoint, RecordExamination};
 use super::finding::{Code, Finding, Outcome, Place};
-use super::formats::FormatName;
 use super::formats::signed_record::Malformed;
+use super::formats::{FormatName, ReadRecord};
 use super::key::{Curve, KeyError, PublicKey};
 use super::pairing::{self, Sheet};
 use super::reading::Reading;
@@ -59,16 +59,26 @@ pub fn open<'a>(values: &[SignedValue<'a>], encoding_method: Option<&str>, judge
     for (index, value) in values.iter().enumerate() {
         opened.open_value(index, value, encoding_method);
     }
-    let session = &mut opened.examination;
-    if values.is_empty() {
-        session.add(Code::NoSignedData, Place::Session, "there is no signed value");
-    }
-    session.compare_with_label(encoding_method);
-    match judged_as {
-        JudgedAs::Record => session.judge_each(),
-        JudgedAs::Session => session.judge_together(),
-    }
+    opened.compare(encoding_method, judged_as);
     opened
+}
+
+/// Examines records that somebody has read already: those of a file of many sessions, taken apart by whoever knows which of them are one.
+pub fn examine_read(records: Vec<ReadRecord<'_>>, given: &Given<'_>, judged_as: JudgedAs) -> Examination {
+    let mut opened = Opened {
+        examination: Examination::blank(),
+        evidence: Vec::new(),
+        texts: KeyTexts::default(),
+    };
+    let nothing = SignedValue::default();
+    for (index, read) in records.into_iter().enumerate() {
+        let mut record = RecordExamination::blank(index, &nothing);
+        let evidence = record.take(read, &nothing);
+        opened.examination.records.push(record);
+        opened.evidence.push(evidence);
+    }
+    opened.compare(given.encoding_method, judged_as);
+    opened.verify(given)
 }
 
 /// Records that were read and not yet verified. Everything they say is only a claim.
@@ -148,11 +158,37 @@ impl<'a> Opened<'a> {
         session
     }
 
+    /// Holds the records against the label and against each other.
+    fn compare(&mut self, encoding_method: Option<&str>, judged_as: JudgedAs) {
+        let session = &mut self.examination;
+        if session.records.is_empty() {
+            session.add(Code::NoSignedData, Place::Session, "there is no signed value");
+        }
+        session.compare_with_label(encoding_method);
+        match judged_as {
+            JudgedAs::Record => session.judge_each(),
+            JudgedAs::Session => session.judge_together(),
+        }
+    }
+
     fn open_value(&mut self, index: usize, value: &SignedValue<'a>, encoding_method: Option<&str>) {
         let mut record = RecordExamination::blank(index, value);
         match carried(value) {
             Carried::Records(records) => {
-                for read in records.into_iter().take(MAX_RECORDS) {
+                if self.examination.records.len() + records.len() > MAX_RECORDS {
+                    record.undecidable(
+                        Code::UndecodableSignedData,
+                        "there are more records than any session has",
+                    );
+                    self.examination.records.push(record);
+                    self.evidence.push(None);
+                    return;
+                }
+                // The label of a value that holds several records is the label of none of them.
+                if records.len() > 1 {
+                    record.nature = None;
+                }
+                for read in records {
                     let mut record = record.clone();
                     let evidence = record.take(read, value);
                     self.examination.records.push(record);

@@ -133,6 +133,8 @@ fn by_root(xml: &[u8]) -> Option<FormatName> {
         let end_of_misc = match inside {
             _ if inside.starts_with("?") => "?>",
             _ if inside.starts_with("!--") => "-->",
+            // A document type with declarations of its own ends behind them.
+            _ if inside.starts_with("!") && inside.find('[') < inside.find('>') && inside.contains('[') => "]>",
             _ if inside.starts_with("!") => ">",
             _ => {
                 let name = inside
@@ -166,6 +168,12 @@ fn by_members(text: &str) -> Option<FormatName> {
         .is_some_and(|format| format.eq_ignore_ascii_case("ptb"))
     {
         return Some(FormatName::Ptb);
+    }
+    if document
+        .get("additional_info")
+        .is_some_and(|info| info.get("meter_startreading").is_some())
+    {
+        return Some(FormatName::ChargePoint);
     }
     context.map(|_| FormatName::Chargy)
 }
@@ -203,6 +211,10 @@ mod tests {
             Some(FormatName::SafeXml)
         );
         assert_eq!(named("<!DOCTYPE a><signedMeterValue/>"), Some(FormatName::Edl40Sig));
+        assert_eq!(
+            named("<!DOCTYPE a [<!ENTITY b \"c\">]><values/>"),
+            Some(FormatName::SafeXml)
+        );
         assert_eq!(named("<ChargingProcess xmlns='x'>"), Some(FormatName::Mennekes));
         assert_eq!(named("{\"signedMeterValues\":[]}"), Some(FormatName::ChargeIt));
         assert_eq!(named("{\"format\":\"ptb\"}"), Some(FormatName::Ptb));

@@ -7,8 +7,13 @@
 //!
 //! Start with [`signed_record`], then [`read`].
 
+pub mod chargeit;
+pub mod chargepoint;
 pub mod known;
 pub mod ocmf;
+pub mod pcdf;
+pub mod ptb;
+pub mod safe_xml;
 pub mod signed_record;
 pub mod transport;
 pub mod xml;
@@ -37,6 +42,11 @@ pub fn read<'a>(format: FormatName, content: &Content<'a>) -> Option<Vec<ReadRec
 fn read_octets(format: FormatName, content: &[u8]) -> Option<Vec<ReadRecord<'_>>> {
     Some(match format {
         FormatName::Ocmf => vec![ocmf::read(content)],
+        FormatName::Pcdf => vec![pcdf::read(content)],
+        FormatName::SafeXml => safe_xml::read(content),
+        FormatName::ChargeIt => chargeit::read(content),
+        FormatName::ChargePoint => vec![chargepoint::read(content)],
+        FormatName::Ptb => ptb::read(content),
         _ => return None,
     })
 }

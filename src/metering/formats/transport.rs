@@ -128,6 +128,18 @@ fn peel(text: &str) -> Option<Vec<u8>> {
     from_base64(&dense)
 }
 
+/// The octets of a text in hex or Base64, of any length; `None` if it is neither, or empty.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    if dense.len() > MAX_CARRIED_TEXT {
+        return None;
+    }
+    hex::decode(&dense)
+        .ok()
+        .filter(|octets| !octets.is_empty())
+        .or_else(|| from_base64(&dense))
+}
+
 /// Base64 in any dialect: either alphabet, padding or none. `None` for an empty text.
 fn from_base64(dense: &str) -> Option<Vec<u8>> {
     let forgiving = GeneralPurpose::new(
