@@ -292,9 +292,9 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
             ])
         }
         _ if text.is_empty() => Carried::Empty,
-        // A separator or a brace is in no transport encoding: this wants to be a record and is none.
+        // Such a character is in no transport encoding: this wants to be a record and is none.
         _ => Carried::Unrecognised {
-            is_text: text.contains(['|', '{']),
+            is_text: text.contains(['|', '{', '(', ';', '<']),
         },
     }
 }

@@ -172,7 +172,7 @@ impl Obis {
     /// Whether energy of this register may be billed (signed-metering-formats.md 5.4): electricity, an energy total, and one of import,
     /// compensated import, or the mains and device registers of OCMF 1.4. Export (`2.8.0`) is not.
     pub fn may_be_billed(self) -> bool {
-        self.a == 1 && self.d == 8 && matches!(self.c, 0x01 | 0x11 | 0x98 | 0x9E | 0xB0..=0xC7)
+        self.a == 1 && self.d == 8 && matches!(self.c, 0x01 | 0x98 | 0x9E | 0xB0..=0xC7)
     }
 
     /// Whether losses of the cable are already taken out. Such a register is billed before any other.

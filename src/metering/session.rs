@@ -204,6 +204,12 @@ impl<'a> Opened<'a> {
                     Some((_, Some(FormatName::Ocmf))) if is_text => {
                         record.malformed(&Malformed::from(super::formats::ocmf::Malformed::Header));
                     }
+                    Some((_, Some(format))) if is_text && format.is_readable() => {
+                        record.malformed(&Malformed::new(
+                            format,
+                            "this is no record of the format that the label names",
+                        ));
+                    }
                     Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(format),
                     Some((label, None)) if !label.trim().is_empty() => {
                         record.undecidable(

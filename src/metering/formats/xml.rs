@@ -63,7 +63,7 @@ fn parse_within(text: &str, longest: usize, nodes_limit: u32) -> Result<Document
     if text.len() > longest {
         return Err(XmlError::TooLong);
     }
-    look_over(text)?;
+    look_over(text, nodes_limit)?;
     let options = roxmltree::ParsingOptions {
         allow_dtd: false,
         nodes_limit,
@@ -76,7 +76,9 @@ fn parse_within(text: &str, longest: usize, nodes_limit: u32) -> Result<Document
 
 /// Walks over the markup without building anything: no document type, no endless nesting, nothing on which the parser would take longer than the
 /// text is long.
-fn look_over(text: &str) -> Result<(), XmlError> {
+fn look_over(text: &str, nodes_limit: u32) -> Result<(), XmlError> {
+    // Every element is a node and has at most two tags.
+    let mut tags_left = nodes_limit.saturating_mul(2);
     // The namespaces that each open element declares.
     let mut open: Vec<usize> = Vec::new();
     let mut namespaces = 0;
@@ -96,6 +98,7 @@ fn look_over(text: &str) -> Result<(), XmlError> {
             if tag > MAX_TAG {
                 return Err(XmlError::TooDeep);
             }
+            tags_left = tags_left.checked_sub(1).ok_or(XmlError::TooLong)?;
             if rest.starts_with('/') {
                 namespaces -= open.pop().unwrap_or_default();
             } else {
