@@ -296,7 +296,7 @@ fn records(text: &str) -> Vec<Cow<'_, str>> {
         return ocmf::split_records(text).into_iter().map(Cow::Borrowed).collect();
     }
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let is_record = |line: &&str| matches!(transport::unwrap(line), Unwrapped::Recognised(FormatName::Ocmf, _));
+    let is_record = |line: &&str| matches!(transport::unwrap(line), Unwrapped::Recognised(..));
     if lines.len() > 1 && lines.iter().all(is_record) {
         return lines.into_iter().map(Cow::Borrowed).collect();
     }
