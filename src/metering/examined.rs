@@ -60,6 +60,8 @@ pub struct RecordExamination {
     pub adapter: Option<String>,
     /// Where begin and end are written.
     pub(super) places: Places,
+    /// Whether the format has one register and nothing to choose.
+    pub(super) has_one_register: bool,
     /// Harmless departures from the format.
     pub deviations: Vec<Deviation>,
 }
@@ -87,6 +89,7 @@ impl RecordExamination {
             session_id: None,
             adapter: None,
             places: Places::default(),
+            has_one_register: false,
             deviations: Vec::new(),
         }
     }
@@ -168,6 +171,7 @@ impl RecordExamination {
         self.transaction = transaction;
         self.readings = statement.readings;
         self.places = statement.places;
+        self.has_one_register = statement.has_one_register;
         self.meter_serial = statement.meter_serial;
         self.gateway_serial = statement.gateway_serial;
         self.charge_point = statement.charge_point;
@@ -231,6 +235,21 @@ impl RecordExamination {
         self.nature.as_deref().and_then(Nature::read)
     }
 
+    /// Gives readings that have no word of their own for it their place in the session.
+    pub(super) fn place_readings(&mut self, nature: Nature) {
+        if self.places != Places::ByTheLabel {
+            return;
+        }
+        let marker = match nature {
+            Nature::Start => Marker::Begin,
+            Nature::Intermediate => Marker::Charging,
+            Nature::End => Marker::End,
+        };
+        for reading in &mut self.readings {
+            reading.marker = Some(marker.clone());
+        }
+    }
+
     pub(super) fn nature_by_content(&self) -> Nature {
         match (self.begins(), self.ends()) {
             (_, true) => Nature::End,
@@ -265,7 +284,7 @@ impl Evidence<'_> {
 pub(super) enum Carried<'a> {
     Records(Vec<ReadRecord<'a>>),
     Foreign(FormatName),
-    Unrecognised { is_text: bool },
+    Unrecognised(Cow<'a, str>),
     Empty,
     TooLong,
 }
@@ -292,10 +311,7 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
             ])
         }
         _ if text.is_empty() => Carried::Empty,
-        // Such a character is in no transport encoding: this wants to be a record and is none.
-        _ => Carried::Unrecognised {
-            is_text: text.contains(['|', '{', '(', ';', '<']),
-        },
+        _ => Carried::Unrecognised(text),
     }
 }
 

@@ -326,7 +326,7 @@ pub(super) fn base32_bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Either alphabet, padding optional, line breaks and blanks anywhere.
-fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);

@@ -199,18 +199,13 @@ impl<'a> Opened<'a> {
             Carried::Foreign(format) => record.cannot_be_read_yet(format),
             Carried::Empty => record.undecidable(Code::NoSignedData, "the value is empty"),
             Carried::TooLong => record.undecidable(Code::UndecodableSignedData, "the value is longer than any record"),
-            Carried::Unrecognised { is_text } => {
+            Carried::Unrecognised(text) => {
                 match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
-                    Some((_, Some(FormatName::Ocmf))) if is_text => {
-                        record.malformed(&Malformed::from(super::formats::ocmf::Malformed::Header));
-                    }
-                    Some((_, Some(format))) if is_text && format.is_readable() => {
-                        record.malformed(&Malformed::new(
-                            format,
-                            "this is no record of the format that the label names",
-                        ));
-                    }
                     Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(format),
+                    Some((_, Some(format))) if format.is_wanted_by(&text) => record.malformed(&Malformed::new(
+                        format,
+                        "the value does not begin like a record of the format that its label names",
+                    )),
                     Some((label, None)) if !label.trim().is_empty() => {
                         record.undecidable(
                             Code::UnsupportedEncodingMethod,
@@ -308,6 +303,9 @@ impl Examination {
         let alone = self.records.len() == 1;
         for index in 0..self.records.len() {
             let record = &mut self.records[index];
+            if let Some(nature) = record.labelled_nature() {
+                record.place_readings(nature);
+            }
             if record.readings.is_empty() {
                 continue;
             }
@@ -316,6 +314,7 @@ impl Examination {
                 &mut [Sheet {
                     record: index,
                     readings: &mut record.readings,
+                    has_one_register: record.has_one_register,
                 }],
                 false,
             );
@@ -350,6 +349,8 @@ impl Examination {
         self.check_natures();
         self.check_identity(&order);
         self.check_pagination(&order);
+        self.place_by_label(&order);
+        self.forgive_begin_lists();
 
         let mut sheets: Vec<Sheet<'_>> = self
             .records
@@ -358,6 +359,7 @@ impl Examination {
             .map(|(record, examined)| Sheet {
                 record,
                 readings: &mut examined.readings,
+                has_one_register: examined.has_one_register,
             })
             .collect();
         sheets.sort_by_key(|sheet| order.iter().position(|record| *record == sheet.record));
@@ -390,6 +392,28 @@ impl Examination {
         order
     }
 
+    /// Where the format has no word for begin and end, the label has; where there is no label either, the first record begins and the last ends.
+    fn place_by_label(&mut self, order: &[usize]) {
+        for (position, index) in order.iter().enumerate() {
+            let record = &mut self.records[*index];
+            let by_position = match position {
+                0 => Nature::Start,
+                last if last + 1 == order.len() => Nature::End,
+                _ => Nature::Intermediate,
+            };
+            record.place_readings(record.labelled_nature().unwrap_or(by_position));
+        }
+    }
+
+    /// A record made while charging went on is no bill, but beside the one that ends the session it is what it should be (9).
+    fn forgive_begin_lists(&mut self) {
+        if self.records.iter().any(RecordExamination::ends) {
+            for record in self.records.iter_mut().filter(|record| !record.ends()) {
+                record.findings.retain(|finding| finding.code != Code::NotFinalRecord);
+            }
+        }
+    }
+
     /// A label that says begin on a record that only ends, or the other way round.
     fn check_natures(&mut self) {
         for record in &mut self.records {
@@ -409,35 +433,27 @@ impl Examination {
         }
     }
 
-    /// One meter, one user; no record twice.
+    /// One meter, one user, one session; no record twice.
     fn check_identity(&mut self, order: &[usize]) {
         let records: Vec<&RecordExamination> = order.iter().map(|index| &self.records[*index]).collect();
-        let changes = |of: fn(&RecordExamination) -> Option<&str>| {
-            let mut named = records.iter().filter_map(|record| of(record));
-            let first = named.next();
-            named.any(|other| Some(other) != first)
-        };
-        let serial_changed =
-            changes(|record| record.meter_serial.as_deref()) || changes(|record| record.gateway_serial.as_deref());
-        let contract_changed = changes(|record| record.identification.as_ref().map(Identification::reveal));
+        let changed: Vec<&Constant> = CONSTANTS
+            .iter()
+            .filter(|constant| {
+                let mut named = records.iter().filter_map(|record| (constant.of)(record));
+                let first = named.next();
+                named.any(|other| Some(other) != first)
+            })
+            .collect();
         let twice = records.iter().enumerate().any(|(at, record)| {
-            let blocks = &record.block_digests;
             let is_known = |digest| {
                 records[..at]
                     .iter()
                     .any(|earlier| earlier.block_digests.contains(digest))
             };
-            blocks.iter().any(is_known)
+            record.block_digests.iter().any(is_known)
         });
-        if serial_changed {
-            self.add(Code::SerialChanged, Place::Session, "the records name different meters");
-        }
-        if contract_changed {
-            self.add(
-                Code::ContractChanged,
-                Place::Session,
-                "the records name different users",
-            );
+        for constant in changed {
+            self.add(constant.code, Place::Session, constant.message);
         }
         if twice {
             self.add(Code::DuplicateRecord, Place::Session, "the same record stands twice");
@@ -486,6 +502,46 @@ impl Examination {
         }
     }
 }
+
+/// What all records of a session must say alike, those that say it at all (15).
+struct Constant {
+    of: fn(&RecordExamination) -> Option<&str>,
+    code: Code,
+    message: &'static str,
+}
+
+const CONSTANTS: [Constant; 6] = [
+    Constant {
+        of: |record| record.meter_serial.as_deref(),
+        code: Code::SerialChanged,
+        message: "the records name different meters",
+    },
+    Constant {
+        of: |record| record.gateway_serial.as_deref(),
+        code: Code::SerialChanged,
+        message: "the records name different meters",
+    },
+    Constant {
+        of: |record| record.identification.as_ref().map(Identification::reveal),
+        code: Code::ContractChanged,
+        message: "the records name different users",
+    },
+    Constant {
+        of: |record| record.logbook.as_deref(),
+        code: Code::LogbookChanged,
+        message: "something was written into the meter's logbook during the session",
+    },
+    Constant {
+        of: |record| record.session_id.as_deref(),
+        code: Code::SessionIdChanged,
+        message: "the meter counts the records to different sessions",
+    },
+    Constant {
+        of: |record| record.adapter.as_deref(),
+        code: Code::AdapterChanged,
+        message: "the records were made by different adapters",
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
 use crate::metering::json::{self, Value};
 use crate::metering::key::Curve;
-use crate::metering::reading::{Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
+use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
 use crate::metering::record::{Identification, MAX_READINGS};
 use crate::metering::signature;
 
@@ -102,10 +102,12 @@ fn statement(receipt: &[u8]) -> Result<Statement, Malformed> {
             time: SignedTime {
                 text: instant.map(|instant| instant.to_rfc3339()).unwrap_or_default(),
                 instant,
-                status: TimeStatus::Unstated,
+                status: TimeStatus::Ungraded,
             },
             marker: Some(marker),
             status: None,
+            condition: Condition::Good,
+            operating_seconds: None,
             energy_unusable: false,
             time_unusable: false,
             event_counter: None,

@@ -76,6 +76,27 @@ impl FormatName {
         })
     }
 
+    /// Whether a text that was not recognised still wants to be a record of this format, which its label names: it has what no transport encoding
+    /// and no plain sentence has, or, for binary formats, it is all encoding. Then it is a broken record and not an unknown thing.
+    pub fn is_wanted_by(self, text: &str) -> bool {
+        match self {
+            FormatName::Ocmf => text.contains(['|', '{']),
+            FormatName::Alfen => text.contains(';'),
+            FormatName::Edl40P | FormatName::IsaEdl40P => {
+                let mut symbols = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+                text.len() > SHORTEST_BINARY
+                    && symbols.all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte))
+            }
+            FormatName::Edl40Sig | FormatName::Mennekes | FormatName::SafeXml => text.contains('<'),
+            FormatName::Pcdf => text.contains('('),
+            FormatName::ChargeIt
+            | FormatName::ChargePoint
+            | FormatName::GraphDefined
+            | FormatName::Chargy
+            | FormatName::Ptb => text.contains('{'),
+        }
+    }
+
     /// Recognises a record by how it begins, transport encodings already removed.
     pub fn recognise(content: &[u8]) -> Option<FormatName> {
         if content.starts_with(b"OCMF|") {
@@ -111,6 +132,9 @@ impl FormatName {
         })
     }
 }
+
+/// Length of an encoded text below which nobody means a whole SML file: the frame alone is 32 hex digits.
+const SHORTEST_BINARY: usize = 40;
 
 /// Escape sequence and version of an SML file; junk may precede it (signed-metering-formats.md 7.2).
 const SML_START: &[u8] = &[0x1B, 0x1B, 0x1B, 0x1B, 0x01, 0x01, 0x01, 0x01];
@@ -198,6 +222,28 @@ mod tests {
         assert_eq!(FormatName::from_encoding_method("ALFEN"), Some(FormatName::Alfen));
         assert_eq!(FormatName::from_encoding_method("Other"), None);
         assert_eq!(FormatName::from_encoding_method(""), None);
+    }
+
+    #[test]
+    fn a_broken_record_under_its_label_is_told_from_an_unknown_thing() {
+        assert!(FormatName::Ocmf.is_wanted_by("{\"PG\":1}|x"));
+        assert!(FormatName::Alfen.is_wanted_by("XP;0;3;"));
+        assert!(FormatName::Mennekes.is_wanted_by("<Charging"));
+        assert!(FormatName::Edl40P.is_wanted_by(&"1b".repeat(30)));
+        for sentence in [
+            "unknown",
+            "see the paper receipt, which lies in the office of the operator",
+            "",
+        ] {
+            for format in [
+                FormatName::Ocmf,
+                FormatName::Alfen,
+                FormatName::Edl40P,
+                FormatName::Edl40Sig,
+            ] {
+                assert!(!format.is_wanted_by(sentence), "{sentence}");
+            }
+        }
     }
 
     #[test]

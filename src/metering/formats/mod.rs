@@ -7,12 +7,15 @@
 //!
 //! Start with [`signed_record`], then [`read`].
 
+pub mod alfen;
 pub mod chargeit;
 pub mod chargepoint;
+pub mod edl40;
 pub mod known;
 pub mod ocmf;
 pub mod pcdf;
 pub mod ptb;
+pub mod register;
 pub mod safe_xml;
 pub mod signed_record;
 pub mod transport;
@@ -42,6 +45,11 @@ pub fn read<'a>(format: FormatName, content: &Content<'a>) -> Option<Vec<ReadRec
 fn read_octets(format: FormatName, content: &[u8]) -> Option<Vec<ReadRecord<'_>>> {
     Some(match format {
         FormatName::Ocmf => vec![ocmf::read(content)],
+        FormatName::Alfen => vec![alfen::read(content)],
+        FormatName::Edl40P => vec![edl40::edl_40_p::read(content)],
+        FormatName::IsaEdl40P => vec![edl40::isa::read(content)],
+        FormatName::Edl40Sig => vec![edl40::edl_40_sig::read(content)],
+        FormatName::Mennekes => vec![edl40::mennekes::read(content)],
         FormatName::Pcdf => vec![pcdf::read(content)],
         FormatName::SafeXml => safe_xml::read(content),
         FormatName::ChargeIt => chargeit::read(content),

@@ -14,7 +14,7 @@ use super::signed_record::{self, BlockSignature, Pagination, SignedBlock, Signed
 use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
 use crate::metering::key::Curve;
-use crate::metering::reading::{Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
+use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
 use crate::metering::record::Identification;
 use crate::metering::signature;
 
@@ -206,8 +206,9 @@ impl Pcdf<'_> {
             unit: "kWh".to_owned(),
             time: self.time(time),
             marker: Some(marker),
-            // The format has no state of the meter but the leave to bill.
-            status: self.billing_valid.then(|| "G".to_owned()),
+            status: None,
+            condition: Condition::Good,
+            operating_seconds: None,
             energy_unusable: false,
             time_unusable: false,
             event_counter: None,
@@ -231,7 +232,7 @@ impl Pcdf<'_> {
             text: time.map(|time| time.format("%FT%T").to_string()).unwrap_or_default(),
             instant: None,
             status: if self.time_valid {
-                TimeStatus::Unstated
+                TimeStatus::Unzoned
             } else {
                 TimeStatus::Unknown
             },

@@ -46,6 +46,8 @@ pub struct Statement {
     pub readings: Vec<Reading>,
     /// Where begin and end are written.
     pub places: Places,
+    /// Whether the format has one register and nothing to choose: then a record alone is not asked which one may be billed.
+    pub has_one_register: bool,
     /// Serial number of the meter.
     pub meter_serial: Option<String>,
     /// Serial number of the gateway that signs.
@@ -176,8 +178,16 @@ impl<'a> SignedRecord<'a> {
     /// A record with one signed block and nothing said beyond its statement.
     pub fn new(format: FormatName, block: SignedBlock<'a>, statement: Statement) -> SignedRecord<'a> {
         SignedRecord {
-            format,
             blocks: vec![block],
+            ..SignedRecord::unsigned(format, statement)
+        }
+    }
+
+    /// A record whose signed blocks are still to be filled in; without any it can never be valid.
+    pub fn unsigned(format: FormatName, statement: Statement) -> SignedRecord<'a> {
+        SignedRecord {
+            format,
+            blocks: Vec::new(),
             embedded_key: None,
             delivered_key: None,
             nature: None,

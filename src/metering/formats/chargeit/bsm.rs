@@ -4,17 +4,17 @@
 //! UTF-8. Names are not signed: only the place in the list says what a value is, so the list must be the snapshot's, name by name.
 
 use chrono::{DateTime, FixedOffset};
-use rust_decimal::Decimal;
 
 use super::{at, malformed, text, whole};
 use crate::metering::finding::Code;
 use crate::metering::formats::FormatName;
+use crate::metering::formats::register::{BinaryReading, WATT_HOUR};
 use crate::metering::formats::signed_record::{
     BlockSignature, Malformed, Pagination, SignedBlock, SignedRecord, Statement, Unusable,
 };
 use crate::metering::json::Value;
 use crate::metering::key::Curve;
-use crate::metering::reading::{Marker, Obis, Reading, SignedTime, TimeStatus};
+use crate::metering::reading::{Condition, Marker, Reading, SignedTime, TimeStatus};
 use crate::metering::record::Identification;
 use crate::metering::signature;
 
@@ -42,8 +42,8 @@ const NAMES: [&str; 17] = [
 /// The register of a session, as the meter calls it.
 const REGISTER: &str = "1-0:1.8.0*198";
 
-/// DLMS code of watt-hours.
-const WATT_HOURS: u8 = 30;
+/// The same in six octets.
+const SESSION_IMPORT: [u8; 6] = [1, 0, 1, 8, 0, 198];
 
 /// One value of the snapshot, as it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,30 +173,28 @@ impl Snapshot {
             _ => None,
         };
         let events = self.number("Evt").unwrap_or_default();
-        let reading = self.get("RCR").and_then(|value| match value {
+        let reading = self.get("RCR").and_then(|signed| match signed {
             Signed::Number { value, scale, unit, .. } => {
-                let exact = scaled(*value, *scale);
+                let binary = BinaryReading {
+                    obis: SESSION_IMPORT,
+                    unit: *unit,
+                    scaler: *scale,
+                    value: *value,
+                };
+                let time = SignedTime {
+                    text,
+                    instant: time,
+                    status,
+                };
                 Some(Reading {
                     register: REGISTER.to_owned(),
-                    obis: Obis::read(REGISTER),
-                    value_text: exact.map_or_else(|| format!("{value}e{scale}"), |exact| exact.to_string()),
-                    value: exact,
-                    unit: unit_name(*unit),
-                    time: SignedTime {
-                        text,
-                        instant: time,
-                        status,
-                    },
-                    marker,
-                    status: Some(if events == 0 {
-                        "G".to_owned()
+                    status: Some(format!("{events:#x}")),
+                    condition: if events == 0 {
+                        Condition::Good
                     } else {
-                        format!("event {events:#x}")
-                    }),
-                    energy_unusable: false,
-                    time_unusable: false,
-                    event_counter: None,
-                    billed: false,
+                        Condition::Faulty
+                    },
+                    ..binary.at(time, marker)
                 })
             }
             Signed::Text(_) => None,
@@ -267,7 +265,7 @@ fn differing_copies(value: Value<'_>, snapshot: &Snapshot) -> Vec<&'static str> 
         let name = text(value, &["value", "measuredValue", "unit"]);
         check(
             "its unit",
-            name.map(|name| (name == "WATT_HOUR") == (*unit == WATT_HOURS)),
+            name.map(|name| (name == "WATT_HOUR") == (*unit == WATT_HOUR)),
         );
         check(
             "its register",
@@ -303,22 +301,6 @@ fn differing_copies(value: Value<'_>, snapshot: &Snapshot) -> Vec<&'static str> 
         }),
     );
     differing
-}
-
-/// The number at its power of ten, exactly.
-fn scaled(number: i64, scale: i8) -> Option<Decimal> {
-    let places = u32::from(scale.unsigned_abs());
-    if scale <= 0 {
-        return Decimal::try_from_i128_with_scale(number.into(), places).ok();
-    }
-    Decimal::from(number).checked_mul(Decimal::from(10i64.checked_pow(places)?))
-}
-
-fn unit_name(code: u8) -> String {
-    match code {
-        WATT_HOURS => "Wh".to_owned(),
-        other => format!("unit {other}"),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::Malformed;
 use crate::metering::deviation::Deviation;
 use crate::metering::formats::signed_record::Pagination;
 use crate::metering::json::{Kind, Object, Value};
-use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
+use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, exact_decimal};
 use crate::metering::record::{Identification, MAX_READINGS};
 
 /// What the payload of a record says (signed-metering-formats.md 5.3). Texts are trimmed; empty ones are `None`.
@@ -159,9 +159,11 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
                 .filter(|marker| !marker.is_empty())
                 .map(Marker::read),
             status: status.clone().filter(|status: &String| !status.trim().is_empty()),
+            condition: Condition::read(status.as_deref()),
             energy_unusable: flags.contains('E'),
             time_unusable: flags.contains('t'),
             event_counter: element.get("EI").map(|counter| plain(counter).trim().to_owned()),
+            operating_seconds: None,
             billed: false,
         });
     }
@@ -227,7 +229,7 @@ mod tests {
         );
         assert_eq!(second.time, first.time);
         assert_eq!((third.register.as_str(), third.value), ("1-0:2.8.0", None));
-        assert!(third.is_status_good());
+        assert_eq!(third.condition, Condition::Good);
     }
 
     #[test]
