@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::reply::{Reply, Words};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, relay};
-use crate::links::page::next_in;
-use crate::links::{Between, Links, PageLending};
-use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::links::{Between, Links};
+use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::role::InterfaceRole;
-use crate::ocpi::{page, url};
+use crate::ocpi::url;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Parties};
 use crate::routing::custom::custom_way;
@@ -71,29 +70,20 @@ pub async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> 
         max_answer: None,
     };
     let relayed = relay(parties.line(), &way.platform, call, Expects::Object).await?;
-    let mut kept = Vec::new();
-    if let Some(next) = next_in(&relayed.headers) {
-        let lending = PageLending {
-            module: &request.identifier,
-            next: &next,
-            asked: &asked,
-            between: Between {
-                requester: &caller,
-                requester_party: &way.from,
-                receiver: &way.platform,
-                receiver_party: &way.to,
-            },
-        };
-        kept.push((headers::LINK, page::next_link(&links.lend_page(lending).await?)));
-    }
-    for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-        kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
-    }
+    let between = Between {
+        requester: &caller,
+        requester_party: &way.from,
+        receiver: &way.platform,
+        receiver_party: &way.to,
+    };
+    let headers = links
+        .page_headers(&relayed, &request.identifier, &asked, between)
+        .await?;
     Ok(Reply {
         http: relayed.http,
         words: Words::Relayed(relayed.body),
         to: Some(way.from),
         from: way.to,
-        headers: kept,
+        headers,
     })
 }

@@ -32,15 +32,20 @@ use crate::routing::arrangement::{Speaker, Way, is_within_reach, way};
 
 impl Exchange {
     /// Finds the one party a request is for, and carries it there.
-    pub(super) async fn open(self: &Arc<Self>, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+    ) -> Result<Reply, Failure> {
         if is_authorization(incoming) {
             return self.authorize(incoming, from).await;
         }
         let to = self.addressee(incoming, from).await?;
         let way = self.way(incoming, from, &to)?;
-        let reply = self.carry(incoming, &way).await?;
+        let reply = self.carry(incoming, owner, &way).await?;
         if incoming.module == &SESSIONS && incoming.changes() && incoming.interface.role == InterfaceRole::Receiver {
-            self.keep_session(incoming, &way, &reply).await;
+            self.keep_session(incoming, owner, &way, &reply).await;
         }
         Ok(reply)
     }
@@ -123,7 +128,7 @@ impl Exchange {
         if let [issuer] = known.as_slice() {
             // Whose it is is known: that it cannot be asked does not make the token an unknown one.
             let way = self.way(incoming, from, issuer)?;
-            return self.carry(incoming, &way).await;
+            return self.carry(incoming, None, &way).await;
         }
         let asked = if known.is_empty() {
             self.issuers(incoming)
@@ -137,7 +142,7 @@ impl Exchange {
         let mut asking = tokio::task::JoinSet::new();
         for way in ways {
             let (exchange, incoming) = (Arc::clone(self), incoming.clone());
-            asking.spawn(async move { exchange.carry(&incoming, &way).await });
+            asking.spawn(async move { exchange.carry(&incoming, None, &way).await });
         }
         let (mut unreached, mut otherwise) = (None, None);
         let mut said_unknown = false;

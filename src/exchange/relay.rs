@@ -19,15 +19,13 @@ use super::seen::Seen;
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::delivery::order::{Object, Order, Turn};
-use crate::delivery::relay::{Expects, Relayed, relay};
-use crate::links::page::next_in;
-use crate::links::{Between, Lending, LentAnswer, Links, PageLending};
+use crate::delivery::relay::{Expects, relay};
+use crate::links::{Between, Lending, LentAnswer, Links};
 use crate::mirror::Mirror;
-use crate::ocpi::headers::{self, Routing};
+use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::{PartyId, fold};
 use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
 use crate::ocpi::refusal::Refusal;
-use crate::ocpi::{envelope, page};
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
 use crate::routing::arrangement::{Arrangement, Way, arrange};
@@ -132,37 +130,45 @@ impl Exchange {
     /// With a line in the journal, whatever became of it (M-09).
     async fn written(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
         let begun = Instant::now();
-        let outcome = self.arranged(incoming).await;
-        self.write(incoming, &outcome, begun.elapsed()).await;
+        let owner = incoming.owner();
+        let outcome = match &owner {
+            Ok(owner) => self.arranged(incoming, owner.as_ref()).await,
+            Err(refusal) => Err(refusal.clone().into()),
+        };
+        self.note(incoming, owner.ok().flatten().as_ref(), &outcome, begun.elapsed());
         outcome
     }
 
-    async fn arranged(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
-        let owner = incoming.owner()?;
+    async fn arranged(self: &Arc<Self>, incoming: &Incoming, owner: Option<&PartyId>) -> Result<Reply, Failure> {
         let directory = incoming.caller.directory();
-        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner.as_ref()))?;
-        incoming.check_body(owner.as_ref())?;
+        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner))?;
+        incoming.check_body(owner)?;
         if incoming.caller.platform.is_hub_peer() {
             // D-26: what came by another way already must not go round again.
             self.seen.once(incoming, self.clock.now())?;
         }
         match arrangement {
-            Arrangement::Direct(way) => self.carry(incoming, &way).await,
-            Arrangement::Open(from) => self.open(incoming, &from).await,
-            Arrangement::Broadcast(from) => self.broadcast(incoming, &from).await,
+            Arrangement::Direct(way) => self.carry(incoming, owner, &way).await,
+            Arrangement::Open(from) => self.open(incoming, owner, &from).await,
+            Arrangement::Broadcast(from) => self.broadcast(incoming, owner, &from).await,
             Arrangement::GetAll(readers) => self.get_all(incoming, &readers).await,
-            Arrangement::Own(from) => self.own(incoming, &from).await,
+            Arrangement::Own(from) => self.own(incoming, owner, &from).await,
         }
     }
 
     /// Carries a request along one way and answers with what came back.
-    pub(super) async fn carry(&self, incoming: &Incoming, way: &Way) -> Result<Reply, Failure> {
+    pub(super) async fn carry(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+    ) -> Result<Reply, Failure> {
         // Held until the answer is here: the next request about the same object leaves after it (R-46, D-16).
-        let _turn = match self.object(incoming, way)? {
+        let _turn = match self.object(incoming, owner, way)? {
             Some(object) => Some(self.turn(object, self.deadline(incoming, way)).await?),
             None => None,
         };
-        let mut call = self.call(incoming, way)?;
+        let mut call = self.call(incoming, owner, way)?;
         let lent = self.lend_answer(incoming, way, &mut call).await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
         let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
@@ -171,7 +177,13 @@ impl Exchange {
             self.links.answered(lent, &relayed.body).await;
         }
         learning::from_answer(&self.hints, incoming, way, &relayed, self.clock.now());
-        let headers = self.headers(incoming, way, &asked, &relayed).await?;
+        let headers = match incoming.route.answer {
+            Answer::Page => {
+                let (module, between) = (incoming.module.identifier, between(incoming, way));
+                self.links.page_headers(&relayed, module, &asked, between).await?
+            }
+            _ => Vec::new(),
+        };
         Ok(Reply {
             http: relayed.http,
             words: Words::Relayed(relayed.body),
@@ -182,10 +194,8 @@ impl Exchange {
     }
 
     /// The request as it leaves: the same method, path, query and octets; other ids and headers (R-13, R-23, M-03, M-04).
-    fn call(&self, incoming: &Incoming, way: &Way) -> Result<Call, Refusal> {
-        let owner = incoming
-            .owner()?
-            .map(|owner| if owner == way.from { way.from.clone() } else { owner });
+    fn call(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Call, Refusal> {
+        let owner = owner.map(|owner| if *owner == way.from { &way.from } else { owner });
         let method = Method::from_bytes(incoming.route.method.as_bytes())
             .map_err(|_| Refusal::method_not_allowed("this method cannot be carried"))?;
         Ok(Call {
@@ -193,7 +203,7 @@ impl Exchange {
             to: Target::AsCame(
                 incoming.module.identifier,
                 incoming.interface.role,
-                incoming.tail(owner.as_ref()),
+                incoming.tail(owner),
             ),
             query: incoming.query.clone(),
             routing: Some(Routing {
@@ -239,18 +249,17 @@ impl Exchange {
     }
 
     /// Whose turn a request has to wait for. Reads and authorisations wait for nobody (TOK-14); neither do commands: each is its own.
-    fn object(&self, incoming: &Incoming, way: &Way) -> Result<Option<Object>, Refusal> {
+    fn object(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Option<Object>, Refusal> {
         if !incoming.changes() || is_authorization(incoming) || incoming.module == &COMMANDS {
             return Ok(None);
         }
         let Some(object) = incoming.object()? else {
             return Ok(None);
         };
-        let owner = incoming.owner()?.unwrap_or_else(|| way.from.clone());
         Ok(Some(Object {
             platform: way.platform.id.clone(),
             module: incoming.module.identifier.to_owned(),
-            owner: owner.key(),
+            owner: owner.unwrap_or(&way.from).key(),
             object: fold(&object),
         }))
     }
@@ -292,59 +301,18 @@ impl Exchange {
         }
     }
 
-    /// What of the receiver's headers goes on: counts as they are, the next page under a URL of ours (R-14, P-12).
-    async fn headers(
-        &self,
-        incoming: &Incoming,
-        way: &Way,
-        asked: &str,
-        relayed: &Relayed,
-    ) -> Result<Vec<(&'static str, String)>, Fault> {
-        let mut kept = Vec::new();
-        if incoming.route.answer != Answer::Page {
-            return Ok(kept);
-        }
-        if let Some(next) = next_in(&relayed.headers) {
-            let lending = PageLending {
-                module: incoming.module.identifier,
-                next: &next,
-                asked,
-                between: between(incoming, way),
-            };
-            let lent = self.links.lend_page(lending).await?;
-            kept.push((headers::LINK, page::next_link(&lent)));
-        }
-        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
-        }
-        Ok(kept)
-    }
-
-    async fn write(&self, incoming: &Incoming, outcome: &Result<Reply, Failure>, took: Duration) {
-        let (http_status, status_code, said, parties) = match outcome {
-            Ok(reply) => {
-                let code = match &reply.words {
-                    Words::Own { code, .. } => Some(*code),
-                    Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
-                };
-                (
-                    Some(i64::from(reply.http)),
-                    code,
-                    "answered".to_owned(),
-                    Some((reply.to.as_ref(), &reply.from)),
-                )
-            }
-            Err(Failure::Refused(refusal)) => (
-                None,
-                Some(refusal.code()),
-                format!("refused: {}", refusal.message),
-                None,
-            ),
-            Err(Failure::Ours(_)) => (None, None, "failed here".to_owned(), None),
+    fn note(&self, incoming: &Incoming, owner: Option<&PartyId>, outcome: &Result<Reply, Failure>, took: Duration) {
+        let reply = outcome.as_ref().ok();
+        let (status_code, said) = match outcome {
+            Ok(reply) => (reply.code(), "answered".to_owned()),
+            Err(Failure::Refused(refusal)) => (Some(refusal.code()), format!("refused: {}", refusal.message)),
+            Err(Failure::Ours(_)) => (None, "failed here".to_owned()),
         };
         // The answer goes back the way the request came, and knows the parties also where no header named them.
-        let from = parties.and_then(|(to, _)| to).or(incoming.routing.from.as_ref());
-        let to = parties.map(|(_, from)| from).or(incoming.routing.to.as_ref());
+        let from = reply
+            .and_then(|reply| reply.to.as_ref())
+            .or(incoming.routing.from.as_ref());
+        let to = reply.map(|reply| &reply.from).or(incoming.routing.to.as_ref());
         let entry = JournalEntry {
             id: Uuid::now_v7().to_string(),
             at: self.clock.now(),
@@ -355,8 +323,8 @@ impl Exchange {
             platform: Some(incoming.caller.platform.id.to_string()),
             module: incoming.module.identifier.to_owned(),
             method: incoming.route.method.to_owned(),
-            object: written_object(incoming),
-            http_status,
+            object: written_object(incoming, owner),
+            http_status: reply.map(|reply| i64::from(reply.http)),
             status_code: status_code.map(|code| i64::from(code.0)),
             outcome: said,
             duration_ms: i64::try_from(took.as_millis()).ok(),
@@ -386,13 +354,12 @@ const RESPONSE_URL: &str = "response_url";
 const IN_LINE: usize = 64;
 
 /// What a request was about, as `DE/ABC/S-1`. A token is personal data and stays out of the journal (N-07).
-fn written_object(incoming: &Incoming) -> Option<String> {
+fn written_object(incoming: &Incoming, owner: Option<&PartyId>) -> Option<String> {
     let object = incoming
         .object()
         .ok()
         .flatten()
         .filter(|_| incoming.module != &TOKENS)?;
-    let owner = incoming.owner().ok().flatten();
     Some(owner.map_or_else(|| object.clone(), |owner| format!("{}/{}", owner.key(), fold(&object))))
 }
 

@@ -3,12 +3,12 @@
 use super::lend::{Between, PageLending};
 use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
-use crate::delivery::relay::{Expects, relay};
+use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::ocpi::headers::{self, MessageIds, Routing};
 use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Target};
-use crate::parties::{Caller, Failure};
+use crate::parties::{Caller, Failure, Fault};
 use crate::store::LentRow;
 
 impl Links {
@@ -42,26 +42,13 @@ impl Links {
             max_answer: None,
         };
         let relayed = relay(self.parties.line(), &platform, call, Expects::List).await?;
-        let mut kept = Vec::new();
-        if let Some(next) = next_in(&relayed.headers) {
-            let next = self
-                .lend_page(PageLending {
-                    module: &lent.module,
-                    next: &next,
-                    asked: &lent.url,
-                    between: Between {
-                        requester: &caller.platform,
-                        requester_party: &reader,
-                        receiver: &platform,
-                        receiver_party: &owner,
-                    },
-                })
-                .await?;
-            kept.push((headers::LINK, page::next_link(&next)));
-        }
-        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-            kept.extend(value_of(&relayed.headers, name).map(|value| (name, value.to_owned())));
-        }
+        let between = Between {
+            requester: &caller.platform,
+            requester_party: &reader,
+            receiver: &platform,
+            receiver_party: &owner,
+        };
+        let headers = self.page_headers(&relayed, &lent.module, &lent.url, between).await?;
         Ok(Behind {
             content: Content::Relayed {
                 http: relayed.http,
@@ -69,25 +56,45 @@ impl Links {
             },
             to: reader,
             from: owner,
-            headers: kept,
+            headers,
         })
+    }
+
+    /// What of the headers of a page goes on: the next page under a URL of ours, counts as they are (R-14, P-12, D-11). `asked` is
+    /// the URL whose answer it is.
+    ///
+    /// # Errors
+    /// Only ours.
+    pub async fn page_headers(
+        &self,
+        relayed: &Relayed,
+        module: &str,
+        asked: &str,
+        between: Between<'_>,
+    ) -> Result<Vec<(&'static str, String)>, Fault> {
+        let mut kept = Vec::new();
+        if let Some(next) = next_in(&relayed.headers) {
+            let lending = PageLending {
+                module,
+                next: &next,
+                asked,
+                between,
+            };
+            kept.push((headers::LINK, page::next_link(&self.lend_page(lending).await?)));
+        }
+        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
+            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
+        }
+        Ok(kept)
     }
 }
 
 /// The next page according to any of the `Link` headers of an answer (F-08).
-#[must_use]
-pub fn next_in<N: AsRef<str>>(headers: &[(N, String)]) -> Option<String> {
+fn next_in<N: AsRef<str>>(headers: &[(N, String)]) -> Option<String> {
     headers
         .iter()
         .filter(|(name, _)| name.as_ref().eq_ignore_ascii_case(headers::LINK))
         .find_map(|(_, value)| page::next_of(value))
-}
-
-fn value_of<'h, N: AsRef<str>>(headers: &'h [(N, String)], wanted: &str) -> Option<&'h str> {
-    headers
-        .iter()
-        .find(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]
@@ -104,6 +111,5 @@ mod tests {
         ];
         assert_eq!(next_in(&headers).as_deref(), Some("/2?x=y"));
         assert_eq!(next_in(&headers[..2]), None);
-        assert_eq!(value_of(&headers, "X-Limit"), Some("5"));
     }
 }
