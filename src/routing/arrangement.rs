@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::directory::{Directory, PartyRole, Platform, PlatformStatus};
-use super::scenario::{not_yours, speaks_for};
+use super::scenario::not_yours;
 use super::sides::are_opposite;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
@@ -126,7 +126,7 @@ pub fn way(
     if !is_opposite || !directory.agreements.allow(&from.party, to, asked.module.identifier) {
         return Err(unknown());
     }
-    if platform.status != PlatformStatus::Connected || !is_live(&platform, &entry) {
+    if platform.status != PlatformStatus::Connected || !platform.is_live(&entry) {
         return Err(Refusal::not_connected(format!(
             "{} is {}",
             entry.party,
@@ -158,7 +158,7 @@ pub fn way(
 /// Whether a party can be asked at this interface at all: it lives here, CONNECTED or OFFLINE, and `from` may talk to it.
 #[must_use]
 pub fn is_within_reach(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
-    let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| is_live(&platform, &entry));
+    let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| platform.is_live(&entry));
     let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
     lives && is_opposite && directory.agreements.allow(&from.party, to, asked.module.identifier)
 }
@@ -170,7 +170,7 @@ fn host(directory: &Directory, party: &PartyId, interface: &Interface) -> Option
     let found = offering.chain(roles).filter_map(|role| directory.host(party, *role));
     let mut first = None;
     for host in found {
-        if is_live(&host.0, &host.1) {
+        if host.0.is_live(&host.1) {
             return Some(host);
         }
         first = first.or(Some(host));
@@ -192,13 +192,10 @@ fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
             )),
         };
     };
-    if !speaks_for(caller, from) {
+    if !caller.carries(from) {
         return Err(not_yours(from));
     }
-    let own = caller
-        .parties
-        .iter()
-        .filter(|one| one.party == *from && is_live(caller, one));
+    let own = caller.live().filter(|one| one.party == *from);
     let roles = own.map(|one| Speaker {
         party: one.party.clone(),
         role: one.role,
@@ -212,7 +209,7 @@ fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
 /// the caller's and does not fit: then there is nothing to show.
 fn readers(caller: &Platform, asked: Asked<'_>) -> Result<Vec<Speaker>, Refusal> {
     match &asked.routing.from {
-        Some(from) if !speaks_for(caller, from) => Err(not_yours(from)),
+        Some(from) if !caller.carries(from) => Err(not_yours(from)),
         Some(from) => Ok(fitting(caller, asked).filter(|one| one.party == *from).collect()),
         None => Ok(fitting(caller, asked).collect()),
     }
@@ -220,16 +217,13 @@ fn readers(caller: &Platform, asked: Asked<'_>) -> Result<Vec<Speaker>, Refusal>
 
 /// The caller's registered parties in a role that calls this interface.
 fn fitting<'a>(caller: &'a Platform, asked: Asked<'a>) -> impl Iterator<Item = Speaker> + 'a {
-    let live = caller.parties.iter().filter(|one| is_live(caller, one));
-    live.filter(move |one| fits(one.role, asked)).map(|one| Speaker {
-        party: one.party.clone(),
-        role: one.role,
-    })
-}
-
-/// Whether a party can speak and be spoken to in a role: registered, or announced by the peer hub that carries it (D-26).
-pub(super) fn is_live(platform: &Platform, entry: &PartyRole) -> bool {
-    entry.status.is_registered() || (platform.is_hub_peer() && entry.status != PlatformStatus::Suspended)
+    caller
+        .live()
+        .filter(move |one| fits(one.role, asked))
+        .map(|one| Speaker {
+            party: one.party.clone(),
+            role: one.role,
+        })
 }
 
 fn distinct(all: impl Iterator<Item = Speaker>) -> Vec<Speaker> {
@@ -256,7 +250,7 @@ fn fits(role: Role, asked: Asked<'_>) -> bool {
 
 /// The URL's owner is the party that speaks; a peer hub may carry objects of parties it announced (R-12, D-13).
 fn check_owner(caller: &Platform, from: &PartyId, owner: &PartyId) -> Result<(), Refusal> {
-    if owner == from || (caller.is_hub_peer() && speaks_for(caller, owner)) {
+    if owner == from || (caller.is_hub_peer() && caller.carries(owner)) {
         return Ok(());
     }
     Err(Refusal::not_found(format!(

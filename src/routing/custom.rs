@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::directory::{Directory, Platform, PlatformStatus};
-use super::scenario::{not_yours, speaks_for};
+use super::scenario::not_yours;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules;
@@ -139,7 +139,7 @@ fn speaker(caller: &Platform, routing: &Routing) -> Result<PartyId, Refusal> {
     let mut own: Vec<&PartyId> = live.map(|entry| &entry.party).collect();
     own.dedup();
     match (&routing.from, own.as_slice()) {
-        (Some(from), _) if !speaks_for(caller, from) => Err(not_yours(from)),
+        (Some(from), _) if !caller.carries(from) => Err(not_yours(from)),
         (Some(from), own) => Ok(own.iter().find(|one| **one == from).map_or(from, |one| *one).clone()),
         (None, [only]) => Ok((*only).clone()),
         (None, _) => Err(Refusal::invalid_parameter(
