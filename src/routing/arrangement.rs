@@ -57,7 +57,7 @@ pub enum Arrangement {
 pub struct Speaker {
     /// The party.
     pub party: PartyId,
-    /// The role that fits the interface; another one of its roles where none does.
+    /// The role that calls the interface.
     pub role: Role,
 }
 
@@ -83,15 +83,6 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
         return readers(caller, asked).map(Arrangement::GetAll);
     }
     let from = speaker(caller, asked)?;
-    if let Some(owner) = asked.owner {
-        check_owner(caller, &from.party, owner)?;
-    }
-    if !fits(from.role, asked) {
-        return Err(Refusal::invalid_parameter(format!(
-            "OCPI-from names {}, which has no role that calls the {} interface of {}",
-            from.party, asked.interface.role, asked.module.identifier
-        )));
-    }
     if let Some(to) = to {
         return way(directory, caller, &from, to, asked).map(Arrangement::Direct);
     }
@@ -122,8 +113,7 @@ pub fn way(
 ) -> Result<Way, Refusal> {
     let unknown = || Refusal::unknown_receiver(format!("no party {to} is known here"));
     let (platform, entry) = host(directory, to, asked.interface).ok_or_else(unknown)?;
-    let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
-    if !is_opposite || !directory.agreements.allow(&from.party, to, asked.module.identifier) {
+    if !may_talk(directory, from, to, asked.module) {
         return Err(unknown());
     }
     if platform.status != PlatformStatus::Connected || !platform.is_live(&entry) {
@@ -159,8 +149,13 @@ pub fn way(
 #[must_use]
 pub fn is_within_reach(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
     let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| platform.is_live(&entry));
+    lives && may_talk(directory, from, to, asked.module)
+}
+
+/// Whether two parties exist for each other in a module: on opposite sides, and by agreement (R-48, D-17).
+fn may_talk(directory: &Directory, from: &Speaker, to: &PartyId, module: &Module) -> bool {
     let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
-    lives && is_opposite && directory.agreements.allow(&from.party, to, asked.module.identifier)
+    is_opposite && directory.agreements.allow(&from.party, to, module.identifier)
 }
 
 /// Where a party lives: first in a role that offers the interface, then in any.
@@ -178,12 +173,12 @@ fn host(directory: &Directory, party: &PartyId, interface: &Interface) -> Option
     first
 }
 
-/// The party a caller speaks for, given or inferred.
+/// The party a caller speaks for, given or inferred, in a role that calls the interface, and of its own objects.
 fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
     let Some(from) = &asked.routing.from else {
         let mut candidates = distinct(fitting(caller, asked));
         return match (candidates.pop(), candidates.pop()) {
-            (Some(only), None) => Ok(only),
+            (Some(only), None) => check_owner(caller, &only.party, asked.owner).map(|()| only),
             (None, _) => Err(Refusal::invalid_parameter(
                 "OCPI-from-country-code and OCPI-from-party-id are needed: no party of this platform fits the interface",
             )),
@@ -195,14 +190,14 @@ fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
     if !caller.carries(from) {
         return Err(not_yours(from));
     }
-    let own = caller.live().filter(|one| one.party == *from);
-    let roles = own.map(|one| Speaker {
-        party: one.party.clone(),
-        role: one.role,
-    });
-    let mut roles = roles.collect::<Vec<_>>();
-    roles.sort_by_key(|one| !fits(one.role, asked));
-    roles.into_iter().next().ok_or_else(|| not_yours(from))
+    check_owner(caller, from, asked.owner)?;
+    let named = fitting(caller, asked).find(|one| one.party == *from);
+    named.ok_or_else(|| {
+        Refusal::invalid_parameter(format!(
+            "OCPI-from names {from}, which has no role that calls the {} interface of {}",
+            asked.interface.role, asked.module.identifier
+        ))
+    })
 }
 
 /// Everybody the caller reads for: `from` when it is given, otherwise every party of the platform that fits. Nobody where `from` is
@@ -249,7 +244,8 @@ fn fits(role: Role, asked: Asked<'_>) -> bool {
 }
 
 /// The URL's owner is the party that speaks; a peer hub may carry objects of parties it announced (R-12, D-13).
-fn check_owner(caller: &Platform, from: &PartyId, owner: &PartyId) -> Result<(), Refusal> {
+fn check_owner(caller: &Platform, from: &PartyId, owner: Option<&PartyId>) -> Result<(), Refusal> {
+    let Some(owner) = owner else { return Ok(()) };
     if owner == from || (caller.is_hub_peer() && caller.carries(owner)) {
         return Ok(());
     }

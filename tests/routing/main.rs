@@ -6,6 +6,7 @@
 
 mod authorizing;
 mod commanding;
+mod custom;
 mod direct;
 mod doors;
 mod failing;
