@@ -1,7 +1,11 @@
 //! Requests to custom modules: carried by headers alone, any method, path, query and body as they came (U-09).
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
+use super::hop::Hop;
+use super::relay::Exchange;
 use super::reply::{Reply, Words};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, relay};
@@ -35,11 +39,38 @@ pub struct CustomRequest {
     pub body: Option<Bytes>,
 }
 
-/// Carries a request to the party it names and answers with what came back. Next pages are the hub's, as everywhere (D-11).
-///
-/// # Errors
-/// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
-pub async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Result<Reply, Failure> {
+impl Exchange {
+    /// Carries a request to a custom module to the party it names and answers with what came back, with a line in the journal
+    /// (M-09). Next pages are the hub's, as everywhere (D-11).
+    ///
+    /// # Errors
+    /// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
+    pub async fn custom(&self, request: CustomRequest) -> Result<Reply, Failure> {
+        let begun = Instant::now();
+        let (caller, ids, routing) = (
+            request.caller.platform.id.clone(),
+            request.ids.clone(),
+            request.routing.clone(),
+        );
+        let (module, method, side) = (request.identifier.clone(), request.method.clone(), request.interface);
+        let outcome = carry(&self.parties, &self.links, request).await;
+        let hop = Hop {
+            caller: &caller,
+            ids: &ids,
+            module: &module,
+            method: method.as_str(),
+            place: side.as_str(),
+            // What a path of somebody else's module names, nobody knows: it may be a token (N-07).
+            object: None,
+            from: routing.from.as_ref(),
+            to: routing.to.as_ref(),
+        };
+        self.journal.note(hop.line(&outcome, begun.elapsed(), self.clock.now()));
+        outcome
+    }
+}
+
+async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Result<Reply, Failure> {
     let caller = request.caller.platform.clone();
     let directory = request.caller.directory();
     let way = custom_way(

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::hints::Hints;
+use super::hop::Hop;
 use super::incoming::Incoming;
 use super::journal::Journal;
 use super::learning;
+use super::passing::Passed;
 use super::reply::{Reply, Words};
 use super::seen::Seen;
 use crate::client::Method;
@@ -29,7 +30,6 @@ use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
 use crate::routing::arrangement::{Arrangement, Way, arrange};
-use crate::store::journal::JournalEntry;
 
 /// The life of a request to a functional module, CDRs that are posted or listed aside.
 pub struct Exchange {
@@ -39,7 +39,7 @@ pub struct Exchange {
     pub(super) hints: Arc<Hints>,
     pub(super) settings: ExchangeSettings,
     order: Order,
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
     pub(super) clock: SharedClock,
     seen: Seen,
 }
@@ -163,11 +163,12 @@ impl Exchange {
         owner: Option<&PartyId>,
         way: &Way,
     ) -> Result<Reply, Failure> {
-        // Held until the answer is here: the next request about the same object leaves after it (R-46, D-16).
-        let _turn = match self.object(incoming, owner, way)? {
-            Some(object) => Some(self.turn(object, self.deadline(incoming, way)).await?),
-            None => None,
-        };
+        let _turn = self.turn(incoming, owner, way).await?;
+        self.send(incoming, owner, way).await
+    }
+
+    /// The same for who has its turn already.
+    pub(super) async fn send(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Reply, Failure> {
         let mut call = self.call(incoming, owner, way)?;
         let lent = self.lend_answer(incoming, way, &mut call).await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
@@ -219,15 +220,25 @@ impl Exchange {
     }
 
     /// Waits until everybody who came before about the same object is through, as long as for an answer. Whoever waits longer has
-    /// not been sent at all: late is worse than never.
-    async fn turn(&self, object: Object, patience: Duration) -> Result<Turn, Refusal> {
+    /// not been sent at all: late is worse than never. Held until the answer is here and what follows from it is kept: the next
+    /// request about the same object leaves after it (R-46, D-16).
+    pub(super) async fn turn(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+    ) -> Result<Option<Turn>, Refusal> {
+        let Some(object) = self.object(incoming, owner, way)? else {
+            return Ok(None);
+        };
         if self.order.waiting(&object) >= IN_LINE {
             return Err(Refusal::hub_error(
                 "too many requests about this object wait for the receiver; this one was not sent",
             ));
         }
+        let patience = self.deadline(incoming, way);
         let turn = tokio::time::timeout(patience, self.order.queue(object).turn()).await;
-        turn.map_err(|_| {
+        turn.map(Some).map_err(|_| {
             Refusal::timed_out("the receiver is busy with earlier requests about this object; this one was not sent")
         })
     }
@@ -272,8 +283,10 @@ impl Exchange {
         call: &mut Call,
     ) -> Result<Option<LentAnswer>, Failure> {
         use crate::ocpi::splice;
+        let object = incoming.object()?.unwrap_or_default();
         let lending = |kind, url| Lending {
             kind,
+            object: &object,
             url,
             between: between(incoming, way),
         };
@@ -302,48 +315,23 @@ impl Exchange {
     }
 
     fn note(&self, incoming: &Incoming, owner: Option<&PartyId>, outcome: &Result<Reply, Failure>, took: Duration) {
-        let reply = outcome.as_ref().ok();
-        let (status_code, said) = match outcome {
-            Ok(reply) => (reply.code(), "answered".to_owned()),
-            Err(Failure::Refused(refusal)) => (Some(refusal.code()), format!("refused: {}", refusal.message)),
-            Err(Failure::Ours(_)) => (None, "failed here".to_owned()),
-        };
-        // The answer goes back the way the request came, and knows the parties also where no header named them.
-        let from = reply
-            .and_then(|reply| reply.to.as_ref())
-            .or(incoming.routing.from.as_ref());
-        let to = reply.map(|reply| &reply.from).or(incoming.routing.to.as_ref());
-        let entry = JournalEntry {
-            id: Uuid::now_v7().to_string(),
-            at: self.clock.now(),
-            correlation_id: incoming.ids.correlation_id.clone().unwrap_or_default(),
-            request_id: incoming.ids.request_id.clone(),
-            from_party: from.map(PartyId::key),
-            to_party: to.map(PartyId::key),
-            platform: Some(incoming.caller.platform.id.to_string()),
-            module: incoming.module.identifier.to_owned(),
-            method: incoming.route.method.to_owned(),
+        let hop = Hop {
+            caller: &incoming.caller.platform.id,
+            ids: &incoming.ids,
+            module: incoming.module.identifier,
+            method: incoming.route.method,
+            place: incoming.interface.role.as_str(),
             object: written_object(incoming, owner),
-            http_status: reply.map(|reply| i64::from(reply.http)),
-            status_code: status_code.map(|code| i64::from(code.0)),
-            outcome: said,
-            duration_ms: i64::try_from(took.as_millis()).ok(),
+            from: incoming.routing.from.as_ref(),
+            to: incoming.routing.to.as_ref(),
         };
-        log::info!(
-            request_id = entry.request_id.as_deref().unwrap_or_default(),
-            correlation_id = entry.correlation_id.as_str();
-            "{} {} {}, {} to {}: {}, HTTP {}, OCPI {}, {} ms",
-            entry.method,
-            entry.module,
-            incoming.interface.role,
-            entry.from_party.as_deref().unwrap_or("-"),
-            entry.to_party.as_deref().unwrap_or("-"),
-            entry.outcome,
-            entry.http_status.map_or("-".to_owned(), |status| status.to_string()),
-            entry.status_code.map_or("-".to_owned(), |code| code.to_string()),
-            took.as_millis()
-        );
-        self.journal.note(entry);
+        let line = hop.line(outcome, took, self.clock.now());
+        // What the hub keeps for others it has looked at before it took it.
+        let was_carried = matches!(outcome, Ok(reply) if matches!(reply.words, Words::Relayed(_)));
+        match Passed::of(incoming).filter(|_| was_carried) {
+            Some(passed) => self.journal.note_passed(line, passed),
+            None => self.journal.note(line),
+        }
     }
 }
 

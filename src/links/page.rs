@@ -5,28 +5,47 @@ use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::ocpi::ids::PartyId;
 use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Fault};
 use crate::store::LentRow;
 
+/// A next page and whose it is.
+pub struct LentList {
+    pub(super) row: LentRow,
+    /// Who reads.
+    pub(super) reader: PartyId,
+    /// Whose list it is.
+    pub(super) owner: PartyId,
+}
+
+/// A next page for the one it was lent to; 404 for everybody else (P-13).
+pub(super) fn open(caller: &Caller, row: LentRow) -> Result<LentList, Failure> {
+    let reader = party(&row.requester_country_code, &row.requester_party_id)?;
+    let owner = party(&row.receiver_country_code, &row.receiver_party_id)?;
+    if row.requester_platform != caller.platform.id.as_str() || !caller.platform.carries(&reader) {
+        return Err(nothing_here().into());
+    }
+    Ok(LentList { row, reader, owner })
+}
+
 impl Links {
     /// Follows a lent page and lends the one after it.
     ///
     /// # Errors
-    /// 404 for every platform but the one it was lent to (P-13); 4001 when the two may not talk to each other any more; 4002 and
-    /// 4003 as for any relay.
-    pub(super) async fn page(&self, caller: &Caller, ids: &MessageIds, lent: &LentRow) -> Result<Behind, Failure> {
-        let reader = party(&lent.requester_country_code, &lent.requester_party_id)?;
-        let owner = party(&lent.receiver_country_code, &lent.receiver_party_id)?;
-        if lent.requester_platform != caller.platform.id.as_str() || !caller.platform.carries(&reader) {
-            return Err(nothing_here().into());
-        }
-        if !caller.directory().agreements.allow(&reader, &owner, &lent.module) {
+    /// 4001 when the two may not talk to each other any more; 4002 and 4003 as for any relay.
+    pub(super) async fn page(&self, caller: &Caller, ids: &MessageIds, list: &LentList) -> Result<Behind, Failure> {
+        let LentList {
+            row: lent,
+            reader,
+            owner,
+        } = list;
+        if !caller.directory().agreements.allow(reader, owner, &lent.module) {
             return Err(Refusal::unknown_receiver(format!("nobody here answers to {owner}")).into());
         }
-        let platform = self.connected(&lent.receiver_platform, &owner)?;
+        let platform = self.connected(&lent.receiver_platform, owner)?;
         let call = Call {
             method: Method::GET,
             to: Target::Url(lent.url.clone()),
@@ -44,9 +63,9 @@ impl Links {
         let relayed = relay(self.parties.line(), &platform, call, Expects::List).await?;
         let between = Between {
             requester: &caller.platform,
-            requester_party: &reader,
+            requester_party: reader,
             receiver: &platform,
-            receiver_party: &owner,
+            receiver_party: owner,
         };
         let headers = self.page_headers(&relayed, &lent.module, &lent.url, between).await?;
         Ok(Behind {
@@ -54,8 +73,8 @@ impl Links {
                 http: relayed.http,
                 body: relayed.body,
             },
-            to: reader,
-            from: owner,
+            to: reader.clone(),
+            from: owner.clone(),
             headers,
         })
     }

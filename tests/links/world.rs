@@ -188,6 +188,7 @@ impl World {
     ) -> Result<LentAnswer, Failure> {
         let snapshot = self.hub.parties.snapshot();
         let lending = Lending {
+            object: "S 1",
             kind,
             url,
             between: Between {
