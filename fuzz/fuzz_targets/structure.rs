@@ -22,13 +22,8 @@ fuzz_target!(|data: &[u8]| {
         let _ = first_error(&findings);
     }
     let _ = heads::SessionHead::read(body);
-    let _ = heads::TokenHead::read(body);
-    let _ = heads::LocationHead::read(body);
-    let _ = heads::TariffHead::read(body);
     let _ = heads::CommandHead::read(body);
-    let _ = heads::identity(body, "id");
     if let Ok(text) = std::str::from_utf8(body) {
         let _ = heads::ResultWord::read(text);
-        let _ = heads::AuthorizationHead::read(text);
     }
 });

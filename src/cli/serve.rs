@@ -175,7 +175,6 @@ impl Hub {
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             exchange: cdrs.exchange,
-            links: relay.links.clone(),
             delivery: cdrs.delivery.clone(),
             max_limit: config.paging.max_limit,
         };

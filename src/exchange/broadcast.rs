@@ -14,8 +14,13 @@ use crate::routing::arrangement::{Speaker, Way};
 impl Exchange {
     /// Keeps what is pushed and answers: 201 for what is new, 200 for what was here (S-06). Who receives it is told afterwards, and
     /// what they answer the sender never hears.
-    pub(super) async fn broadcast(&self, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
-        let named = named(incoming, &from.party)?;
+    pub(super) async fn broadcast(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+    ) -> Result<Reply, Failure> {
+        let named = named(incoming, owner, &from.party)?;
         let origin = Origin {
             platform: incoming.caller.platform.id.clone(),
             party: from.party.clone(),
@@ -47,11 +52,11 @@ impl Exchange {
 
     /// Keeps a session that was routed by its content, for the lists of the party it went to (D-18). It has been carried: what is wrong
     /// with it for us is nothing to its sender.
-    pub(super) async fn keep_session(&self, incoming: &Incoming, way: &Way, reply: &Reply) {
+    pub(super) async fn keep_session(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way, reply: &Reply) {
         if !reply.is_success() {
             return;
         }
-        let kept = match named(incoming, &way.from) {
+        let kept = match named(incoming, owner, &way.from) {
             Ok(named) => self.mirror.keep_session(push(incoming, named), &way.to).await,
             Err(refusal) => Err(refusal.into()),
         };
@@ -72,11 +77,8 @@ fn requester(incoming: &Incoming, from: &Speaker) -> PartyId {
 }
 
 /// The object a request names, its owner as registered (D-04).
-pub(super) fn named(incoming: &Incoming, from: &PartyId) -> Result<Named, Refusal> {
-    let owner = match incoming.owner()? {
-        Some(owner) if owner != *from => owner,
-        _ => from.clone(),
-    };
+pub(super) fn named(incoming: &Incoming, owner: Option<&PartyId>, from: &PartyId) -> Result<Named, Refusal> {
+    let owner = owner.filter(|owner| *owner != from).unwrap_or(from);
     let mut ids = Vec::new();
     for part in incoming.route.parts() {
         let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
@@ -87,7 +89,7 @@ pub(super) fn named(incoming: &Incoming, from: &PartyId) -> Result<Named, Refusa
     }
     Ok(Named {
         module: incoming.module,
-        owner,
+        owner: owner.clone(),
         ids,
         token_type: page::parameter(incoming.query.as_deref().unwrap_or_default(), "type"),
     })

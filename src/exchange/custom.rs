@@ -1,15 +1,18 @@
 //! Requests to custom modules: carried by headers alone, any method, path, query and body as they came (U-09).
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
+use super::hop::Hop;
+use super::relay::Exchange;
 use super::reply::{Reply, Words};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, relay};
-use crate::links::page::next_in;
-use crate::links::{Between, Links, PageLending};
-use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::links::{Between, Links};
+use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::role::InterfaceRole;
-use crate::ocpi::{page, url};
+use crate::ocpi::url;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Parties};
 use crate::routing::custom::custom_way;
@@ -36,11 +39,38 @@ pub struct CustomRequest {
     pub body: Option<Bytes>,
 }
 
-/// Carries a request to the party it names and answers with what came back. Next pages are the hub's, as everywhere (D-11).
-///
-/// # Errors
-/// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
-pub async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Result<Reply, Failure> {
+impl Exchange {
+    /// Carries a request to a custom module to the party it names and answers with what came back, with a line in the journal
+    /// (M-09). Next pages are the hub's, as everywhere (D-11).
+    ///
+    /// # Errors
+    /// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
+    pub async fn custom(&self, request: CustomRequest) -> Result<Reply, Failure> {
+        let begun = Instant::now();
+        let (caller, ids, routing) = (
+            request.caller.platform.id.clone(),
+            request.ids.clone(),
+            request.routing.clone(),
+        );
+        let (module, method, side) = (request.identifier.clone(), request.method.clone(), request.interface);
+        let outcome = carry(&self.parties, &self.links, request).await;
+        let hop = Hop {
+            caller: &caller,
+            ids: &ids,
+            module: &module,
+            method: method.as_str(),
+            place: side.as_str(),
+            // What a path of somebody else's module names, nobody knows: it may be a token (N-07).
+            object: None,
+            from: routing.from.as_ref(),
+            to: routing.to.as_ref(),
+        };
+        self.journal.note(hop.line(&outcome, begun.elapsed(), self.clock.now()));
+        outcome
+    }
+}
+
+async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Result<Reply, Failure> {
     let caller = request.caller.platform.clone();
     let directory = request.caller.directory();
     let way = custom_way(
@@ -71,29 +101,20 @@ pub async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> 
         max_answer: None,
     };
     let relayed = relay(parties.line(), &way.platform, call, Expects::Object).await?;
-    let mut kept = Vec::new();
-    if let Some(next) = next_in(&relayed.headers) {
-        let lending = PageLending {
-            module: &request.identifier,
-            next: &next,
-            asked: &asked,
-            between: Between {
-                requester: &caller,
-                requester_party: &way.from,
-                receiver: &way.platform,
-                receiver_party: &way.to,
-            },
-        };
-        kept.push((headers::LINK, page::next_link(&links.lend_page(lending).await?)));
-    }
-    for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-        kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
-    }
+    let between = Between {
+        requester: &caller,
+        requester_party: &way.from,
+        receiver: &way.platform,
+        receiver_party: &way.to,
+    };
+    let headers = links
+        .page_headers(&relayed, &request.identifier, &asked, between)
+        .await?;
     Ok(Reply {
         http: relayed.http,
         words: Words::Relayed(relayed.body),
         to: Some(way.from),
         from: way.to,
-        headers: kept,
+        headers,
     })
 }

@@ -1,12 +1,12 @@
 //! What the hub learns from what it carries, for open routing later: whose session, whose reservation, who set a profile (D-20).
 //!
-//! Learned from success only, and from heads, never kept bodies.
+//! Learned from success only, and from heads, never kept bodies. Who set a profile is learned from its result, since ACCEPTED in
+//! the first answer only says that one will follow ([`super::following`], CP-05, CP-13).
 
 use chrono::{DateTime, Utc};
 
 use super::hints::Hints;
 use super::incoming::Incoming;
-use super::relay::is_profile;
 use crate::delivery::relay::Relayed;
 use crate::links::Kind;
 use crate::ocpi::envelope;
@@ -47,8 +47,6 @@ pub fn from_answer(hints: &Hints, incoming: &Incoming, way: &Way, relayed: &Rela
     let at_receiver = incoming.interface.role == InterfaceRole::Receiver;
     if incoming.module == &SESSIONS && at_receiver {
         from_session(hints, incoming, way, &object);
-    } else if is_profile(incoming) && at_receiver && incoming.route.method == "PUT" && is_accepted(relayed) {
-        hints.remember_profile(&way.to, &object, &way.from);
     } else if incoming.module == &COMMANDS && at_receiver && is_accepted(relayed) {
         from_command(hints, incoming, way, now);
     }
@@ -57,17 +55,12 @@ pub fn from_answer(hints: &Hints, incoming: &Incoming, way: &Way, relayed: &Rela
 /// A session: whose it is, who pays, where it is.
 fn from_session(hints: &Hints, incoming: &Incoming, way: &Way, session: &str) {
     let body = incoming.body.as_deref().unwrap_or_default();
-    let Ok(fields) = Fields::of_body(body, ["status", "location_id", "evse_uid", "cdr_token"]) else {
+    let Ok(fields) = Fields::of_body(body, ["status", "location_id", "evse_uid"]) else {
         return;
     };
     let said = |member| fields.text(member).ok().flatten();
-    let named = fields.object("cdr_token", ["country_code", "party_id"]).ok().flatten();
-    let payer = named.as_ref().and_then(|token| {
-        let (country, party) = (token.text("country_code").ok()??, token.text("party_id").ok()??);
-        PartyId::new(&country, &party).ok()
-    });
     // Who steers a session gets it as well and does not pay for it (SES-19).
-    let payer = payer.or_else(|| way.platform.has_role(&way.to, Role::Emsp).then(|| way.to.clone()));
+    let payer = payer_named(body).or_else(|| way.platform.has_role(&way.to, Role::Emsp).then(|| way.to.clone()));
     if let Some(payer) = payer {
         let has_ended = matches!(said("status").as_deref(), Some("COMPLETED" | "INVALID"));
         hints.remember_session(&way.from, session, &payer, has_ended);
@@ -75,6 +68,15 @@ fn from_session(hints: &Hints, incoming: &Incoming, way: &Way, session: &str) {
     if let Some(location) = said("location_id") {
         hints.remember_location(&way.from, &location, said("evse_uid").as_deref());
     }
+}
+
+/// The party of `cdr_token`, in a body that names one.
+#[must_use]
+pub fn payer_named(session: &[u8]) -> Option<PartyId> {
+    let fields = Fields::of_body(session, ["cdr_token"]).ok()?;
+    let token = fields.object("cdr_token", ["country_code", "party_id"]).ok()??;
+    let (country, party) = (token.text("country_code").ok()??, token.text("party_id").ok()??);
+    PartyId::new(&country, &party).ok()
 }
 
 /// A command its receiver will carry out: it has the location, and the reservation from now on.

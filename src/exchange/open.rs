@@ -3,11 +3,11 @@
 //! | What | The key in it | Known from |
 //! | --- | --- | --- |
 //! | a session pushed whole | the party of `cdr_token` | itself |
-//! | a session patched or read | the session | traffic |
+//! | a session patched or read | the party of `cdr_token` where it changes, else the session | itself, else traffic |
 //! | charging preferences, profiles, STOP_SESSION | the session | traffic |
 //! | START_SESSION, RESERVE_NOW, UNLOCK_CONNECTOR | the location | the mirror, else traffic |
 //! | CANCEL_RESERVATION | the reservation | traffic |
-//! | the active profile | who set one on the session | traffic |
+//! | the active profile | who set one on the session | results |
 //! | authorize | the token | the mirror; unknown or several: everybody is asked (R-73) |
 //! | GET of one location | the location | the mirror, else traffic |
 //!
@@ -16,6 +16,7 @@
 use std::sync::Arc;
 
 use super::incoming::Incoming;
+use super::learning;
 use super::relay::{Exchange, is_authorization, is_profile};
 use super::reply::Reply;
 use crate::ocpi::fields::Fields;
@@ -32,15 +33,22 @@ use crate::routing::arrangement::{Speaker, Way, is_acquainted, is_within_reach, 
 
 impl Exchange {
     /// Finds the one party a request is for, and carries it there.
-    pub(super) async fn open(self: &Arc<Self>, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+    ) -> Result<Reply, Failure> {
         if is_authorization(incoming) {
             return self.authorize(incoming, from).await;
         }
         let to = self.addressee(incoming, from).await?;
         let way = self.way(incoming, from, &to)?;
-        let reply = self.carry(incoming, &way).await?;
+        // A state that is carried later is also kept later, however slow the database is (D-16).
+        let _turn = self.turn(incoming, owner, &way).await?;
+        let reply = self.send(incoming, owner, &way).await?;
         if incoming.module == &SESSIONS && incoming.changes() && incoming.interface.role == InterfaceRole::Receiver {
-            self.keep_session(incoming, &way, &reply).await;
+            self.keep_session(incoming, owner, &way, &reply).await;
         }
         Ok(reply)
     }
@@ -52,11 +60,13 @@ impl Exchange {
         let (named, candidates) = if incoming.module == &SESSIONS && at_receiver {
             let payer = match (incoming.route.method, &incoming.body) {
                 ("PUT", Some(body)) => SessionHead::read(body)?.cdr_token_party,
+                // A change of who pays is for who pays from now on (SES-18).
+                ("PATCH", Some(body)) => learning::payer_named(body),
                 _ => None,
             };
             let candidates = match payer {
                 Some(payer) => vec![payer],
-                None => self.hints.payers_of_session(&from.party, &object).await?,
+                None => self.payers(&from.party, &object).await?,
             };
             ("the session", candidates)
         } else if incoming.module == &COMMANDS {
@@ -79,6 +89,17 @@ impl Exchange {
             )
         };
         only(incoming, from, named, candidates).map_err(Failure::from)
+    }
+
+    /// Who paid for a session so far. Of several, the one it is kept for: the last its token named.
+    async fn payers(&self, cpo: &PartyId, session: &str) -> Result<Vec<PartyId>, Fault> {
+        let mut payers = self.hints.payers_of_session(cpo, session).await?;
+        if payers.len() > 1
+            && let Some(key) = self.mirror.payer_of(cpo, session).await?
+        {
+            payers.retain(|payer| payer.key() == key);
+        }
+        Ok(payers)
     }
 
     /// The CPOs known to have what a command is about.
@@ -123,7 +144,7 @@ impl Exchange {
         if let [issuer] = known.as_slice() {
             // Whose it is is known: that it cannot be asked does not make the token an unknown one.
             let way = self.way(incoming, from, issuer)?;
-            return self.carry(incoming, &way).await;
+            return self.carry(incoming, None, &way).await;
         }
         let asked = if known.is_empty() {
             self.issuers(incoming)
@@ -137,7 +158,7 @@ impl Exchange {
         let mut asking = tokio::task::JoinSet::new();
         for way in ways {
             let (exchange, incoming) = (Arc::clone(self), incoming.clone());
-            asking.spawn(async move { exchange.carry(&incoming, &way).await });
+            asking.spawn(async move { exchange.carry(&incoming, None, &way).await });
         }
         let (mut unreached, mut otherwise) = (None, None);
         let mut said_unknown = false;

@@ -171,8 +171,13 @@ impl Exchange {
     }
 
     /// The hub's own copy: to its owner at the RECEIVER interface (D-18), by its id alone at the SENDER interface.
-    pub(super) async fn own(&self, incoming: &Incoming, from: &Speaker) -> Result<Reply, Failure> {
-        let named = named(incoming, &from.party)?;
+    pub(super) async fn own(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+    ) -> Result<Reply, Failure> {
+        let named = named(incoming, owner, &from.party)?;
         let data = match incoming.interface.role {
             InterfaceRole::Receiver => self.mirror.read_own(&named).await?,
             InterfaceRole::Sender => {

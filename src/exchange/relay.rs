@@ -8,30 +8,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::hints::Hints;
+use super::hop::Hop;
 use super::incoming::Incoming;
 use super::journal::Journal;
 use super::learning;
+use super::passing::Passed;
 use super::reply::{Reply, Words};
 use super::seen::Seen;
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::delivery::order::{Object, Order, Turn};
-use crate::delivery::relay::{Expects, Relayed, relay};
-use crate::links::page::next_in;
-use crate::links::{Between, Lending, LentAnswer, Links, PageLending};
+use crate::delivery::relay::{Expects, relay};
+use crate::links::{Between, Lending, LentAnswer, Links};
 use crate::mirror::Mirror;
-use crate::ocpi::headers::{self, Routing};
+use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::{PartyId, fold};
 use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
 use crate::ocpi::refusal::Refusal;
-use crate::ocpi::{envelope, page};
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
 use crate::routing::arrangement::{Arrangement, Way, arrange};
-use crate::store::journal::JournalEntry;
 
 /// The life of a request to a functional module, CDRs that are posted or listed aside.
 pub struct Exchange {
@@ -41,7 +39,7 @@ pub struct Exchange {
     pub(super) hints: Arc<Hints>,
     pub(super) settings: ExchangeSettings,
     order: Order,
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
     pub(super) clock: SharedClock,
     seen: Seen,
 }
@@ -132,37 +130,46 @@ impl Exchange {
     /// With a line in the journal, whatever became of it (M-09).
     async fn written(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
         let begun = Instant::now();
-        let outcome = self.arranged(incoming).await;
-        self.write(incoming, &outcome, begun.elapsed()).await;
+        let owner = incoming.owner();
+        let outcome = match &owner {
+            Ok(owner) => self.arranged(incoming, owner.as_ref()).await,
+            Err(refusal) => Err(refusal.clone().into()),
+        };
+        self.note(incoming, owner.ok().flatten().as_ref(), &outcome, begun.elapsed());
         outcome
     }
 
-    async fn arranged(self: &Arc<Self>, incoming: &Incoming) -> Result<Reply, Failure> {
-        let owner = incoming.owner()?;
+    async fn arranged(self: &Arc<Self>, incoming: &Incoming, owner: Option<&PartyId>) -> Result<Reply, Failure> {
         let directory = incoming.caller.directory();
-        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner.as_ref()))?;
-        incoming.check_body(owner.as_ref())?;
+        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner))?;
+        incoming.check_body(owner)?;
         if incoming.caller.platform.is_hub_peer() {
             // D-26: what came by another way already must not go round again.
             self.seen.once(incoming, self.clock.now())?;
         }
         match arrangement {
-            Arrangement::Direct(way) => self.carry(incoming, &way).await,
-            Arrangement::Open(from) => self.open(incoming, &from).await,
-            Arrangement::Broadcast(from) => self.broadcast(incoming, &from).await,
+            Arrangement::Direct(way) => self.carry(incoming, owner, &way).await,
+            Arrangement::Open(from) => self.open(incoming, owner, &from).await,
+            Arrangement::Broadcast(from) => self.broadcast(incoming, owner, &from).await,
             Arrangement::GetAll(readers) => self.get_all(incoming, &readers).await,
-            Arrangement::Own(from) => self.own(incoming, &from).await,
+            Arrangement::Own(from) => self.own(incoming, owner, &from).await,
         }
     }
 
     /// Carries a request along one way and answers with what came back.
-    pub(super) async fn carry(&self, incoming: &Incoming, way: &Way) -> Result<Reply, Failure> {
-        // Held until the answer is here: the next request about the same object leaves after it (R-46, D-16).
-        let _turn = match self.object(incoming, way)? {
-            Some(object) => Some(self.turn(object, self.deadline(incoming, way)).await?),
-            None => None,
-        };
-        let mut call = self.call(incoming, way)?;
+    pub(super) async fn carry(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+    ) -> Result<Reply, Failure> {
+        let _turn = self.turn(incoming, owner, way).await?;
+        self.send(incoming, owner, way).await
+    }
+
+    /// The same for who has its turn already.
+    pub(super) async fn send(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Reply, Failure> {
+        let mut call = self.call(incoming, owner, way)?;
         let lent = self.lend_answer(incoming, way, &mut call).await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
         let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
@@ -171,7 +178,13 @@ impl Exchange {
             self.links.answered(lent, &relayed.body).await;
         }
         learning::from_answer(&self.hints, incoming, way, &relayed, self.clock.now());
-        let headers = self.headers(incoming, way, &asked, &relayed).await?;
+        let headers = match incoming.route.answer {
+            Answer::Page => {
+                let (module, between) = (incoming.module.identifier, between(incoming, way));
+                self.links.page_headers(&relayed, module, &asked, between).await?
+            }
+            _ => Vec::new(),
+        };
         Ok(Reply {
             http: relayed.http,
             words: Words::Relayed(relayed.body),
@@ -182,10 +195,8 @@ impl Exchange {
     }
 
     /// The request as it leaves: the same method, path, query and octets; other ids and headers (R-13, R-23, M-03, M-04).
-    fn call(&self, incoming: &Incoming, way: &Way) -> Result<Call, Refusal> {
-        let owner = incoming
-            .owner()?
-            .map(|owner| if owner == way.from { way.from.clone() } else { owner });
+    fn call(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Call, Refusal> {
+        let owner = owner.map(|owner| if *owner == way.from { &way.from } else { owner });
         let method = Method::from_bytes(incoming.route.method.as_bytes())
             .map_err(|_| Refusal::method_not_allowed("this method cannot be carried"))?;
         Ok(Call {
@@ -193,7 +204,7 @@ impl Exchange {
             to: Target::AsCame(
                 incoming.module.identifier,
                 incoming.interface.role,
-                incoming.tail(owner.as_ref()),
+                incoming.tail(owner),
             ),
             query: incoming.query.clone(),
             routing: Some(Routing {
@@ -209,15 +220,25 @@ impl Exchange {
     }
 
     /// Waits until everybody who came before about the same object is through, as long as for an answer. Whoever waits longer has
-    /// not been sent at all: late is worse than never.
-    async fn turn(&self, object: Object, patience: Duration) -> Result<Turn, Refusal> {
+    /// not been sent at all: late is worse than never. Held until the answer is here and what follows from it is kept: the next
+    /// request about the same object leaves after it (R-46, D-16).
+    pub(super) async fn turn(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+    ) -> Result<Option<Turn>, Refusal> {
+        let Some(object) = self.object(incoming, owner, way)? else {
+            return Ok(None);
+        };
         if self.order.waiting(&object) >= IN_LINE {
             return Err(Refusal::hub_error(
                 "too many requests about this object wait for the receiver; this one was not sent",
             ));
         }
+        let patience = self.deadline(incoming, way);
         let turn = tokio::time::timeout(patience, self.order.queue(object).turn()).await;
-        turn.map_err(|_| {
+        turn.map(Some).map_err(|_| {
             Refusal::timed_out("the receiver is busy with earlier requests about this object; this one was not sent")
         })
     }
@@ -239,18 +260,17 @@ impl Exchange {
     }
 
     /// Whose turn a request has to wait for. Reads and authorisations wait for nobody (TOK-14); neither do commands: each is its own.
-    fn object(&self, incoming: &Incoming, way: &Way) -> Result<Option<Object>, Refusal> {
+    fn object(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Option<Object>, Refusal> {
         if !incoming.changes() || is_authorization(incoming) || incoming.module == &COMMANDS {
             return Ok(None);
         }
         let Some(object) = incoming.object()? else {
             return Ok(None);
         };
-        let owner = incoming.owner()?.unwrap_or_else(|| way.from.clone());
         Ok(Some(Object {
             platform: way.platform.id.clone(),
             module: incoming.module.identifier.to_owned(),
-            owner: owner.key(),
+            owner: owner.unwrap_or(&way.from).key(),
             object: fold(&object),
         }))
     }
@@ -263,8 +283,10 @@ impl Exchange {
         call: &mut Call,
     ) -> Result<Option<LentAnswer>, Failure> {
         use crate::ocpi::splice;
+        let object = incoming.object()?.unwrap_or_default();
         let lending = |kind, url| Lending {
             kind,
+            object: &object,
             url,
             between: between(incoming, way),
         };
@@ -292,90 +314,24 @@ impl Exchange {
         }
     }
 
-    /// What of the receiver's headers goes on: counts as they are, the next page under a URL of ours (R-14, P-12).
-    async fn headers(
-        &self,
-        incoming: &Incoming,
-        way: &Way,
-        asked: &str,
-        relayed: &Relayed,
-    ) -> Result<Vec<(&'static str, String)>, Fault> {
-        let mut kept = Vec::new();
-        if incoming.route.answer != Answer::Page {
-            return Ok(kept);
-        }
-        if let Some(next) = next_in(&relayed.headers) {
-            let lending = PageLending {
-                module: incoming.module.identifier,
-                next: &next,
-                asked,
-                between: between(incoming, way),
-            };
-            let lent = self.links.lend_page(lending).await?;
-            kept.push((headers::LINK, page::next_link(&lent)));
-        }
-        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
-        }
-        Ok(kept)
-    }
-
-    async fn write(&self, incoming: &Incoming, outcome: &Result<Reply, Failure>, took: Duration) {
-        let (http_status, status_code, said, parties) = match outcome {
-            Ok(reply) => {
-                let code = match &reply.words {
-                    Words::Own { code, .. } => Some(*code),
-                    Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
-                };
-                (
-                    Some(i64::from(reply.http)),
-                    code,
-                    "answered".to_owned(),
-                    Some((reply.to.as_ref(), &reply.from)),
-                )
-            }
-            Err(Failure::Refused(refusal)) => (
-                None,
-                Some(refusal.code()),
-                format!("refused: {}", refusal.message),
-                None,
-            ),
-            Err(Failure::Ours(_)) => (None, None, "failed here".to_owned(), None),
+    fn note(&self, incoming: &Incoming, owner: Option<&PartyId>, outcome: &Result<Reply, Failure>, took: Duration) {
+        let hop = Hop {
+            caller: &incoming.caller.platform.id,
+            ids: &incoming.ids,
+            module: incoming.module.identifier,
+            method: incoming.route.method,
+            place: incoming.interface.role.as_str(),
+            object: written_object(incoming, owner),
+            from: incoming.routing.from.as_ref(),
+            to: incoming.routing.to.as_ref(),
         };
-        // The answer goes back the way the request came, and knows the parties also where no header named them.
-        let from = parties.and_then(|(to, _)| to).or(incoming.routing.from.as_ref());
-        let to = parties.map(|(_, from)| from).or(incoming.routing.to.as_ref());
-        let entry = JournalEntry {
-            id: Uuid::now_v7().to_string(),
-            at: self.clock.now(),
-            correlation_id: incoming.ids.correlation_id.clone().unwrap_or_default(),
-            request_id: incoming.ids.request_id.clone(),
-            from_party: from.map(PartyId::key),
-            to_party: to.map(PartyId::key),
-            platform: Some(incoming.caller.platform.id.to_string()),
-            module: incoming.module.identifier.to_owned(),
-            method: incoming.route.method.to_owned(),
-            object: written_object(incoming),
-            http_status,
-            status_code: status_code.map(|code| i64::from(code.0)),
-            outcome: said,
-            duration_ms: i64::try_from(took.as_millis()).ok(),
-        };
-        log::info!(
-            request_id = entry.request_id.as_deref().unwrap_or_default(),
-            correlation_id = entry.correlation_id.as_str();
-            "{} {} {}, {} to {}: {}, HTTP {}, OCPI {}, {} ms",
-            entry.method,
-            entry.module,
-            incoming.interface.role,
-            entry.from_party.as_deref().unwrap_or("-"),
-            entry.to_party.as_deref().unwrap_or("-"),
-            entry.outcome,
-            entry.http_status.map_or("-".to_owned(), |status| status.to_string()),
-            entry.status_code.map_or("-".to_owned(), |code| code.to_string()),
-            took.as_millis()
-        );
-        self.journal.note(entry);
+        let line = hop.line(outcome, took, self.clock.now());
+        // What the hub keeps for others it has looked at before it took it.
+        let was_carried = matches!(outcome, Ok(reply) if matches!(reply.words, Words::Relayed(_)));
+        match Passed::of(incoming).filter(|_| was_carried) {
+            Some(passed) => self.journal.note_passed(line, passed),
+            None => self.journal.note(line),
+        }
     }
 }
 
@@ -386,13 +342,12 @@ const RESPONSE_URL: &str = "response_url";
 const IN_LINE: usize = 64;
 
 /// What a request was about, as `DE/ABC/S-1`. A token is personal data and stays out of the journal (N-07).
-fn written_object(incoming: &Incoming) -> Option<String> {
+fn written_object(incoming: &Incoming, owner: Option<&PartyId>) -> Option<String> {
     let object = incoming
         .object()
         .ok()
         .flatten()
         .filter(|_| incoming.module != &TOKENS)?;
-    let owner = incoming.owner().ok().flatten();
     Some(owner.map_or_else(|| object.clone(), |owner| format!("{}/{}", owner.key(), fold(&object))))
 }
 

@@ -7,64 +7,79 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::lend::ANSWER;
+use super::lend::{ANSWER, SET_PROFILE};
 use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, Relayed, relay};
+use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::json;
+use crate::ocpi::modules::CHARGING_PROFILES;
 use crate::ocpi::refusal::Refusal;
+use crate::ocpi::v2_2_1::heads::ResultWord;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Fault};
 use crate::store::{JournalEntry, LentRow};
 
-/// A result on its way.
-struct Carried {
+/// A result that was taken, on its way to who asked.
+pub struct Carried {
     lent: LentRow,
     /// Who was asked, and answers now.
-    from: PartyId,
+    pub from: PartyId,
     /// Who asked.
-    to: PartyId,
+    pub to: PartyId,
     ids: MessageIds,
     body: Bytes,
 }
 
+impl Carried {
+    /// The session a charging profile is set on from now on, if that is what this result says (CP-05, CP-13).
+    #[must_use]
+    pub fn steered(&self) -> Option<&str> {
+        let is_set = self.lent.module == CHARGING_PROFILES.identifier && self.lent.what == SET_PROFILE;
+        let session = Some(self.lent.object.as_str()).filter(|session| is_set && !session.is_empty())?;
+        says_accepted(&self.body).then_some(session)
+    }
+}
+
 impl Links {
-    /// Takes a result at a lent `response_url` and carries it to the requester's own, and its answer back (CMD-10, CMD-13, CP-05).
-    ///
-    /// Goes on where the caller hangs up: some send their result and do not wait for an answer.
+    /// Takes a result at a lent `response_url` (CMD-10, CMD-13, CP-05); [`Links::carry`] carries it on.
     ///
     /// # Errors
     /// 404 for an id nobody has, for one that has expired and for every platform but the one that was asked; 400 for what is no
-    /// JSON; 4002 when the requester does not answer in time, 4003 when it is not connected.
-    pub async fn callback(
-        self: &Arc<Self>,
-        caller: &Caller,
-        ids: &MessageIds,
-        id: &str,
-        body: Bytes,
-    ) -> Result<Behind, Failure> {
+    /// JSON.
+    pub async fn take(&self, caller: &Caller, ids: &MessageIds, id: &str, body: Bytes) -> Result<Carried, Failure> {
         let found = self.lent(id, ANSWER).await?;
         let lent = found
             .filter(|row| row.receiver_platform == caller.platform.id.as_str())
             .ok_or_else(nothing_here)?;
         json::check_syntax(&body).map_err(Refusal::from)?;
-        let result = Carried {
+        Ok(Carried {
             from: party(&lent.receiver_country_code, &lent.receiver_party_id)?,
             to: party(&lent.requester_country_code, &lent.requester_party_id)?,
             lent,
             ids: ids.clone(),
             body,
-        };
+        })
+    }
+
+    /// Carries a result to the requester's own `response_url`, and its answer back.
+    ///
+    /// Goes on where the caller hangs up: some send their result and do not wait for an answer.
+    ///
+    /// # Errors
+    /// 4002 when the requester does not answer in time, 4003 when it is not connected.
+    pub async fn carry(self: &Arc<Self>, result: Carried) -> Result<Behind, Failure> {
         let links = self.clone();
-        let carried = tokio::spawn(async move { links.carry(result).await });
+        let carried = tokio::spawn(async move { links.carry_on(result).await });
         carried.await.map_err(|error| Fault::new("carrying a result", error))?
     }
 
-    async fn carry(&self, result: Carried) -> Result<Behind, Failure> {
+    async fn carry_on(&self, result: Carried) -> Result<Behind, Failure> {
         if is_enveloped(&result.body) {
             log::info!(
                 "{} sends the result of {} in an envelope; it goes on as it is (F-17)",
@@ -144,6 +159,13 @@ fn is_enveloped(body: &[u8]) -> bool {
     })
 }
 
+/// Whether a result says ACCEPTED, bare or in an envelope (F-17).
+fn says_accepted(body: &[u8]) -> bool {
+    let data = envelope::read(body).ok().and_then(|envelope| envelope.data);
+    let result = data.as_deref().map(RawValue::get).or(std::str::from_utf8(body).ok());
+    result.is_some_and(|result| ResultWord::read(result).is_accepted())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +177,25 @@ mod tests {
         for bare in [r#"{"result":"ACCEPTED"}"#, r#"{"result":"FAILED","data":1}"#, "[]", "1"] {
             assert!(!is_enveloped(bare.as_bytes()), "{bare}");
         }
+    }
+
+    // CP-05, F-17
+    #[test]
+    fn a_result_says_accepted_bare_or_in_an_envelope() {
+        for accepted in [
+            r#"{"result":"ACCEPTED"}"#,
+            r#"{"status_code":1000,"data":{"result":"ACCEPTED"},"timestamp":"2026-11-21T12:00:00Z"}"#,
+        ] {
+            assert!(says_accepted(accepted.as_bytes()), "{accepted}");
+        }
+        for not in [
+            r#"{"result":"REJECTED"}"#,
+            r#"{"status_code":1000,"data":{"result":"UNKNOWN"},"timestamp":"2026-11-21T12:00:00Z"}"#,
+            "[]",
+            "",
+        ] {
+            assert!(!says_accepted(not.as_bytes()), "{not}");
+        }
+        assert!(!says_accepted(b"\xff"));
     }
 }

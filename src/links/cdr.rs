@@ -14,23 +14,40 @@ use crate::parties::{Caller, Failure, Fault};
 use crate::routing::directory::PlatformStatus;
 use crate::store::evidence::CdrRow;
 
+/// The `Location` of a CDR, and whose CDR it is.
+pub struct LentCdr {
+    pub(super) row: CdrRow,
+    /// Who posted it.
+    pub(super) cpo: PartyId,
+    /// Who pays.
+    pub(super) emsp: PartyId,
+}
+
 impl Links {
-    /// Follows the `Location` of a CDR: to the receiver's URL when it gave one and answers, otherwise to the hub's copy as
-    /// posted (design.md 3.6.6, CDR-07).
-    ///
-    /// # Errors
-    /// 404 for an id nobody has, and for every platform but the one that posted the CDR (CDR-06).
-    pub(super) async fn cdr(&self, caller: &Caller, ids: &MessageIds, id: &str) -> Result<Behind, Failure> {
+    /// The CDR whose `Location` this is, for the platform that posted it; 404 for everybody else (CDR-06).
+    pub(super) async fn find_cdr(&self, caller: &Caller, id: &str) -> Result<LentCdr, Failure> {
         let found = self
             .store
             .cdr_by_location(id)
             .await
             .map_err(|error| Fault::new("following a Location", error))?;
-        let cdr = found
+        let row = found
             .filter(|cdr| cdr.cpo_platform == caller.platform.id.as_str())
             .ok_or_else(nothing_here)?;
-        let cpo = party(&cdr.country_code, &cdr.party_id)?;
-        let emsp = party(&cdr.emsp_country_code, &cdr.emsp_party_id)?;
+        Ok(LentCdr {
+            cpo: party(&row.country_code, &row.party_id)?,
+            emsp: party(&row.emsp_country_code, &row.emsp_party_id)?,
+            row,
+        })
+    }
+
+    /// Follows the `Location` of a CDR: to the receiver's URL when it gave one and answers, otherwise to the hub's copy as
+    /// posted (design.md 3.6.6, CDR-07).
+    ///
+    /// # Errors
+    /// Only ours.
+    pub(super) async fn cdr(&self, ids: &MessageIds, lent: LentCdr) -> Result<Behind, Failure> {
+        let LentCdr { row: cdr, cpo, emsp } = lent;
         if let Some(answer) = self.ask_receiver(&cdr, &cpo, &emsp, ids).await {
             return Ok(Behind {
                 content: Content::Relayed {

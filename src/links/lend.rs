@@ -43,6 +43,8 @@ pub enum Kind {
 pub struct Lending<'a> {
     /// What the answer is to.
     pub kind: &'a Kind,
+    /// The id of what was asked about, where the URL names one: a result does not (CP-13).
+    pub object: &'a str,
     /// The `response_url` exactly as given, its query included (CMD-06).
     pub url: &'a str,
     /// Who asks whom: only the platform that is asked may use what is lent.
@@ -98,6 +100,8 @@ pub type LentPage = String;
 pub(super) const ANSWER: &str = "answer";
 /// `kind` in the store.
 pub(super) const PAGE: &str = "page";
+/// `what` in the store, of a charging profile that is set.
+pub(super) const SET_PROFILE: &str = "PUT";
 
 impl Kind {
     /// The module it belongs to.
@@ -114,7 +118,7 @@ impl Kind {
         match self {
             Kind::Command { name, .. } => name,
             Kind::GetProfile => "GET",
-            Kind::SetProfile => "PUT",
+            Kind::SetProfile => SET_PROFILE,
             Kind::ClearProfile => "DELETE",
         }
     }
@@ -145,6 +149,7 @@ impl Between<'_> {
             kind: String::new(),
             module: String::new(),
             what: String::new(),
+            object: String::new(),
             requester_platform: self.requester.id.as_str().to_owned(),
             requester_country_code: self.requester_party.country_code().to_owned(),
             requester_party_id: self.requester_party.party_id().to_owned(),
@@ -191,6 +196,7 @@ impl Links {
                 kind: ANSWER.to_owned(),
                 module: lending.kind.module().to_owned(),
                 what: lending.kind.what().to_owned(),
+                object: lending.object.to_owned(),
                 url,
                 ..lending.between.row(now, until)?
             })

@@ -31,11 +31,13 @@ use bytes::Bytes;
 use crate::clock::SharedClock;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId, key_of};
+use crate::ocpi::modules::CDRS;
 use crate::ocpi::refusal::Refusal;
 use crate::parties::{Caller, Failure, Fault, Parties};
 use crate::routing::directory::{Platform, PlatformStatus};
 use crate::store::{LentRow, Store};
 
+pub use answer::Carried;
 pub use lend::{Between, Kind, Lending, LentAnswer, LentPage, PageLending};
 
 /// The lent URLs of one hub.
@@ -53,6 +55,43 @@ pub struct Timeouts {
     pub list: Duration,
     /// For a requester to take the answer to its command.
     pub answer: Duration,
+}
+
+/// What a URL was lent in place of.
+pub enum Lent {
+    /// A next page.
+    Page(Box<page::LentList>),
+    /// The `Location` of a CDR.
+    Cdr(Box<cdr::LentCdr>),
+}
+
+impl Lent {
+    /// The module it belongs to.
+    #[must_use]
+    pub fn module(&self) -> &str {
+        match self {
+            Lent::Page(page) => &page.row.module,
+            Lent::Cdr(_) => CDRS.identifier,
+        }
+    }
+
+    /// The object it leads to, as `DE/ABC/C-1`; a page has none.
+    #[must_use]
+    pub fn object(&self) -> Option<String> {
+        match self {
+            Lent::Page(_) => None,
+            Lent::Cdr(cdr) => Some(format!("{}/{}", cdr.cpo, cdr.row.cdr_id)),
+        }
+    }
+
+    /// Who reads, and whose it is.
+    #[must_use]
+    pub fn parties(&self) -> (&PartyId, &PartyId) {
+        match self {
+            Lent::Page(page) => (&page.reader, &page.owner),
+            Lent::Cdr(cdr) => (&cdr.cpo, &cdr.emsp),
+        }
+    }
 }
 
 /// What stands behind a lent URL.
@@ -94,18 +133,12 @@ impl Links {
         })
     }
 
-    /// Follows `/ocpi/p/{id}`: a next page or the `Location` of a CDR.
+    /// What stands at `/ocpi/p/{id}`: a next page or the `Location` of a CDR.
     ///
     /// # Errors
     /// 404 for an id nobody has, for one that has expired and for every platform but the one it was lent to (P-13, CDR-06);
-    /// 403 when `from` is not the caller's; 4001, 4002, 4003 or 4000 as for any relay.
-    pub async fn follow(
-        &self,
-        caller: &Caller,
-        routing: &Routing,
-        ids: &MessageIds,
-        id: &str,
-    ) -> Result<Behind, Failure> {
+    /// 403 when `from` is not the caller's.
+    pub async fn find(&self, caller: &Caller, routing: &Routing, id: &str) -> Result<Lent, Failure> {
         if let Some(from) = &routing.from
             && !caller.platform.carries(from)
         {
@@ -114,8 +147,19 @@ impl Links {
             );
         }
         match self.lent(id, lend::PAGE).await? {
-            Some(row) => self.page(caller, ids, &row).await,
-            None => self.cdr(caller, ids, id).await,
+            Some(row) => page::open(caller, row).map(|page| Lent::Page(Box::new(page))),
+            None => self.find_cdr(caller, id).await.map(|cdr| Lent::Cdr(Box::new(cdr))),
+        }
+    }
+
+    /// Follows what was found.
+    ///
+    /// # Errors
+    /// 4001, 4002, 4003 or 4000 as for any relay.
+    pub async fn follow(&self, caller: &Caller, ids: &MessageIds, lent: Lent) -> Result<Behind, Failure> {
+        match lent {
+            Lent::Page(page) => self.page(caller, ids, &page).await,
+            Lent::Cdr(cdr) => self.cdr(ids, *cdr).await,
         }
     }
 

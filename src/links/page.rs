@@ -3,30 +3,49 @@
 use super::lend::{Between, PageLending};
 use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
-use crate::delivery::relay::{Expects, relay};
+use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::ocpi::headers::{self, MessageIds, Routing};
+use crate::ocpi::ids::PartyId;
 use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Target};
-use crate::parties::{Caller, Failure};
+use crate::parties::{Caller, Failure, Fault};
 use crate::store::LentRow;
+
+/// A next page and whose it is.
+pub struct LentList {
+    pub(super) row: LentRow,
+    /// Who reads.
+    pub(super) reader: PartyId,
+    /// Whose list it is.
+    pub(super) owner: PartyId,
+}
+
+/// A next page for the one it was lent to; 404 for everybody else (P-13).
+pub(super) fn open(caller: &Caller, row: LentRow) -> Result<LentList, Failure> {
+    let reader = party(&row.requester_country_code, &row.requester_party_id)?;
+    let owner = party(&row.receiver_country_code, &row.receiver_party_id)?;
+    if row.requester_platform != caller.platform.id.as_str() || !caller.platform.carries(&reader) {
+        return Err(nothing_here().into());
+    }
+    Ok(LentList { row, reader, owner })
+}
 
 impl Links {
     /// Follows a lent page and lends the one after it.
     ///
     /// # Errors
-    /// 404 for every platform but the one it was lent to (P-13); 4001 when the two may not talk to each other any more; 4002 and
-    /// 4003 as for any relay.
-    pub(super) async fn page(&self, caller: &Caller, ids: &MessageIds, lent: &LentRow) -> Result<Behind, Failure> {
-        let reader = party(&lent.requester_country_code, &lent.requester_party_id)?;
-        let owner = party(&lent.receiver_country_code, &lent.receiver_party_id)?;
-        if lent.requester_platform != caller.platform.id.as_str() || !caller.platform.carries(&reader) {
-            return Err(nothing_here().into());
-        }
-        if !caller.directory().agreements.allow(&reader, &owner, &lent.module) {
+    /// 4001 when the two may not talk to each other any more; 4002 and 4003 as for any relay.
+    pub(super) async fn page(&self, caller: &Caller, ids: &MessageIds, list: &LentList) -> Result<Behind, Failure> {
+        let LentList {
+            row: lent,
+            reader,
+            owner,
+        } = list;
+        if !caller.directory().agreements.allow(reader, owner, &lent.module) {
             return Err(Refusal::unknown_receiver(format!("nobody here answers to {owner}")).into());
         }
-        let platform = self.connected(&lent.receiver_platform, &owner)?;
+        let platform = self.connected(&lent.receiver_platform, owner)?;
         let call = Call {
             method: Method::GET,
             to: Target::Url(lent.url.clone()),
@@ -42,52 +61,59 @@ impl Links {
             max_answer: None,
         };
         let relayed = relay(self.parties.line(), &platform, call, Expects::List).await?;
-        let mut kept = Vec::new();
-        if let Some(next) = next_in(&relayed.headers) {
-            let next = self
-                .lend_page(PageLending {
-                    module: &lent.module,
-                    next: &next,
-                    asked: &lent.url,
-                    between: Between {
-                        requester: &caller.platform,
-                        requester_party: &reader,
-                        receiver: &platform,
-                        receiver_party: &owner,
-                    },
-                })
-                .await?;
-            kept.push((headers::LINK, page::next_link(&next)));
-        }
-        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
-            kept.extend(value_of(&relayed.headers, name).map(|value| (name, value.to_owned())));
-        }
+        let between = Between {
+            requester: &caller.platform,
+            requester_party: reader,
+            receiver: &platform,
+            receiver_party: owner,
+        };
+        let headers = self.page_headers(&relayed, &lent.module, &lent.url, between).await?;
         Ok(Behind {
             content: Content::Relayed {
                 http: relayed.http,
                 body: relayed.body,
             },
-            to: reader,
-            from: owner,
-            headers: kept,
+            to: reader.clone(),
+            from: owner.clone(),
+            headers,
         })
+    }
+
+    /// What of the headers of a page goes on: the next page under a URL of ours, counts as they are (R-14, P-12, D-11). `asked` is
+    /// the URL whose answer it is.
+    ///
+    /// # Errors
+    /// Only ours.
+    pub async fn page_headers(
+        &self,
+        relayed: &Relayed,
+        module: &str,
+        asked: &str,
+        between: Between<'_>,
+    ) -> Result<Vec<(&'static str, String)>, Fault> {
+        let mut kept = Vec::new();
+        if let Some(next) = next_in(&relayed.headers) {
+            let lending = PageLending {
+                module,
+                next: &next,
+                asked,
+                between,
+            };
+            kept.push((headers::LINK, page::next_link(&self.lend_page(lending).await?)));
+        }
+        for name in [headers::X_TOTAL_COUNT, headers::X_LIMIT] {
+            kept.extend(relayed.header(name).map(|value| (name, value.to_owned())));
+        }
+        Ok(kept)
     }
 }
 
 /// The next page according to any of the `Link` headers of an answer (F-08).
-#[must_use]
-pub fn next_in<N: AsRef<str>>(headers: &[(N, String)]) -> Option<String> {
+fn next_in<N: AsRef<str>>(headers: &[(N, String)]) -> Option<String> {
     headers
         .iter()
         .filter(|(name, _)| name.as_ref().eq_ignore_ascii_case(headers::LINK))
         .find_map(|(_, value)| page::next_of(value))
-}
-
-fn value_of<'h, N: AsRef<str>>(headers: &'h [(N, String)], wanted: &str) -> Option<&'h str> {
-    headers
-        .iter()
-        .find(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]
@@ -104,6 +130,5 @@ mod tests {
         ];
         assert_eq!(next_in(&headers).as_deref(), Some("/2?x=y"));
         assert_eq!(next_in(&headers[..2]), None);
-        assert_eq!(value_of(&headers, "X-Limit"), Some("5"));
     }
 }

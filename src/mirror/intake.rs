@@ -366,9 +366,10 @@ pub fn grammar(module: &Module, depth: usize) -> Option<&'static Structure> {
     }
 }
 
-/// The warnings, or the first error as a refusal (D-05). OCPI 2.2 does not say whose a `cdr_token` is.
-fn without_errors(push: &Push, mut findings: Vec<Finding>) -> Result<Vec<Finding>, Refusal> {
-    if push.version == Version::V2_2 {
+/// The findings that count in a version: OCPI 2.2 does not say whose a `cdr_token` is.
+#[must_use]
+pub fn of_version(version: Version, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if version == Version::V2_2 {
         findings.retain(|finding| {
             !matches!(
                 finding.pointer.as_str(),
@@ -376,6 +377,12 @@ fn without_errors(push: &Push, mut findings: Vec<Finding>) -> Result<Vec<Finding
             )
         });
     }
+    findings
+}
+
+/// The warnings, or the first error as a refusal (D-05).
+fn without_errors(push: &Push, findings: Vec<Finding>) -> Result<Vec<Finding>, Refusal> {
+    let mut findings = of_version(push.version, findings);
     match structure::first_error(&findings) {
         Some(refusal) => Err(refusal),
         None => {

@@ -62,9 +62,11 @@ impl Mirror {
             next: None,
             is_cut: false,
         };
+        let (shelves, only) = self.shelves(directory, listing.module, listing.readers);
         let filter = MirrorFilter {
             module: listing.module.identifier.to_owned(),
-            shelves: self.shelves(directory, listing.module, listing.readers),
+            shelves,
+            only,
             date_from: query.date_from,
             date_to: query.date_to,
         };
@@ -94,19 +96,30 @@ impl Mirror {
         })
     }
 
-    /// Whose lists are read: those of the visible owners; of sessions the readers' own (R-77, SES-20).
-    fn shelves(&self, directory: &Directory, module: &Module, readers: &[(PartyId, Role)]) -> Vec<String> {
+    /// Whose lists are read: those of the visible owners; of sessions the readers' own, and on them what is of owners that each reader
+    /// may see as of now, whatever held when the session was kept (R-77, SES-20, D-17).
+    fn shelves(
+        &self,
+        directory: &Directory,
+        module: &Module,
+        readers: &[(PartyId, Role)],
+    ) -> (Vec<String>, Option<Vec<String>>) {
         if module != &SESSIONS {
             let owners = visible_owners(directory, module, readers);
-            return owners.iter().map(PartyId::key).collect();
+            return (owners.iter().map(PartyId::key).collect(), None);
         }
-        if !self.settings.sessions {
-            return Vec::new();
+        let (mut own, mut only) = (Vec::new(), Vec::new());
+        for reader in readers.iter().filter(|_| self.settings.sessions) {
+            let shelf = reader.0.key();
+            let owners = visible_owners(directory, module, std::slice::from_ref(reader));
+            only.extend(owners.iter().map(|owner| MirrorFilter::on(&shelf, &owner.key())));
+            if !owners.is_empty() {
+                own.push(shelf);
+            }
         }
-        let mut own: Vec<String> = readers.iter().map(|(party, _)| party.key()).collect();
         own.sort();
         own.dedup();
-        own
+        (own, Some(only))
     }
 
     /// One's own object, EVSE or connector as the hub keeps it, for its owner to compare (D-18, LOC-03).

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::clock::SharedClock;
 use crate::delivery::copy::Copies;
 use crate::ocpi::ids::PartyId;
-use crate::ocpi::modules::TOKENS;
+use crate::ocpi::modules::{SESSIONS, TOKENS};
 use crate::parties::{Fault, Parties};
 use crate::store::Store;
 use named::Named;
@@ -87,6 +87,19 @@ impl Mirror {
             Some(key) => self.owners(TOKENS.identifier, &key).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// For whom a session is kept, as `DE/MSA`: the party of its token, as last told. `None` where it is not kept.
+    ///
+    /// # Errors
+    /// As [`Mirror::owners_of`].
+    pub async fn payer_of(&self, cpo: &PartyId, session_id: &str) -> Result<Option<String>, Fault> {
+        let Some(key) = Named::key(session_id, None).filter(|_| self.settings.sessions) else {
+            return Ok(None);
+        };
+        let kept = self.store.mirror_get(SESSIONS.identifier, &cpo.key(), &key).await;
+        let kept = kept.map_err(|error| Fault::new("asking who pays for a session", error))?;
+        Ok(kept.filter(|row| row.deleted_at.is_none()).map(|row| row.shelf))
     }
 
     async fn owners(&self, module: &str, key: &str) -> Result<Vec<PartyId>, Fault> {

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::directory::{Directory, PartyRole, Platform, PlatformStatus};
-use super::scenario::{not_yours, speaks_for};
+use super::scenario::not_yours;
 use super::sides::are_opposite;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
@@ -57,7 +57,7 @@ pub enum Arrangement {
 pub struct Speaker {
     /// The party.
     pub party: PartyId,
-    /// The role that fits the interface; another one of its roles where none does.
+    /// The role that calls the interface.
     pub role: Role,
 }
 
@@ -82,23 +82,10 @@ pub fn arrange(directory: &Directory, caller: &Platform, asked: Asked<'_>) -> Re
     if to.is_none() && asked.route.answer == Answer::Page {
         return readers(caller, asked).map(Arrangement::GetAll);
     }
-    let mut from = speaker(caller, asked)?;
-    if let Some(owner) = asked.owner {
-        check_owner(caller, &from.party, owner)?;
-    }
     let is_read = asked.route.method == "GET";
     let at_receiver = asked.interface.role == InterfaceRole::Receiver;
     let is_for_everybody = to.is_none() && asked.module.broadcast && at_receiver && !is_read;
-    if is_for_everybody && from.role == Role::Hub {
-        // A copy comes in the name of the hub that spreads it; who may have it follows from whose it is (R-54, D-17).
-        from = carried_owner(caller, asked).unwrap_or(from);
-    }
-    if !fits(from.role, asked) {
-        return Err(Refusal::invalid_parameter(format!(
-            "OCPI-from names {}, which has no role that calls the {} interface of {}",
-            from.party, asked.interface.role, asked.module.identifier
-        )));
-    }
+    let from = speaker(caller, asked, is_for_everybody)?;
     if let Some(to) = to {
         return way(directory, caller, &from, to, asked).map(Arrangement::Direct);
     }
@@ -127,11 +114,10 @@ pub fn way(
 ) -> Result<Way, Refusal> {
     let unknown = || Refusal::unknown_receiver(format!("no party {to} is known here"));
     let (platform, entry) = host(directory, to, asked.interface).ok_or_else(unknown)?;
-    let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
-    if !is_opposite || !directory.agreements.allow(&from.party, to, asked.module.identifier) {
+    if !is_acquainted(directory, from, to, asked) {
         return Err(unknown());
     }
-    if platform.status != PlatformStatus::Connected || !is_live(&platform, &entry) {
+    if platform.status != PlatformStatus::Connected || !platform.is_live(&entry) {
         return Err(Refusal::not_connected(format!(
             "{} is {}",
             entry.party,
@@ -163,11 +149,12 @@ pub fn way(
 /// Whether a party can be asked at this interface at all: it lives here, CONNECTED or OFFLINE, and `from` may talk to it.
 #[must_use]
 pub fn is_within_reach(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
-    let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| is_live(&platform, &entry));
+    let lives = host(directory, to, asked.interface).is_some_and(|(platform, entry)| platform.is_live(&entry));
     lives && is_acquainted(directory, from, to, asked)
 }
 
-/// Whether `from` may know of a party at all, be it PLANNED or SUSPENDED: only then it hears 4003 of it and not 4001.
+/// Whether `from` may know of a party at all, be it PLANNED or SUSPENDED: on opposite sides, and by agreement (R-48, D-17). Only then
+/// it hears 4003 of it and not 4001.
 #[must_use]
 pub fn is_acquainted(directory: &Directory, from: &Speaker, to: &PartyId, asked: Asked<'_>) -> bool {
     let is_opposite = directory.roles_of(to).iter().any(|role| are_opposite(from.role, *role));
@@ -181,7 +168,7 @@ fn host(directory: &Directory, party: &PartyId, interface: &Interface) -> Option
     let found = offering.chain(roles).filter_map(|role| directory.host(party, *role));
     let mut first = None;
     for host in found {
-        if is_live(&host.0, &host.1) {
+        if host.0.is_live(&host.1) {
             return Some(host);
         }
         first = first.or(Some(host));
@@ -189,12 +176,12 @@ fn host(directory: &Directory, party: &PartyId, interface: &Interface) -> Option
     first
 }
 
-/// The party a caller speaks for, given or inferred.
-fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
+/// The party a caller speaks for, given or inferred, in a role that calls the interface, and of its own objects.
+fn speaker(caller: &Platform, asked: Asked<'_>, is_for_everybody: bool) -> Result<Speaker, Refusal> {
     let Some(from) = &asked.routing.from else {
         let mut candidates = distinct(fitting(caller, asked));
         return match (candidates.pop(), candidates.pop()) {
-            (Some(only), None) => Ok(only),
+            (Some(only), None) => check_owner(caller, &only.party, asked.owner).map(|()| only),
             (None, _) => Err(Refusal::invalid_parameter(
                 "OCPI-from-country-code and OCPI-from-party-id are needed: no party of this platform fits the interface",
             )),
@@ -203,25 +190,25 @@ fn speaker(caller: &Platform, asked: Asked<'_>) -> Result<Speaker, Refusal> {
             )),
         };
     };
-    if !speaks_for(caller, from) {
+    if !caller.carries(from) {
         return Err(not_yours(from));
     }
-    let own = caller
-        .parties
-        .iter()
-        .filter(|one| one.party == *from && is_live(caller, one));
-    let roles = own.map(|one| Speaker {
-        party: one.party.clone(),
-        role: one.role,
-    });
-    let mut roles = roles.collect::<Vec<_>>();
-    roles.sort_by_key(|one| !fits(one.role, asked));
-    roles.into_iter().next().ok_or_else(|| not_yours(from))
+    check_owner(caller, from, asked.owner)?;
+    let named = fitting(caller, asked).find(|one| one.party == *from);
+    let carried = || carried_owner(caller, from, asked).filter(|_| is_for_everybody);
+    named.or_else(carried).ok_or_else(|| {
+        Refusal::invalid_parameter(format!(
+            "OCPI-from names {from}, which has no role that calls the {} interface of {}",
+            asked.interface.role, asked.module.identifier
+        ))
+    })
 }
 
-/// The owner in the URL, where the caller is the peer hub that carries it.
-fn carried_owner(caller: &Platform, asked: Asked<'_>) -> Option<Speaker> {
-    let owner = asked.owner.filter(|_| caller.is_hub_peer())?;
+/// The owner in the URL, where a peer hub spreads its object in the hub's own name: who may have it follows from whose it is
+/// (R-54, D-17).
+fn carried_owner(caller: &Platform, from: &PartyId, asked: Asked<'_>) -> Option<Speaker> {
+    let is_hubs_own = caller.live().any(|one| one.party == *from && one.role == Role::Hub);
+    let owner = asked.owner.filter(|_| is_hubs_own)?;
     fitting(caller, asked).find(|one| one.party == *owner)
 }
 
@@ -229,7 +216,7 @@ fn carried_owner(caller: &Platform, asked: Asked<'_>) -> Option<Speaker> {
 /// the caller's and does not fit: then there is nothing to show.
 fn readers(caller: &Platform, asked: Asked<'_>) -> Result<Vec<Speaker>, Refusal> {
     match &asked.routing.from {
-        Some(from) if !speaks_for(caller, from) => Err(not_yours(from)),
+        Some(from) if !caller.carries(from) => Err(not_yours(from)),
         Some(from) => Ok(fitting(caller, asked).filter(|one| one.party == *from).collect()),
         None => Ok(fitting(caller, asked).collect()),
     }
@@ -237,16 +224,13 @@ fn readers(caller: &Platform, asked: Asked<'_>) -> Result<Vec<Speaker>, Refusal>
 
 /// The caller's registered parties in a role that calls this interface.
 fn fitting<'a>(caller: &'a Platform, asked: Asked<'a>) -> impl Iterator<Item = Speaker> + 'a {
-    let live = caller.parties.iter().filter(|one| is_live(caller, one));
-    live.filter(move |one| fits(one.role, asked)).map(|one| Speaker {
-        party: one.party.clone(),
-        role: one.role,
-    })
-}
-
-/// Whether a party can speak and be spoken to in a role: registered, or announced by the peer hub that carries it (D-26).
-pub(super) fn is_live(platform: &Platform, entry: &PartyRole) -> bool {
-    entry.status.is_registered() || (platform.is_hub_peer() && entry.status != PlatformStatus::Suspended)
+    caller
+        .live()
+        .filter(move |one| fits(one.role, asked))
+        .map(|one| Speaker {
+            party: one.party.clone(),
+            role: one.role,
+        })
 }
 
 fn distinct(all: impl Iterator<Item = Speaker>) -> Vec<Speaker> {
@@ -272,8 +256,9 @@ fn fits(role: Role, asked: Asked<'_>) -> bool {
 }
 
 /// The URL's owner is the party that speaks; a peer hub may carry objects of parties it announced (R-12, D-13).
-fn check_owner(caller: &Platform, from: &PartyId, owner: &PartyId) -> Result<(), Refusal> {
-    if owner == from || (caller.is_hub_peer() && speaks_for(caller, owner)) {
+fn check_owner(caller: &Platform, from: &PartyId, owner: Option<&PartyId>) -> Result<(), Refusal> {
+    let Some(owner) = owner else { return Ok(()) };
+    if owner == from || (caller.is_hub_peer() && caller.carries(owner)) {
         return Ok(());
     }
     Err(Refusal::not_found(format!(

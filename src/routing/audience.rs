@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::arrangement::is_live;
 use super::directory::{Directory, PartyRole, Platform, PlatformStatus};
 use super::sides::{are_opposite, receivers};
 use crate::ocpi::ids::{PartyId, PlatformId};
@@ -71,8 +70,8 @@ pub fn visible_owners(directory: &Directory, module: &Module, readers: &[(PartyI
     };
     let mut found: Vec<PartyId> = Vec::new();
     for platform in directory.platforms() {
-        for one in &platform.parties {
-            if owning.contains(&one.role) && is_live(platform, one) && may_see(&one.party, one.role) {
+        for one in platform.live() {
+            if owning.contains(&one.role) && may_see(&one.party, one.role) {
                 found.push(one.party.clone());
             }
         }
@@ -91,13 +90,8 @@ pub fn owners_on(platform: &Platform, module: &Module) -> Vec<PartyId> {
     if platform.endpoint(module.identifier, InterfaceRole::Sender).is_none() {
         return Vec::new();
     }
-    let owning = |one: &&PartyRole| interface.offered_by.contains(&one.role) && is_live(platform, one);
-    let mut found: Vec<PartyId> = platform
-        .parties
-        .iter()
-        .filter(owning)
-        .map(|one| one.party.clone())
-        .collect();
+    let owning = |one: &&PartyRole| interface.offered_by.contains(&one.role);
+    let mut found: Vec<PartyId> = platform.live().filter(owning).map(|one| one.party.clone()).collect();
     found.sort();
     found.dedup();
     found

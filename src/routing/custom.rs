@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::directory::{Directory, Platform, PlatformStatus};
-use super::scenario::{not_yours, speaks_for};
+use super::scenario::not_yours;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules;
@@ -72,7 +72,7 @@ pub fn exists(directory: &Directory, identifier: &str) -> bool {
 ///
 /// # Errors
 /// 404 when the caller may use no such module; 403 and 2001 for `from`; 4001 when `to` names no party, the hub, or one without an
-/// agreement; 4003 when it is not CONNECTED; 4000 when it does not offer the module.
+/// agreement; 4003 when it is not CONNECTED; 4000 when it does not offer the module, or when a hub would get its own message back.
 pub fn custom_way(
     directory: &Directory,
     caller: &Platform,
@@ -101,11 +101,17 @@ pub fn custom_way(
     let Some((platform, entry)) = agreed else {
         return Err(Refusal::unknown_receiver(format!("no party {to} is known here")));
     };
-    if platform.status != PlatformStatus::Connected || !entry.status.is_registered() {
+    if platform.status != PlatformStatus::Connected || !platform.is_live(&entry) {
         return Err(Refusal::not_connected(format!(
             "{} is {}",
             entry.party,
             entry.status.as_str()
+        )));
+    }
+    if caller.is_hub_peer() && caller.id == platform.id {
+        return Err(Refusal::hub_error(format!(
+            "{} is reached through the hub this request came from",
+            entry.party
         )));
     }
     let Some(endpoint) = platform.endpoint(identifier, role).map(str::to_owned) else {
@@ -128,21 +134,23 @@ fn have_agreed(directory: &Directory, one: &Platform, other: &Platform, identifi
         .parties
         .iter()
         .filter(|entry| entry.status != PlatformStatus::Suspended);
-    let theirs = || other.parties.iter().filter(|entry| entry.status.is_registered());
+    let theirs = || other.live();
     mine.into_iter()
         .any(|mine| theirs().any(|theirs| directory.agreements.allow(&mine.party, &theirs.party, identifier)))
 }
 
-/// `from`, given or the only party of the platform.
+/// `from`, given or the only party of the platform, however many roles it has.
 fn speaker(caller: &Platform, routing: &Routing) -> Result<PartyId, Refusal> {
-    let live = caller.parties.iter().filter(|entry| entry.status.is_registered());
-    let mut own: Vec<&PartyId> = live.map(|entry| &entry.party).collect();
+    if let Some(from) = &routing.from {
+        let named = caller.live().find(|entry| entry.party == *from);
+        return named.map(|entry| entry.party.clone()).ok_or_else(|| not_yours(from));
+    }
+    let mut own: Vec<&PartyId> = caller.live().map(|entry| &entry.party).collect();
+    own.sort();
     own.dedup();
-    match (&routing.from, own.as_slice()) {
-        (Some(from), _) if !speaks_for(caller, from) => Err(not_yours(from)),
-        (Some(from), own) => Ok(own.iter().find(|one| **one == from).map_or(from, |one| *one).clone()),
-        (None, [only]) => Ok((*only).clone()),
-        (None, _) => Err(Refusal::invalid_parameter(
+    match own.as_slice() {
+        [only] => Ok((*only).clone()),
+        _ => Err(Refusal::invalid_parameter(
             "OCPI-from-country-code and OCPI-from-party-id are needed: this platform does not host exactly one party",
         )),
     }

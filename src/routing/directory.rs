@@ -224,11 +224,24 @@ impl Platform {
             .any(|p| p.party == *party && p.status.is_registered())
     }
 
-    /// Whether messages of and to the party pass through this platform: its own, or, for a peer hub, one it announced (D-26).
+    /// Whether messages of and to the party pass through this platform, in any of its roles ([`Platform::is_live`]).
     #[must_use]
     pub fn carries(&self, party: &PartyId) -> bool {
-        let announced = |one: &PartyRole| one.party == *party && one.status != PlatformStatus::Suspended;
-        self.has(party) || (self.is_hub_peer() && self.parties.iter().any(announced))
+        self.live().any(|one| one.party == *party)
+    }
+
+    /// Whether a party can speak and be spoken to in a role: registered, or, on a peer hub, announced (R-06, D-26).
+    ///
+    /// A peer hub's credentials list only itself. Until it can announce its parties by HubClientInfo, those the operator listed for
+    /// its platform count as announced.
+    #[must_use]
+    pub fn is_live(&self, entry: &PartyRole) -> bool {
+        entry.status.is_registered() || (entry.status != PlatformStatus::Suspended && self.is_hub_peer())
+    }
+
+    /// Every party and role that is live.
+    pub fn live(&self) -> impl Iterator<Item = &PartyRole> {
+        self.parties.iter().filter(|entry| self.is_live(entry))
     }
 
     /// Whether the party is registered here in that role.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::directory::{Directory, Platform, PlatformStatus};
+use super::directory::{Directory, Platform};
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::refusal::Refusal;
@@ -132,7 +132,7 @@ pub fn cdr_list(directory: &Directory, caller: &Platform, routing: &Routing) -> 
 pub fn acting(caller: &Platform, from: Option<&PartyId>, role: Role) -> Result<Vec<PartyId>, Refusal> {
     match from {
         None => Ok(caller.parties_with(role).map(|one| one.party.clone()).collect()),
-        Some(from) if !speaks_for(caller, from) => Err(not_yours(from)),
+        Some(from) if !caller.carries(from) => Err(not_yours(from)),
         Some(from) => Ok(registered(caller, from, role).into_iter().collect()),
     }
 }
@@ -140,7 +140,7 @@ pub fn acting(caller: &Platform, from: Option<&PartyId>, role: Role) -> Result<V
 /// `from` in one role of the caller, given or inferred, in the registered spelling.
 fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, Refusal> {
     if let Some(from) = &routing.from {
-        if !speaks_for(caller, from) {
+        if !caller.carries(from) {
             return Err(not_yours(from));
         }
         return registered(caller, from, role).ok_or_else(|| {
@@ -161,23 +161,9 @@ fn speaker(caller: &Platform, routing: &Routing, role: Role) -> Result<PartyId, 
     }
 }
 
-/// Whether the caller may use `from`: one of its registered parties, or, for a peer hub, one it announced (R-06, D-26).
-///
-/// A peer hub's credentials list only itself. Until it can announce its parties by HubClientInfo, those the operator listed
-/// for its platform count as announced.
-pub(super) fn speaks_for(caller: &Platform, from: &PartyId) -> bool {
-    caller.carries(from)
-}
-
 fn registered(caller: &Platform, party: &PartyId, role: Role) -> Option<PartyId> {
-    caller
-        .party_role(party, role)
-        .filter(|one| one.status.is_registered() || (caller.is_hub_peer() && may_be_carried(one.status)))
-        .map(|one| one.party.clone())
-}
-
-fn may_be_carried(status: PlatformStatus) -> bool {
-    status != PlatformStatus::Suspended
+    let entry = caller.party_role(party, role).filter(|one| caller.is_live(one));
+    entry.map(|one| one.party.clone())
 }
 
 pub(super) fn not_yours(from: &PartyId) -> Refusal {
@@ -234,7 +220,7 @@ mod tests {
     use crate::ocpi::ids::PlatformId;
     use crate::ocpi::refusal::Situation;
     use crate::routing::agreements::{Agreements, Rule};
-    use crate::routing::directory::{PartyRole, PlatformOptions};
+    use crate::routing::directory::{PartyRole, PlatformOptions, PlatformStatus};
 
     use PlatformStatus::{Connected, Offline, Planned, Suspended};
 

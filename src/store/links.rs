@@ -22,6 +22,8 @@ pub struct LentRow {
     pub module: String,
     /// What was asked: `RESERVE_NOW`, `GET`, …
     pub what: String,
+    /// The id of the object that was asked about, where it has one: `S-1`. Empty otherwise.
+    pub object: String,
     /// The platform whose request it belongs to.
     pub requester_platform: String,
     /// The party that asked, as registered.
@@ -104,6 +106,7 @@ pub(in crate::store) struct LentRecord {
     url: String,
     created_at: i64,
     expires_at: i64,
+    object: String,
 }
 
 both! {
@@ -170,6 +173,7 @@ impl From<LentRow> for LentRecord {
             url: row.url,
             created_at: micros(row.created_at),
             expires_at: micros(row.expires_at),
+            object: row.object,
         }
     }
 }
@@ -191,6 +195,7 @@ impl LentRecord {
             url: self.url,
             created_at: instant(self.created_at)?,
             expires_at: instant(self.expires_at)?,
+            object: self.object,
         })
     }
 }

@@ -78,10 +78,20 @@ pub struct MirrorFilter {
     pub module: String,
     /// Whose lists: see [`MirrorRow::shelf`].
     pub shelves: Vec<String>,
+    /// Where not everything on these shelves may be seen: whose objects on which shelf, as [`MirrorFilter::on`] writes them.
+    pub only: Option<Vec<String>>,
     /// `last_updated` at or after this, to the microsecond (P-02).
     pub date_from: Option<DateTime<Utc>>,
     /// `last_updated` before this, to the microsecond.
     pub date_to: Option<DateTime<Utc>>,
+}
+
+impl MirrorFilter {
+    /// An owner's objects on a shelf, both as `DE/ABC` in upper case.
+    #[must_use]
+    pub fn on(shelf: &str, owner_key: &str) -> String {
+        format!("{shelf} {owner_key}")
+    }
 }
 
 /// Which part of a list.
@@ -362,6 +372,9 @@ macro_rules! listed {
             .filter(mirror::deleted_at.is_null())
             .filter(mirror::module.eq(&$filter.module))
             .into_boxed();
+        if let Some(only) = &$filter.only {
+            query = query.filter(mirror::shelf.concat(" ").concat(mirror::owner_key).eq_any(only));
+        }
         if let Some(from) = $filter.date_from.map(micros) {
             query = query.filter(mirror::last_updated.ge(from));
         }

@@ -182,6 +182,7 @@ diesel::table! {
         url -> Text,
         created_at -> BigInt,
         expires_at -> BigInt,
+        object -> Text,
     }
 }
 

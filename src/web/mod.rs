@@ -34,7 +34,6 @@ use crate::delivery::Delivery;
 use crate::evidence::intake::Intake;
 use crate::exchange::cdr::CdrExchange;
 use crate::exchange::relay::Exchange;
-use crate::links::Links;
 use crate::parties::Parties;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -58,8 +57,6 @@ pub struct Doors {
     pub exchange: Arc<CdrExchange>,
     /// The life of every other request to a functional module.
     pub hall: Arc<Exchange>,
-    /// URLs lent out.
-    pub links: Arc<Links>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
     /// How many objects a page holds at most (`[paging]`).

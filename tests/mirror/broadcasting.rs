@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use serde_json::json;
 use truewatt::client::Method;
 
 use crate::common::place::On;
@@ -257,6 +258,90 @@ on_both! {
         assert!(listed.text().contains(period));
         assert!(world.get(&rival, "sender/sessions").await.ids().is_empty());
         assert!(world.get(&cpo, "sender/sessions").await.ids().is_empty(), "a CPO has its own");
+        Some(())
+    }
+}
+
+on_both! {
+    // R-77, SES-20, D-17
+    async fn sessions_kept_under_another_agreement_are_shown_by_the_one_that_holds_now(on) {
+        let world = World::start(on, "").await?;
+        let payer = Peer::open().await;
+        let reader = world.platform(&["DE/MSP:EMSP", "DE/MSQ:EMSP"], Some((&payer, RECEIVES))).await;
+        for owner in ["DE/ABC", "NL/CPB"] {
+            let cpo = world.platform(&[&format!("{owner}:CPO")], None).await;
+            for reader in ["DE/MSP", "DE/MSQ"] {
+                let id = format!("{}-{}", &owner[3..], &reader[3..]);
+                let path = format!("receiver/sessions/{owner}/{id}");
+                assert_eq!(world.push(&cpo, Method::PUT, &path, &session(owner, &id, reader, EIGHT)).await.code, 1000);
+            }
+        }
+        let list = async |headers: &[(&str, &str)]| {
+            let page = world.ask(&reader, Method::GET, "sender/sessions?date_from=2026-11-21T00:00:00Z", headers, "").await;
+            let mut ids = page.ids();
+            ids.sort();
+            assert_eq!(page.header("x-total-count"), Some(ids.len().to_string().as_str()));
+            ids
+        };
+        let msp = [("OCPI-from-country-code", "DE"), ("OCPI-from-party-id", "MSP")];
+        assert_eq!(list(&[]).await, ["ABC-MSP", "ABC-MSQ", "CPB-MSP", "CPB-MSQ"]);
+        let rules = |allow: bool| json!({"default": "allow", "rules": [
+            {"parties": ["DE/ABC", "DE/MSP"], "modules": ["sessions"], "allow": allow},
+            {"parties": ["NL/CPB", "DE/MSQ"], "modules": ["tariffs"], "allow": false},
+        ]});
+        let (status, said) = world.operate(Method::PUT, "/operator/v1/agreements", Some(rules(false))).await;
+        assert_eq!(status, 200, "{said}");
+        assert_eq!(list(&msp).await, ["CPB-MSP"]);
+        assert_eq!(list(&[]).await, ["ABC-MSQ", "CPB-MSP", "CPB-MSQ"], "what one may not see does not come by the other");
+        world.operate(Method::PUT, "/operator/v1/agreements", Some(rules(true))).await;
+        assert_eq!(list(&msp).await, ["ABC-MSP", "CPB-MSP"]);
+        Some(())
+    }
+
+    // SES-18, SES-20, R-71, R-72, R-77
+    async fn a_session_whose_token_changes_moves_to_who_pays_now(on) {
+        let world = World::start(on, "").await?;
+        let (first, second) = (Peer::open().await, Peer::open().await);
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let one = world.platform(&["DE/MSP:EMSP"], Some((&first, RECEIVES))).await;
+        let two = world.platform(&["NL/MSP:EMSP"], Some((&second, RECEIVES))).await;
+        let path = "receiver/sessions/DE/ABC/S1";
+        let put = session("DE/ABC", "S1", "DE/MSP", EIGHT);
+        assert_eq!(world.push(&cpo, Method::PUT, path, &put).await.code, 1000);
+        let list = async |by| world.get(by, "sender/sessions?date_from=2026-11-21T00:00:00Z").await.ids();
+        assert_eq!((list(&one).await.len(), list(&two).await.len()), (1, 0));
+        let token = r#"{"country_code":"NL","party_id":"MSP","uid":"04BB","type":"RFID","contract_id":"C2"}"#;
+        let patch = format!("{{\"cdr_token\":{token},\"last_updated\":\"{NINE}\"}}");
+        let heard = world.push(&cpo, Method::PATCH, path, &patch).await;
+        assert_eq!((heard.code, heard.header("ocpi-from-country-code")), (1000, Some("NL")), "{}", heard.text());
+        assert_eq!(second.until(1).await[0].body, patch);
+        assert_eq!((list(&one).await.len(), list(&two).await.len()), (0, 1));
+        // What says nothing about the token goes where the session is now.
+        let more = format!("{{\"kwh\":2.5,\"last_updated\":\"{NINE}\"}}");
+        assert_eq!(world.push(&cpo, Method::PATCH, path, &more).await.code, 1000);
+        assert_eq!((second.until(2).await[1].body.clone(), first.got().len()), (more, 1));
+        Some(())
+    }
+
+    // D-16, R-46, SES-20
+    async fn what_is_kept_of_a_session_is_what_its_receiver_got_last(on) {
+        let world = World::start(on, "").await?;
+        let payer = Peer::open().await;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let reader = world.platform(&["DE/MSP:EMSP"], Some((&payer, RECEIVES))).await;
+        let path = "receiver/sessions/DE/ABC/S1";
+        assert_eq!(world.push(&cpo, Method::PUT, path, &session("DE/ABC", "S1", "DE/MSP", EIGHT)).await.code, 1000);
+        for round in 0..4 {
+            let bodies: Vec<String> = (0..12).map(|number| format!("{{\"kwh\":{round}.{number:03},\"last_updated\":\"{NINE}\"}}")).collect();
+            let pushes = bodies.iter().map(|body| world.push(&cpo, Method::PATCH, path, body));
+            for heard in futures_util::future::join_all(pushes).await {
+                assert_eq!(heard.code, 1000);
+            }
+            let last = payer.got().last().unwrap().body.clone();
+            let kwh = last.split_once(',').unwrap().0.trim_start_matches('{').to_owned();
+            let kept = world.get(&reader, "sender/sessions?date_from=2026-11-21T00:00:00Z").await;
+            assert!(kept.text().contains(&kwh), "{kwh}: {}", kept.text());
+        }
         Some(())
     }
 }

@@ -12,6 +12,7 @@ mod chained;
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
 mod commanding;
+mod custom;
 mod details;
 mod direct;
 mod doors;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use truewatt::client::Method;
 use truewatt::ocpi::role::InterfaceRole::Receiver;
 use truewatt::ocpi::role::Role;
-use truewatt::sandbox::{Draft, To};
+use truewatt::sandbox::{CdrDraft, Charge, Draft, To};
 
 use crate::world::{World, at, codes, complete, party};
 
@@ -83,6 +85,139 @@ async fn every_request_leaves_one_line_with_ids_parties_and_outcome_and_no_drive
         !line.to_string().contains("SECRETUID") && line["module"] == "tokens",
         "{line}"
     );
+}
+
+// M-09, P-12, CDR-05, U-09, N-07
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_or_location_followed_and_a_custom_module_leave_a_line_each() {
+    let world = World::start().await;
+    let options = serde_json::json!({"custom_modules": true});
+    let mut plan = complete("NL/CPA", Role::Cpo).also("nltst-parking", Receiver);
+    plan.page = 1;
+    let cpo = world.join_with(plan, &[], options.clone()).await;
+    let emsp = world.join_with(complete("DE/MSA", Role::Emsp), &[], options).await;
+    for id in ["L1", "L2"] {
+        let location = Draft::location(&cpo.id, id, at()).json();
+        cpo.platform.offer("locations", &location).unwrap();
+    }
+    let first = emsp.voice.list("locations", "limit=1", &cpo.to).await.unwrap();
+    let next = truewatt::ocpi::page::next_of(first.header("link").unwrap()).unwrap();
+    let id = next.rsplit('/').next().unwrap();
+    let token = STANDARD.encode(emsp.platform.token().unwrap());
+    let follow = async |correlation_id: &str, path: &str| {
+        let authorization = format!("Token {token}");
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("X-Correlation-ID", correlation_id),
+            ("X-Request-ID", "R-7"),
+        ];
+        world.ask(Method::GET, path, &headers, b"").await.status
+    };
+    assert_eq!(follow("C-7", &format!("/ocpi/p/{id}")).await, 200);
+    let line = lines(&world, "C-7", 1).await.pop().unwrap();
+    for (name, value) in [
+        ("request_id", "R-7"),
+        ("from", "DE/MSA"),
+        ("to", "NL/CPA"),
+        ("module", "locations"),
+        ("method", "GET"),
+    ] {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert_eq!(
+        (line["http_status"].as_u64(), line["status_code"].as_u64()),
+        (Some(200), Some(1000))
+    );
+    assert!(line["duration_ms"].is_u64() && !line.to_string().contains(id), "{line}");
+    assert_eq!(follow("C-8", "/ocpi/p/nothing-is-here").await, 404);
+    assert_eq!(lines(&world, "C-8", 1).await[0]["status_code"].as_u64(), Some(2000));
+
+    let (start, end) = (at(), at() + chrono::TimeDelta::hours(1));
+    let charge = Charge {
+        start,
+        end,
+        energy_kwh: rust_decimal::Decimal::new(12_345, 3),
+        identification: "SECRETUID".to_owned(),
+    };
+    let cdr = CdrDraft::of(cpo.id.clone(), emsp.id.clone(), "CDR-1", "NL*CPA*E1", &charge).json();
+    let posted = cpo
+        .voice
+        .errand(Method::POST, "cdrs", Receiver)
+        .to(&emsp.to)
+        .body(&cdr)
+        .send()
+        .await
+        .unwrap();
+    let location = posted.header("location").unwrap().to_owned();
+    let headers = [("x-correlation-id".to_owned(), "C-10".to_owned())];
+    let read = cpo.platform.call(Method::GET, &location, &headers, None).await.unwrap();
+    assert_eq!(codes(&read).1, 1000, "{read:?}");
+    let line = lines(&world, "C-10", 1).await.pop().unwrap();
+    for (name, value) in [
+        ("from", "NL/CPA"),
+        ("module", "cdrs"),
+        ("method", "GET"),
+        ("object", "NL/CPA/CDR-1"),
+    ] {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert!(!line.to_string().contains("SECRETUID"));
+
+    let errand = emsp
+        .voice
+        .errand(Method::PUT, "nltst-parking", Receiver)
+        .at(&["SECRETUID"])
+        .to(&cpo.to);
+    let reply = errand
+        .body("{\"secret\":1}")
+        .header("x-correlation-id", "C-9")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(codes(&reply), (200, 1000));
+    let line = lines(&world, "C-9", 1).await.pop().unwrap();
+    for (name, value) in [
+        ("from", "DE/MSA"),
+        ("to", "NL/CPA"),
+        ("module", "nltst-parking"),
+        ("method", "PUT"),
+    ] {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert!(!line.to_string().to_lowercase().contains("secret"), "{line}");
+}
+
+// N-08, D-05, N-07
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_body_passes_unaltered_and_its_oddity_is_noted() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    let good = Draft::session(&cpo.id, "S1", "SECRETUID", Some(&emsp.id), at()).odd();
+    let odd = good.replacen("\"kwh\"", "\"kWh\"", 1);
+    assert_ne!(good, odd);
+    for (number, (body, to)) in [(&good, &emsp.to), (&odd, &emsp.to), (&odd, &To::Open)]
+        .into_iter()
+        .enumerate()
+    {
+        let id = format!("C-{number}");
+        let errand = cpo
+            .voice
+            .errand(Method::PUT, "sessions", Receiver)
+            .of(&cpo.id)
+            .at(&["S1"])
+            .to(to);
+        let reply = errand.body(body).header("x-correlation-id", &id).send().await.unwrap();
+        assert_eq!((codes(&reply).1, emsp.last("sessions").text()), (1000, body.clone()));
+        let line = lines(&world, &id, 1).await.pop().unwrap();
+        let outcome = line["outcome"].as_str().unwrap();
+        let expected = if number == 0 {
+            "answered"
+        } else {
+            "answered; odd: /kwh: is missing"
+        };
+        assert_eq!(outcome, expected);
+        assert!(!line.to_string().contains("SECRETUID"));
+    }
 }
 
 //

@@ -1,9 +1,11 @@
 //! Charging profiles: set, read, removed, and reported when they change (1.17).
 
+use std::time::Duration;
+
 use truewatt::client::Method;
 use truewatt::ocpi::role::InterfaceRole::Receiver;
 use truewatt::ocpi::role::Role;
-use truewatt::sandbox::{Door, Draft, Execution, Order, To};
+use truewatt::sandbox::{Behaviour, Door, Draft, Execution, Later, Order, To};
 
 use crate::world::{Neighbour, SOON, World, at, codes, complete, named};
 
@@ -129,6 +131,7 @@ async fn without_an_addressee_a_profile_finds_the_sessions_cpo_and_a_report_whoe
         (codes(&set.reply), named(&set.reply)),
         ((200, 1000), ["BE/SCS".into(), "NL/CPA".into()])
     );
+    scsp.platform.wait_for_result(&set, SOON).await.unwrap();
     let report = cpo.voice.report_profile("s1", ACTIVE, &To::Open).await.unwrap();
     assert_eq!(
         (codes(&report), named(&report)),
@@ -169,15 +172,62 @@ async fn a_profile_that_was_not_accepted_makes_nobody_a_reader_of_reports() {
     let world = World::start().await;
     let (cpo, emsp) = world.pair().await;
     session_of(&cpo, &emsp, "S1").await;
-    cpo.platform.execute(Order::SetProfile, Execution::refused("REJECTED"));
+    let later = |word| Execution::with_results([Later::word(word)]);
+    for (execution, has_result) in [
+        (Execution::refused("REJECTED"), false),
+        (Execution::with_results([]), false),
+        (later("REJECTED"), true),
+        (later("UNKNOWN"), true),
+    ] {
+        cpo.platform.execute(Order::SetProfile, execution);
+        let profile = Draft::charging_profile().json();
+        let set = emsp.voice.set_profile("S1", &profile, &cpo.to).await.unwrap();
+        assert_eq!(codes(&set.reply), (200, 1000));
+        if has_result {
+            emsp.platform.wait_for_result(&set, SOON).await.unwrap();
+        }
+        let report = cpo.voice.report_profile("S1", ACTIVE, &To::Open).await.unwrap();
+        assert_eq!(codes(&report), (200, 4001), "{}", set.reply.data.unwrap_or_default());
+    }
+    // A result that says ACCEPTED is one of setting a profile, or it tells nothing about one.
+    let clear = emsp.voice.clear_profile("S1", &cpo.to).await.unwrap();
+    emsp.platform.wait_for_result(&clear, SOON).await.unwrap();
+    let report = cpo.voice.report_profile("S1", ACTIVE, &To::Open).await.unwrap();
+    assert_eq!(codes(&report), (200, 4001));
+}
+
+// CP-05, CP-08, CP-13
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_set_a_profile_is_known_from_its_result_also_when_nobody_takes_that() {
+    let world = World::start().await;
+    let (cpo, emsp) = world.pair().await;
+    session_of(&cpo, &emsp, "S1").await;
+    let late = Later::word("ACCEPTED").after(Duration::from_millis(700));
+    cpo.platform.execute(Order::SetProfile, Execution::with_results([late]));
+    emsp.platform
+        .behave(Door::Results("chargingprofiles"), Behaviour::Plain(500));
     let set = emsp
         .voice
         .set_profile("S1", &Draft::charging_profile().json(), &cpo.to)
         .await
         .unwrap();
     assert_eq!(codes(&set.reply), (200, 1000));
+    let report = async || codes(&cpo.voice.report_profile("S1", ACTIVE, &To::Open).await.unwrap());
     assert_eq!(
-        codes(&cpo.voice.report_profile("S1", ACTIVE, &To::Open).await.unwrap()),
-        (200, 4001)
+        report().await,
+        (200, 4001),
+        "ACCEPTED at once only says that a result will follow"
     );
+    for _ in 0..100 {
+        if report().await == (200, 1000) {
+            let got = emsp.platform.got_at(Door::Sender("chargingprofiles")).pop().unwrap();
+            assert_eq!(
+                (got.text().as_str(), got.pair("to").unwrap()),
+                (ACTIVE, "DE/MSA".into())
+            );
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("nobody is ever told");
 }

@@ -14,6 +14,7 @@ fn lent(name: &str) -> LentRow {
         kind: "answer".to_owned(),
         module: "commands".to_owned(),
         what: "RESERVE_NOW".to_owned(),
+        object: "S 1".to_owned(),
         requester_platform: "emsp".to_owned(),
         requester_country_code: "NL".to_owned(),
         requester_party_id: "eMs".to_owned(),

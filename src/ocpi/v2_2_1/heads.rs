@@ -14,37 +14,6 @@ use super::super::number;
 use super::super::refusal::{Refusal, Violation};
 use super::cdr::party;
 
-/// What a body says about whose it is and what it is called, as spelled. Bodies of EVSEs, Connectors and PATCHes need not say it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// `country_code`.
-    pub country_code: Option<String>,
-    /// `party_id`.
-    pub party_id: Option<String>,
-    /// The member that was asked for.
-    pub id: Option<String>,
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The id of a token is a driver's.
-        write!(out, "Identity({:?}/{:?}, ***)", self.country_code, self.party_id)
-    }
-}
-
-/// Reads whose a body is; `id_member` is `id` or `uid` (T-27, T-28).
-///
-/// # Errors
-/// Malformed (400) when the body is no JSON; 2001 when it is no object, or one of the three appears twice or is no string.
-pub fn identity(body: &[u8], id_member: &'static str) -> Result<Identity, Refusal> {
-    let fields = Fields::of_body(body, ["country_code", "party_id", id_member])?;
-    Ok(Identity {
-        country_code: fields.text("country_code")?.map(Into::into),
-        party_id: fields.text("party_id")?.map(Into::into),
-        id: fields.text(id_member)?.map(Into::into),
-    })
-}
-
 /// The head of a Session (OBJ-25).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionHead {
@@ -75,93 +44,6 @@ impl SessionHead {
             cdr_token_party: token.as_ref().map(party).transpose()?.flatten(),
             status: fields.text("status")?.map(Into::into),
             last_updated: fields.required_time("last_updated")?,
-        })
-    }
-}
-
-/// The head of a Token (OBJ-38).
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenHead {
-    /// The eMSP that owns it.
-    pub party: PartyId,
-    /// Its uid.
-    pub uid: String,
-    /// `RFID`, `APP_USER`, … as spelled. With party and uid it is what a token is known by (TOK-08).
-    pub token_type: String,
-    /// When the eMSP last changed it.
-    pub last_updated: DateTime<Utc>,
-}
-
-impl fmt::Debug for TokenHead {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "TokenHead({}, ***, {:?})", self.party, self.token_type)
-    }
-}
-
-impl TokenHead {
-    /// Reads a whole Token.
-    ///
-    /// # Errors
-    /// As [`SessionHead::read`].
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let fields = Fields::of_body(body, ["country_code", "party_id", "uid", "type", "last_updated"])?;
-        Ok(Self {
-            party: owner(&fields)?,
-            uid: id(&fields, "uid")?,
-            token_type: fields.required_text("type")?.into_owned(),
-            last_updated: fields.required_time("last_updated")?,
-        })
-    }
-}
-
-/// The head of a Location (OBJ-10).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocationHead {
-    /// The CPO that owns it.
-    pub party: PartyId,
-    /// Its id.
-    pub id: String,
-    /// When the CPO last changed it.
-    pub last_updated: DateTime<Utc>,
-}
-
-impl LocationHead {
-    /// Reads a whole Location.
-    ///
-    /// # Errors
-    /// As [`SessionHead::read`].
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let (party, id, last_updated) = owned(body)?;
-        Ok(Self {
-            party,
-            id,
-            last_updated,
-        })
-    }
-}
-
-/// The head of a Tariff (OBJ-34).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TariffHead {
-    /// The CPO that owns it.
-    pub party: PartyId,
-    /// Its id.
-    pub id: String,
-    /// When the CPO last changed it.
-    pub last_updated: DateTime<Utc>,
-}
-
-impl TariffHead {
-    /// Reads a whole Tariff.
-    ///
-    /// # Errors
-    /// As [`SessionHead::read`].
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let (party, id, last_updated) = owned(body)?;
-        Ok(Self {
-            party,
-            id,
-            last_updated,
         })
     }
 }
@@ -282,33 +164,6 @@ impl ResultWord {
     }
 }
 
-/// The answer to a real-time authorization (OBJ-40): the `data` of the eMSP's envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorizationHead {
-    /// `ALLOWED`, `BLOCKED`, … as spelled.
-    pub allowed: Option<String>,
-}
-
-impl AuthorizationHead {
-    /// Reads what stands in an envelope's `data`; what cannot be understood is absent.
-    #[must_use]
-    pub fn read(data: &str) -> Self {
-        let fields = Fields::of_text(data, String::new(), ["allowed"]).ok();
-        Self {
-            allowed: fields.and_then(|fields| fields.text("allowed").ok().flatten().map(Into::into)),
-        }
-    }
-}
-
-fn owned(body: &[u8]) -> Result<(PartyId, String, DateTime<Utc>), Refusal> {
-    let fields = Fields::of_body(body, ["country_code", "party_id", "id", "last_updated"])?;
-    Ok((
-        owner(&fields)?,
-        id(&fields, "id")?,
-        fields.required_time("last_updated")?,
-    ))
-}
-
 fn owner<const N: usize>(fields: &Fields<'_, N>) -> Result<PartyId, Violation> {
     party(fields)?.ok_or_else(|| fields.violation("country_code", "is missing"))
 }
@@ -380,47 +235,6 @@ mod tests {
         }
     }
 
-    // TOK-08, LOC-22
-    #[test]
-    fn tokens_locations_and_tariffs_tell_what_they_are_known_by() {
-        let head = TokenHead::read(&octets(&token())).unwrap();
-        assert_eq!(
-            (head.party.key().as_str(), head.uid.as_str(), head.token_type.as_str()),
-            ("DE/EMS", "SECRET", "RFID")
-        );
-        let location = LocationHead::read(&octets(&session())).unwrap();
-        let tariff = TariffHead::read(&octets(&session())).unwrap();
-        assert_eq!((location.id.as_str(), tariff.id.as_str()), ("S1", "S1"));
-        assert_eq!(location.last_updated, tariff.last_updated);
-        assert_eq!(TokenHead::read(b"{}").unwrap_err().message, "/country_code: is missing");
-    }
-
-    // T-27, T-28
-    #[test]
-    fn a_body_need_not_say_whose_it_is() {
-        let identity_of = |body: Value| identity(&octets(&body), "uid").unwrap();
-        assert_eq!(
-            identity_of(json!({"last_updated": 1})),
-            Identity {
-                country_code: None,
-                party_id: None,
-                id: None
-            }
-        );
-        let whole = identity_of(token());
-        assert_eq!(
-            (
-                whole.country_code.as_deref(),
-                whole.party_id.as_deref(),
-                whole.id.as_deref()
-            ),
-            (Some("DE"), Some("EMS"), Some("SECRET"))
-        );
-        let refused = |body: &[u8]| identity(body, "uid").unwrap_err().message;
-        assert_eq!(refused(b"{\"uid\":1}"), "/uid: must be a string");
-        assert_eq!(refused(b"{\"uid\":\"1\",\"uid\":\"2\"}"), "/uid: appears twice");
-    }
-
     // CMD-09, CMD-11
     #[test]
     fn a_command_tells_where_its_result_goes_and_whom_it_concerns() {
@@ -447,7 +261,7 @@ mod tests {
         }
     }
 
-    // CMD-02, CP-04, TOK-03
+    // CMD-02, CP-04
     #[test]
     fn an_answer_is_read_as_far_as_it_can_be_understood() {
         for (data, result, timeout) in [
@@ -467,21 +281,13 @@ mod tests {
             assert_eq!((word.result.as_deref(), word.timeout), (result, timeout), "{data}");
             assert_eq!(word.is_accepted(), result == Some("ACCEPTED"), "{data}");
         }
-        let allowed = |data: &str| AuthorizationHead::read(data).allowed;
-        assert_eq!(
-            allowed(r#"{"allowed":"BLOCKED","token":{}}"#).as_deref(),
-            Some("BLOCKED")
-        );
-        assert_eq!(allowed("null"), None);
     }
 
     #[test]
     fn driver_data_never_shows_in_debug_output() {
         let shown = format!(
-            "{:?}{:?}{:?}{:?}",
-            TokenHead::read(&octets(&token())),
+            "{:?}{:?}",
             CommandHead::read(&octets(&command())),
-            identity(&octets(&token()), "uid"),
             SessionHead::read(&octets(&session()))
         );
         assert!(!shown.contains("SECRET") && shown.contains("DE/EMS"), "{shown}");
@@ -497,11 +303,10 @@ mod tests {
                 let at = at.index(damaged.len());
                 damaged[at] = byte;
                 for body in [&bytes, &damaged] {
-                    let _ = (SessionHead::read(body), TokenHead::read(body), LocationHead::read(body), TariffHead::read(body));
-                    let _ = (CommandHead::read(body), identity(body, "id"));
+                    let _ = (SessionHead::read(body), CommandHead::read(body));
                 }
             }
-            let _ = (ResultWord::read(&text), AuthorizationHead::read(&text));
+            let _ = ResultWord::read(&text);
         }
     }
 }

@@ -3,13 +3,11 @@
 //! The version in the URL is that of the caller's tongue and changes nothing, and the routing headers are not read: the lent URL knows
 //! who asked whom.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 
 use super::body::JsonBody;
-use super::{Asked, links};
+use super::{Asked, modules};
 use crate::web::error::OcpiError;
 use crate::web::{Document, Doors, Route};
 
@@ -32,7 +30,6 @@ pub(super) async fn result(
 ) -> Result<HttpResponse, OcpiError> {
     asked.caller.must_be_registered()?;
     let (_, id) = path.into_inner();
-    let links = Arc::clone(&doors.links);
-    let behind = links.callback(&asked.caller, &asked.ids, &id, body).await?;
-    Ok(links::answer(behind, doors.clock.now()))
+    let heard = doors.hall.result(&asked.caller, &asked.ids, &id, body).await?;
+    Ok(modules::answer(heard, doors.clock.now()))
 }

@@ -8,17 +8,15 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::body::{MAX_BODY, read};
 use super::caller::ask_registered;
-use super::relayed;
+use super::modules;
 use crate::client::Method;
-use crate::exchange::custom::{CustomRequest, carry};
-use crate::exchange::reply::Words;
+use crate::exchange::custom::CustomRequest;
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::versions::Version;
 use crate::parties::Fault;
 use crate::routing::custom;
 use crate::web::Doors;
 use crate::web::error::OcpiError;
-use crate::web::reply::Reply;
 
 /// The side and the id a path names, when somebody offers such a module.
 fn named(request: &HttpRequest, doors: &Doors) -> Option<(InterfaceRole, String)> {
@@ -64,9 +62,6 @@ async fn asked(
         ids: asked.ids,
         body: Some(body).filter(|body| !body.is_empty()),
     };
-    let heard = carry(&doors.parties, &doors.links, request).await?;
-    match heard.words {
-        Words::Relayed(body) => Ok(relayed(heard.http, body, heard.to, heard.from, heard.headers)),
-        Words::Own { code, .. } => Ok(Reply::of(code).send(doors.clock.now())),
-    }
+    let heard = doors.hall.custom(request).await?;
+    Ok(modules::answer(heard, doors.clock.now()))
 }

@@ -6,6 +6,7 @@
 use actix_web::http::Method;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 
 use super::body::JsonBody;
 use super::{Registered, callbacks, relayed};
@@ -81,7 +82,7 @@ async fn ask(
         caller: asked.caller,
     };
     let heard = doors.hall.handle(incoming).await?;
-    Ok(answer(heard, &doors))
+    Ok(answer(heard, doors.clock.now()))
 }
 
 /// What stands in the path behind that of the interface, as it was written.
@@ -91,7 +92,8 @@ fn segments(path: &str, interface: &Interface) -> Vec<String> {
     path.split('/').skip(above).map(str::to_owned).collect()
 }
 
-fn answer(heard: Heard, doors: &Doors) -> HttpResponse {
+/// An answer of the hall, as HTTP.
+pub(super) fn answer(heard: Heard, now: DateTime<Utc>) -> HttpResponse {
     match heard.words {
         Words::Relayed(body) => relayed(heard.http, body, heard.to, heard.from, heard.headers),
         Words::Own { code, message, data } => {
@@ -107,7 +109,7 @@ fn answer(heard: Heard, doors: &Doors) -> HttpResponse {
             for (name, value) in heard.headers {
                 reply = reply.header(name, value);
             }
-            reply.send(doors.clock.now())
+            reply.send(now)
         }
     }
 }

@@ -1,0 +1,1 @@
+ALTER TABLE lent DROP COLUMN object;
