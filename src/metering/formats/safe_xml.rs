@@ -10,11 +10,10 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use roxmltree::Node;
 
 use super::signed_record::{Malformed, SignedRecord, Statement};
 use super::transport::{self, Unwrapped};
-use roxmltree::Node;
-
 use super::xml;
 use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
