@@ -444,9 +444,11 @@ mod tests {
             let (code, text) = verify(input.as_bytes(), &VerifyArgs::default());
             assert_eq!((code, text.contains(name)), (EXIT_UNDECIDED, true), "{text}");
         }
-        // What has one, and is no record of it, is wrong.
+        // What has one, and is no record of it, is wrong (design.md 3.5).
         let sml = [&[0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1][..], &[0xFF; 40]].concat();
         assert_eq!(verify(&sml, &VerifyArgs::default()).0, EXIT_INVALID);
+        let (code, text) = verify(b"AP;0;3;X", &VerifyArgs::default());
+        assert_eq!((code, text.contains("Alfen Eichrecht")), (EXIT_INVALID, true), "{text}");
     }
 
     #[test]
