@@ -14,6 +14,8 @@
 pub mod checks;
 pub mod evse_id;
 pub mod index;
+pub mod lifecycle;
+pub mod log;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -126,7 +128,7 @@ impl Registry {
             tick.tick().await;
             let mut revision = self.revision.lock().await;
             if let Err(error) = self.catch_up(&mut revision).await {
-                log::error!("reading the key registry: {error}");
+                ::log::error!("reading the key registry: {error}");
             }
         }
     }
