@@ -4,6 +4,7 @@
 mod carrying;
 mod commands;
 mod credits;
+mod lifecycle;
 mod peer;
 mod pulling;
 mod refusing;

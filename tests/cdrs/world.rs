@@ -69,17 +69,64 @@ impl World {
             On::Postgres => fresh_postgres().await?,
         };
         let clock = ManualClock::at(at(NOON));
-        Some(World::on(database, more, clock, files).await)
+        Some(World::on(database, "http://127.0.0.1:0", more, clock, files).await)
+    }
+
+    /// A hub that says it is at an address where nobody answers.
+    pub async fn start_unreachable(on: On) -> Option<World> {
+        let files = Arc::new(tempfile::tempdir().unwrap());
+        let database = match on {
+            On::Sqlite => format!("sqlite://{}", files.path().join("hub.db").display()),
+            On::Postgres => fresh_postgres().await?,
+        };
+        let clock = ManualClock::at(at(NOON));
+        Some(World::on(database, "http://127.0.0.1:9", "", clock, files).await)
+    }
+
+    /// A statement behind the hub's back.
+    pub async fn execute(&self, sql: &str) {
+        use diesel::Connection;
+        use diesel::connection::SimpleConnection;
+        match self.database.strip_prefix("sqlite://") {
+            Some(path) => {
+                let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+                connection
+                    .batch_execute(&format!("PRAGMA busy_timeout = 5000; {sql}"))
+                    .unwrap();
+            }
+            None => {
+                let (client, connection) = tokio_postgres::connect(&self.database, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                let driver = tokio::spawn(connection);
+                client.batch_execute(sql).await.unwrap();
+                drop(client);
+                let _ = driver.await;
+            }
+        }
+    }
+
+    /// The address the hub is bound to, whatever it says of itself.
+    pub async fn anybody(&self, path: &str) -> Heard {
+        let url = format!("{}{path}", self.hub.url);
+        Heard::of(self.send(Method::GET, &url, Vec::new(), None).await)
     }
 
     /// A second process on the same database.
     pub async fn beside(&self) -> World {
-        World::on(self.database.clone(), "", self.clock.clone(), self.files.clone()).await
+        World::on(
+            self.database.clone(),
+            "http://127.0.0.1:0",
+            "",
+            self.clock.clone(),
+            self.files.clone(),
+        )
+        .await
     }
 
-    async fn on(database: String, more: &str, clock: Arc<ManualClock>, files: Arc<TempDir>) -> World {
+    async fn on(database: String, public_url: &str, more: &str, clock: Arc<ManualClock>, files: Arc<TempDir>) -> World {
         let file = format!(
-            "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:0\"\n[database]\nurl = \"{database}\"\n\
+            "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"{public_url}\"\n[database]\nurl = \"{database}\"\n\
              [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n\
              [paging]\nmax_limit = 5\n{more}"
         );
