@@ -310,3 +310,101 @@ fn a_severity_nobody_can_have_stops_serve_before_anything_is_created() {
         assert_eq!(names, ["truewatt.toml"], "nothing was created");
     }
 }
+
+// key-registry.md 4.3: one byte changed names the entry; an old backup is noticed by whoever kept a newer checkpoint.
+#[test]
+fn one_changed_byte_of_the_registry_is_named_and_an_old_backup_is_noticed() {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, SqliteConnection};
+    use truewatt::metering::key::Curve;
+    use truewatt::metering::sign::SigningMeter;
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let register = |hub: &Served, number: u8| {
+        let meter = SigningMeter::from_seed(Curve::Secp256r1, &[number; 32]).unwrap();
+        let key = hex::encode(meter.public_key().to_spki_der());
+        let (serial, evse) = (format!("M{number}"), format!("DE*ABC*E{number}"));
+        let wish = [
+            "key",
+            "register",
+            "--public-key",
+            &key,
+            "--meter-serial",
+            &serial,
+            "--evse-id",
+            &evse,
+            "--cpo",
+            "DE/ABC",
+            "--valid-from",
+            "2026-01-01T00:00:00Z",
+            "--json",
+        ];
+        let key = json(&hub.command(folder, &wish));
+        assert_eq!(key["state"], "CONFIRMED", "{key}");
+    };
+    let verify = |more: &[&str]| {
+        let verified = truewatt(folder)
+            .args(["key", "log", "verify"])
+            .args(more)
+            .output()
+            .unwrap();
+        (verified.status.code(), text(&verified.stdout) + &text(&verified.stderr))
+    };
+    let database = folder.join("truewatt.db");
+    let forget_the_rest = || {
+        for tail in ["truewatt.db-wal", "truewatt.db-shm"] {
+            let _ = std::fs::remove_file(folder.join(tail));
+        }
+    };
+    let change = |sql: &str| {
+        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        connection
+            .batch_execute(&format!("{sql}; PRAGMA wal_checkpoint(TRUNCATE);"))
+            .unwrap();
+    };
+
+    let hub = Served::start(folder);
+    register(&hub, 1);
+    hub.stop();
+    change("SELECT 1");
+    let backup = std::fs::read(&database).unwrap();
+
+    let hub = Served::start(folder);
+    register(&hub, 2);
+    let checkpoint = hub.command(folder, &["key", "log", "checkpoint"]);
+    let kept = folder.join("kept.json");
+    std::fs::write(&kept, &checkpoint.stdout).unwrap();
+    let signed_by = json(&checkpoint)["key"].as_str().unwrap().to_owned();
+    hub.stop();
+    let with_checkpoint = ["--checkpoint", "kept.json", "--signed-by", &signed_by];
+    let (code, said) = verify(&with_checkpoint);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = verify(&["--checkpoint", "kept.json", "--signed-by", "00"]);
+    assert!(code == Some(1) && said.contains("another key"), "{said}");
+    change("SELECT 1");
+    let whole = std::fs::read(&database).unwrap();
+
+    std::fs::write(&database, &backup).unwrap();
+    forget_the_rest();
+    assert_eq!(verify(&[]).0, Some(0), "an old backup is whole in itself");
+    let (code, said) = verify(&with_checkpoint);
+    assert!(code == Some(1) && said.contains("set back"), "{said}");
+
+    for (column, table) in [
+        ("entry", "registry_log"),
+        ("hash", "registry_log"),
+        ("document", "registry_documents"),
+    ] {
+        std::fs::write(&database, &whole).unwrap();
+        forget_the_rest();
+        change("DROP TRIGGER registry_log_is_not_changed; DROP TRIGGER registry_documents_are_not_changed");
+        // One character, wherever it stands.
+        change(&format!(
+            "UPDATE {table} SET {column} = substr({column}, 1, 20) || char(unicode(substr({column}, 21, 1)) + 1) || substr({column}, 22) \
+             WHERE seq = 4"
+        ));
+        let (code, said) = verify(&[]);
+        assert!(code == Some(1) && said.contains("entry 4:"), "{table}.{column}: {said}");
+    }
+}

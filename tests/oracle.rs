@@ -402,6 +402,7 @@ fn knowledge(registry: &[RegistryRow], question: &KeyQuestion) -> KeyKnowledge {
         valid_to: None,
         calibrated: true,
         registered_at: None,
+        is_confirmed: true,
     };
     let is_asked_for = |row: &&RegistryRow| {
         row.evse_uid.is_some() && row.evse_uid == question.evse_uid

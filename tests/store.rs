@@ -13,6 +13,8 @@ mod hints;
 mod place;
 #[path = "store/presence.rs"]
 mod presence;
+#[path = "store/registry.rs"]
+mod registry;
 #[path = "store/world.rs"]
 mod world;
 
@@ -27,6 +29,7 @@ use hints::*;
 use lent::*;
 use place::Place;
 use presence::*;
+use registry::*;
 use truewatt::store::*;
 use world::*;
 
@@ -994,7 +997,8 @@ async fn the_overview_counts_what_there_is(place: &Place) {
         .platform_create(platform("p1", &[("DE", "ABC", "CPO"), ("DE", "ABC", "EMSP")]))
         .await
         .unwrap();
-    store.key_register(key("k1")).await.unwrap();
+    store.registry_append(registry_batch(0, 1, "CONFIRMED")).await.unwrap();
+    store.registry_append(registry_batch(1, 1, "PUBLISHED")).await.unwrap();
     let dead = cdr("C-1");
     store.cdr_take(dead.clone()).await.unwrap();
     store.cdr_settle(settlement(&dead, Settled::Dead)).await.unwrap();
@@ -1178,48 +1182,6 @@ async fn the_directorys_revision_moves_with_every_change_and_only_then(place: &P
     moved(true, "a change").await;
     one.platform_delete("p1").await.unwrap();
     moved(true, "a departure").await;
-}
-
-/// PC-09.
-async fn the_same_key_registered_twice_is_one(place: &Place) {
-    let (one, other) = (place.store().await, place.store().await);
-    let registered = (0..10).map(|n| {
-        let store = if n % 2 == 0 { one.clone() } else { other.clone() };
-        tokio::spawn(async move { store.key_register(key(&format!("k{n}"))).await.unwrap().id })
-    });
-    let ids: HashSet<String> = join_all(registered).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(ids.len(), 1);
-    assert_eq!(one.keys_all().await.unwrap().len(), 1);
-    let revision = one.keys_revision().await.unwrap();
-
-    let mut longer = key("longer");
-    longer.valid_to = Some(at(1_000));
-    one.key_register(longer.clone()).await.unwrap();
-    assert_eq!(other.keys_revision().await.unwrap(), revision + 1);
-    assert_eq!(one.key_get("longer").await.unwrap(), Some(longer));
-    let (first, next) = one.key_list(None, 1).await.unwrap();
-    let (second, end) = one.key_list(next.as_deref(), 1).await.unwrap();
-    assert!(first[0].id < second[0].id && end.is_none());
-}
-
-async fn a_deactivated_key_stays_and_its_claim_may_be_made_again(place: &Place) {
-    let store = place.store().await;
-    store.key_register(key("k1")).await.unwrap();
-    let gone = store.key_deactivate("k1", at(50)).await.unwrap();
-    assert_eq!(
-        (gone.state.as_str(), gone.deactivated_at),
-        ("DEACTIVATED", Some(at(50)))
-    );
-    let revision = store.keys_revision().await.unwrap();
-    // Again changes nothing, not even the instant.
-    assert_eq!(store.key_deactivate("k1", at(60)).await.unwrap(), gone);
-    assert_eq!(store.keys_revision().await.unwrap(), revision);
-    assert_eq!(store.key_register(key("k2")).await.unwrap().id, "k2");
-    assert_eq!(store.keys_all().await.unwrap().len(), 2);
-    assert!(matches!(
-        store.key_deactivate("nobody", at(1)).await,
-        Err(StoreError::NotFound)
-    ));
 }
 
 // ---- the house itself ----
@@ -1454,8 +1416,13 @@ promises! {
     a_change_on_an_old_revision_is_refused,
     a_change_sets_what_it_names_and_leaves_the_rest,
     the_directorys_revision_moves_with_every_change_and_only_then,
-    the_same_key_registered_twice_is_one,
-    a_deactivated_key_stays_and_its_claim_may_be_made_again,
+    a_line_and_its_document_are_kept_together_or_not_at_all,
+    of_two_who_add_to_one_log_one_is_told_that_it_has_grown,
+    lines_and_documents_are_never_changed_or_removed,
+    the_versions_of_a_document_come_in_their_order,
+    a_checkpoint_of_a_size_is_kept_once_and_the_largest_comes_first,
+    all_processes_sign_with_one_key,
+    registrations_of_the_time_before_the_log_are_found_until_they_are_in_it,
     a_lent_url_is_there_as_it_was_lent_also_for_the_next_process,
     what_has_expired_is_not_there_and_is_deleted_in_portions,
     the_end_of_a_lent_url_moves_only_in_the_direction_asked_for,

@@ -1,4 +1,6 @@
-//! `truewatt key`: meter keys, over the operator API.
+//! `truewatt key`: meter keys, over the operator API; and the proof that nobody rewrote their log, over the database itself.
+
+mod log;
 
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::NotDone;
 use super::api::{Access, table, text};
+use crate::config::Config;
 use crate::ocpi::ids::PartyId;
 
 /// What to do.
@@ -20,12 +23,72 @@ pub struct Arguments {
 enum Action {
     /// Register the key of a meter at an EVSE.
     Register(Box<Register>),
-    /// All keys.
-    List(Common),
+    /// All registrations.
+    List(List),
     /// One key.
     Show(OfKey),
-    /// End a registration now.
-    Deactivate(OfKey),
+    /// Let a registration go on that waits for a person.
+    Accept(Decide),
+    /// Refuse a registration that waits for a person.
+    Refuse(Decide),
+    /// Take a registration back that was not published yet.
+    Withdraw(OfKey),
+    /// Let another operator take a meter over.
+    Release(Release),
+    /// End a registration, now or at an instant gone by.
+    Deactivate(Deactivate),
+    /// The log of all this.
+    Log(Log),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only those in this state, such as ON_HOLD.
+    #[arg(long)]
+    state: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Decide {
+    #[command(flatten)]
+    of: OfKey,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+struct Release {
+    #[command(flatten)]
+    of: OfKey,
+    /// The operator that takes it over, as DE/ABC.
+    #[arg(long)]
+    to: String,
+}
+
+#[derive(Debug, Args)]
+struct Deactivate {
+    #[command(flatten)]
+    of: OfKey,
+    /// When it ended (RFC 3339); now, without.
+    #[arg(long)]
+    at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    #[command(subcommand)]
+    action: LogAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum LogAction {
+    /// Read the whole log along in the configured database; exit code 1 names the first entry that is not what it was.
+    Verify(log::Verify),
+    /// Have the hub sign a checkpoint of the log. Keep it where nobody who can write the database can write.
+    Checkpoint(Common),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +137,15 @@ struct Register {
     /// Until when it holds, exclusive.
     #[arg(long)]
     valid_to: Option<String>,
+    /// Why: COMMISSIONING, REPLACEMENT, FIRMWARE, REASSIGNMENT, TAKE_OVER or CORRECTION.
+    #[arg(long)]
+    reason: Option<String>,
+    /// The registration that ends where this one begins, where the reason can mean several.
+    #[arg(long)]
+    supersedes: Option<String>,
+    /// The format the unit signs in, as `encoding_method` names it.
+    #[arg(long)]
+    encoding_method: Option<String>,
     /// CDRs of this EVSE need no signed data.
     #[arg(long)]
     not_calibrated: bool,
@@ -83,26 +155,51 @@ struct Register {
 
 const KEYS: &str = "/operator/v1/keys";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
+pub(super) async fn run(arguments: Arguments, config: impl FnOnce() -> Result<Config, NotDone>) -> Result<(), NotDone> {
     match arguments.action {
         Action::Register(register) => self::register(*register).await,
-        Action::List(common) => list(common).await,
+        Action::List(wish) => list(wish).await,
         Action::Show(one) => {
             let answer = one.common.access.open()?.get(&format!("{KEYS}/{}", one.id)).await?;
             print(&answer, one.common.json);
             Ok(())
         }
-        Action::Deactivate(one) => {
-            let answer = one
-                .common
-                .access
-                .open()?
-                .post(&format!("{KEYS}/{}/deactivate", one.id), None)
-                .await?;
-            print(&answer, one.common.json);
+        Action::Accept(wish) => act(wish.of, "accept", Some(json!({"reason": wish.reason}))).await,
+        Action::Refuse(wish) => act(wish.of, "refuse", Some(json!({"reason": wish.reason}))).await,
+        Action::Withdraw(of) => act(of, "withdraw", None).await,
+        Action::Release(wish) => {
+            let to = party("--to", &wish.to)?;
+            act(wish.of, "release", Some(json!({"to": to}))).await
+        }
+        Action::Deactivate(wish) => act(wish.of, "deactivate", wish.at.map(|at| json!({"at": at}))).await,
+        Action::Log(Log {
+            action: LogAction::Verify(wish),
+        }) => log::verify(wish, config()?).await,
+        Action::Log(Log {
+            action: LogAction::Checkpoint(common),
+        }) => {
+            // Always JSON: it is kept and read by a program.
+            let signed = common.access.open()?.post(&format!("{KEYS}/checkpoint"), None).await?;
+            println!("{signed}");
             Ok(())
         }
     }
+}
+
+async fn act(of: OfKey, what: &str, wish: Option<Value>) -> Result<(), NotDone> {
+    let answer = of
+        .common
+        .access
+        .open()?
+        .post(&format!("{KEYS}/{}/{what}", of.id), wish)
+        .await?;
+    print(&answer, of.common.json);
+    Ok(())
+}
+
+fn party(option: &str, text: &str) -> Result<Value, NotDone> {
+    let party = PartyId::from_slash(text).map_err(|error| NotDone::usage(format!("{option}: {error}")))?;
+    Ok(json!({"country_code": party.country_code(), "party_id": party.party_id()}))
 }
 
 async fn register(register: Register) -> Result<(), NotDone> {
@@ -112,21 +209,20 @@ async fn register(register: Register) -> Result<(), NotDone> {
             .map_err(|error| NotDone::usage(format!("{} cannot be read: {error}", file.display())))?,
         (None, None) => return Err(NotDone::usage("give --public-key or --public-key-file")),
     };
-    let cpo = PartyId::from_slash(&register.cpo).map_err(|error| NotDone::usage(format!("--cpo: {error}")))?;
     let mut wish = Map::new();
     wish.insert("public_key".to_owned(), json!(public_key));
     wish.insert("meter_serial".to_owned(), json!(register.meter_serial));
     wish.insert("evse_id".to_owned(), json!(register.evse_id));
-    wish.insert(
-        "cpo".to_owned(),
-        json!({"country_code": cpo.country_code(), "party_id": cpo.party_id()}),
-    );
+    wish.insert("cpo".to_owned(), party("--cpo", &register.cpo)?);
     wish.insert("valid_from".to_owned(), json!(register.valid_from));
     wish.insert("calibrated".to_owned(), json!(!register.not_calibrated));
     let optional = [
         ("gateway_serial", register.gateway_serial),
         ("evse_uid", register.evse_uid),
         ("valid_to", register.valid_to),
+        ("reason", register.reason),
+        ("supersedes", register.supersedes),
+        ("encoding_method", register.encoding_method),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -143,8 +239,9 @@ async fn register(register: Register) -> Result<(), NotDone> {
     Ok(())
 }
 
-async fn list(common: Common) -> Result<(), NotDone> {
-    let keys = common.access.open()?.all(KEYS).await?;
+async fn list(List { state, common }: List) -> Result<(), NotDone> {
+    let path = state.map_or_else(|| KEYS.to_owned(), |state| format!("{KEYS}?state={state}"));
+    let keys = common.access.open()?.all(&path).await?;
     if common.json {
         println!("{}", json!(keys));
         return Ok(());

@@ -129,7 +129,7 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Bench(command) => wait(bench::run(command)),
         Command::BenchFloor(command) => wait(bench::floor::run(command)),
         Command::Party(command) => wait(party::run(command)),
-        Command::Key(command) => wait(key::run(command)),
+        Command::Key(command) => wait(key::run(command, load)),
         Command::Cdr(command) => wait(cdr::run(command)),
         Command::Duty(command) => wait(duty::run(command)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),

@@ -32,9 +32,11 @@ use crate::mirror::{Mirror, MirrorSettings};
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
-use crate::registry::Registry;
+use crate::registry::log::checkpoint::Signer;
+use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
+use crate::web::keys::pace::Pace;
 use crate::web::{self, Doors};
 
 /// Starts hubs.
@@ -44,6 +46,8 @@ pub struct Hub;
 pub struct Running {
     /// Where partners reach it.
     pub url: String,
+    /// Where it listens, whatever it says of itself.
+    pub bound: String,
     /// The operator token: the configured one, or the one made for this run.
     pub operator_token: Secret,
     /// The rooms, for those who run a hub inside their own program.
@@ -126,8 +130,8 @@ impl Hub {
         // Before the database: a configuration that makes no sense leaves no trace (design 3.2).
         let policy = policy(&config)?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
-        let port = listener.local_addr().map_err(at("listening"))?.port();
-        let url = with_port(&config.server.public_url, port);
+        let bound = listener.local_addr().map_err(at("listening"))?;
+        let url = with_port(&config.server.public_url, bound.port());
 
         let store = Store::open(config.database.url.expose())
             .await
@@ -176,6 +180,7 @@ impl Hub {
             intake: cdrs.intake,
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
+            pace: Pace::new(config.registry.public_rate),
             max_limit: config.paging.max_limit,
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
@@ -194,6 +199,7 @@ impl Hub {
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
             url,
+            bound: format!("http://{bound}"),
             operator_token,
             parties,
             registry: cdrs.registry,
@@ -233,9 +239,7 @@ impl CdrRooms {
         clock: &SharedClock,
     ) -> Result<CdrRooms, StartError> {
         let hub = parties.settings().hub.clone();
-        let registry = Registry::open(store.clone(), clock.clone())
-            .await
-            .map_err(at("reading the key registry"))?;
+        let registry = registry(config, public_url, store, &hub, clock).await?;
         let horizons = Horizons {
             lease: config.duties.lease,
             first_retry: config.duties.first_retry,
@@ -274,6 +278,50 @@ impl CdrRooms {
             exchange,
         })
     }
+}
+
+async fn registry(
+    config: &Config,
+    public_url: &str,
+    store: &Store,
+    hub: &PartyId,
+    clock: &SharedClock,
+) -> Result<Arc<Registry>, StartError> {
+    // Our own public URL is no stranger's suggestion: it may be called wherever it is, and nothing else is called with this client.
+    let mirror = Http::new(HttpSettings {
+        connect: config.timeouts.connect,
+        allow_http: true,
+        allow_private_networks: true,
+        max_body: DEFAULT_MAX_BODY,
+        user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
+    });
+    let signer = signer(config, store, clock).await?;
+    let settings = RegistrySettings {
+        public_url: public_url.to_owned(),
+        origin: hub.key(),
+        test_keys: config.registry.test_keys,
+        require_sample: config.registry.require_sample,
+        checkpoint_every: config.registry.checkpoint_interval,
+    };
+    let mirror = mirror.map_err(at("preparing to read back published keys"))?;
+    Registry::open(store.clone(), clock.clone(), mirror, settings, signer)
+        .await
+        .map_err(at("reading the key registry"))
+}
+
+/// The configured key, else the one in the database, else a fresh one that is there from now on.
+async fn signer(config: &Config, store: &Store, clock: &SharedClock) -> Result<Signer, StartError> {
+    let seed = match &config.registry.signing_key {
+        Some(seed) => seed.clone(),
+        None => {
+            let mut fresh = [0; 32];
+            getrandom::fill(&mut fresh).map_err(at("making the registry's key"))?;
+            let kept = store.registry_seed(&hex::encode(fresh), clock.now()).await;
+            Secret::new(kept.map_err(at("reading the registry's key"))?)
+        }
+    };
+    let bytes = hex::decode(seed.expose()).map_err(at("reading the registry's key"))?;
+    Signer::from_seed(&bytes).map_err(at("reading the registry's key"))
 }
 
 /// The rooms that everything but a CDR passes through.

@@ -55,6 +55,8 @@ pub struct Config {
     pub cdrs: Cdrs,
     /// What the hub keeps for others.
     pub mirror: Mirror,
+    /// Which key belongs to which meter.
+    pub registry: Registry,
     /// Keys that were given but change nothing in this version; worth a warning at start.
     pub without_effect: Vec<String>,
 }
@@ -206,6 +208,21 @@ pub struct Mirror {
     pub sessions: bool,
     /// Hours between two readings of what a data owner offers.
     pub pull_interval_h: u32,
+}
+
+/// `[registry]`
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// The 32 secret bytes, in hex, that checkpoints are signed with; `None` when they are made once and kept in the database.
+    pub signing_key: Option<Secret>,
+    /// Between two checkpoints of a log that grows.
+    pub checkpoint_interval: Duration,
+    /// Whether keys may be registered whose private half everybody knows.
+    pub test_keys: bool,
+    /// Whether every registration must come with a signed sample.
+    pub require_sample: bool,
+    /// Requests a second to the public pages, for each address.
+    pub public_rate: u32,
 }
 
 macro_rules! words {
@@ -411,6 +428,13 @@ impl Config {
                 sessions: raw.truth("mirror.sessions")?,
                 pull_interval_h: small(&raw, "mirror.pull_interval_h", 8_760)?,
             },
+            registry: Registry {
+                signing_key: signing_key(&raw)?,
+                checkpoint_interval: seconds(&raw, "registry.checkpoint_interval_s", 1)?,
+                test_keys: raw.truth("registry.test_keys")?,
+                require_sample: raw.truth("registry.require_sample")?,
+                public_rate: small(&raw, "registry.public_rate", 1_000_000)?,
+            },
             without_effect: raw.without_effect,
         };
         config.agree()?;
@@ -479,8 +503,9 @@ impl Config {
             .iter()
             .map(|(code, grave)| (code.clone(), text(grave.as_str())))
             .collect();
-        let token = if self.operator.token.is_some() { "***" } else { "" };
-        let sections: [(&str, Vec<(&str, Value)>); 13] = [
+        let masked = |secret: &Option<Secret>| if secret.is_some() { "***" } else { "" };
+        let (token, signing_key) = (masked(&self.operator.token), masked(&self.registry.signing_key));
+        let sections: [(&str, Vec<(&str, Value)>); 14] = [
             (
                 "server",
                 vec![
@@ -559,6 +584,16 @@ impl Config {
                 vec![
                     ("sessions", truth(self.mirror.sessions)),
                     ("pull_interval_h", whole(self.mirror.pull_interval_h)),
+                ],
+            ),
+            (
+                "registry",
+                vec![
+                    ("signing_key", text(signing_key)),
+                    ("checkpoint_interval_s", seconds(self.registry.checkpoint_interval)),
+                    ("test_keys", truth(self.registry.test_keys)),
+                    ("require_sample", truth(self.registry.require_sample)),
+                    ("public_rate", whole(self.registry.public_rate)),
                 ],
             ),
         ];
@@ -644,6 +679,18 @@ fn operator_token(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
             key,
             "must be printable ASCII characters without blanks, or empty",
         ))
+    }
+}
+
+fn signing_key(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
+    let key = "registry.signing_key";
+    let text = raw.text(key)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(Some(Secret::new(text))),
+        false => Err(ConfigError::key(key, "must be 64 hexadecimal digits, or empty")),
     }
 }
 

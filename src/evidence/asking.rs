@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::assess::{KeyKnowledge, KeyQuestion, RegisteredKey};
 use crate::registry::index::{Index, Registered};
+use crate::registry::lifecycle::Standing;
 
-/// Answers the question of an assessment.
+/// Answers the question of an assessment with what the registry knows now, and says for which record time that is.
 #[must_use]
-pub fn answer(index: &Index, question: &KeyQuestion) -> KeyKnowledge {
+pub fn answer(index: &Index, question: &KeyQuestion, now: DateTime<Utc>) -> KeyKnowledge {
+    let known_at = index.record_time(now);
     let at_evse = index.at_evse(&question.cpo, question.evse_id.as_deref(), question.evse_uid.as_deref());
-    let calibrated = at_evse.iter().any(|one| {
-        one.row().calibrated
-            && one.row().cpo_key.eq_ignore_ascii_case(&question.cpo)
+    let calibrated = at_evse.iter().filter_map(|one| one.known_at(known_at)).any(|one| {
+        one.calibrated
+            && one.state.standing() == Standing::Held
+            && one.cpo.eq_ignore_ascii_case(&question.cpo)
             && [question.from, question.to]
                 .into_iter()
                 .flatten()
-                .any(|at| one.held_at(at))
+                .any(|at| one.covers(at))
     });
     let mut for_evse = at_evse;
     for serial in &question.meter_serials {
@@ -30,36 +35,45 @@ pub fn answer(index: &Index, question: &KeyQuestion) -> KeyKnowledge {
         .flat_map(|one| index.of_fingerprint(one))
         .cloned();
     KeyKnowledge {
-        by_fingerprint: told(by_fingerprint),
-        for_evse: told(for_evse),
+        by_fingerprint: told(by_fingerprint, known_at),
+        for_evse: told(for_evse, known_at),
         calibrated,
+        known_at: Some(known_at),
     }
 }
 
-/// Each registration once, as the assessment takes it.
-fn told(registrations: impl IntoIterator<Item = Arc<Registered>>) -> Vec<RegisteredKey> {
+/// Each registration once, as the assessment takes it. What was refused or withdrawn never said anything.
+fn told(registrations: impl IntoIterator<Item = Arc<Registered>>, known_at: DateTime<Utc>) -> Vec<RegisteredKey> {
     let mut told: Vec<RegisteredKey> = Vec::new();
-    for one in registrations {
-        let row = one.row();
-        let Some(key) = one.key() else {
-            log::error!(registration = row.id.as_str(); "the key of a registration cannot be read back; it vouches for nothing");
+    for registered in registrations {
+        let Some(one) = registered.known_at(known_at) else {
             continue;
         };
-        if told.iter().any(|known| known.id == row.id) {
+        let is_confirmed = match one.state.standing() {
+            Standing::Held => true,
+            Standing::Pending => false,
+            Standing::Nothing => continue,
+        };
+        let Some(key) = registered.key() else {
+            log::error!(registration = one.id.as_str(); "the key of a registration cannot be read back; it vouches for nothing");
+            continue;
+        };
+        if told.iter().any(|known| known.id == one.id) {
             continue;
         }
         told.push(RegisteredKey {
-            id: row.id.clone(),
+            id: one.id.clone(),
             key: key.clone(),
-            meter_serial: Some(row.meter_serial.clone()),
-            gateway_serial: row.gateway_serial.clone(),
-            evse_id: Some(row.evse_id.clone()),
-            evse_uid: row.evse_uid.clone(),
-            cpo: row.cpo_key.clone(),
-            valid_from: row.valid_from,
-            valid_to: one.until(),
-            calibrated: row.calibrated,
-            registered_at: Some(row.created_at),
+            meter_serial: Some(one.unit.meter_serial.clone()),
+            gateway_serial: one.unit.gateway_serial.clone(),
+            evse_id: Some(one.evse_id.clone()),
+            evse_uid: one.evse_uid.clone(),
+            cpo: one.cpo.clone(),
+            valid_from: one.valid_from,
+            valid_to: one.valid_to,
+            calibrated: one.calibrated,
+            registered_at: Some(one.published_at.unwrap_or(one.submitted_at)),
+            is_confirmed,
         });
     }
     told

@@ -131,14 +131,17 @@ impl<'c> Inquiry<'c> {
             return assessment;
         }
         let selection = Selection::make(&question, knowledge, delivered.as_ref(), &opened);
+        // A key that was only submitted is somebody's word, like one that came along.
+        let pending_key = selection.pending.map(|pending| hex::encode(pending.key.to_spki_der()));
         let given = Given {
             encoding_method: signed.encoding_method.as_deref(),
-            delivered_key: signed.public_key.as_deref(),
+            delivered_key: signed.public_key.as_deref().or(pending_key.as_deref()),
             registered_key: selection.registration.map(|registration| &registration.key),
             given_key: None,
         };
         let examination = opened.verify(&given);
         assessment.encoding_method = signed.encoding_method.as_deref().map(str::to_owned);
+        assessment.key.known_at = knowledge.known_at;
         assessment.conclude(claim, examination, selection, policy);
         assessment
     }
@@ -264,6 +267,7 @@ impl Assessment {
                 curve: None,
                 meter_serial: None,
                 registration: None,
+                known_at: None,
             },
             readings: Vec::new(),
             signed_energy_kwh: None,
@@ -326,7 +330,7 @@ impl Assessment {
             };
         });
         let key = examination.records.iter().find_map(|record| record.key.as_ref());
-        if matches!(key, Some((_, KeyTrust::Delivered))) {
+        if matches!(key, Some((_, KeyTrust::Delivered))) && selection.pending.is_none() {
             findings.push(Finding::new(
                 Code::KeyNotRegistered,
                 Place::Key,
@@ -346,7 +350,11 @@ impl Assessment {
                 .and_then(|r| r.meter_serial.as_deref())
                 .or(serial_by_record)
                 .map(str::to_owned),
-            registration: selection.registration.map(|registration| registration.id.clone()),
+            registration: selection
+                .registration
+                .or(selection.pending)
+                .map(|registration| registration.id.clone()),
+            known_at: self.key.known_at,
         };
         self.signed_energy_kwh = signed_energy_kwh(&examination).map(|energy| energy.to_string());
         self.blocks = examination
@@ -455,6 +463,7 @@ mod tests {
             valid_to: None,
             calibrated: true,
             registered_at: None,
+            is_confirmed: true,
         }
     }
 
@@ -467,6 +476,7 @@ mod tests {
             for_evse,
             by_fingerprint: vec![],
             calibrated: true,
+            known_at: None,
         }
     }
 
@@ -654,6 +664,40 @@ mod tests {
         assert_eq!(verdict.findings[0].code, Code::KeyLaterPublished);
     }
 
+    // key-registry.md 4.6: KEY_NOT_YET_CONFIRMED.
+    #[test]
+    fn a_key_that_is_only_submitted_vouches_for_nothing_and_refutes_nothing() {
+        let (mine, old) = (meter("mine"), meter("old"));
+        let mut submitted = registered(&mine);
+        submitted.is_confirmed = false;
+        submitted.id = "r2".to_owned();
+        let alone = knows(vec![submitted.clone()]);
+        let beside = knows(vec![registered(&old), submitted.clone()]);
+        for (knowledge, delivered) in [
+            (&alone, Some(&mine)),
+            (&alone, None),
+            (&beside, Some(&mine)),
+            (&beside, None),
+        ] {
+            let verdict = judge(&cdr_by(&mine, delivered, "7.5"), knowledge.clone());
+            assert_eq!((verdict.status, verdict.billable), (Status::IntegrityOnly, false));
+            assert_eq!(verdict.reasons(), ["KEY_NOT_YET_CONFIRMED"]);
+            assert_eq!(verdict.key.registration.as_deref(), Some("r2"));
+            assert_eq!(verdict.goals.authenticity, Goal::Unknown);
+        }
+        // The key that counts still verifies, and a forgery under it is one.
+        let genuine = judge(&cdr_by(&old, None, "7.5"), beside.clone());
+        assert_eq!(genuine.status, Status::Verified);
+        let forged = judge(&cdr_by(&meter("third"), Some(&meter("third")), "7.5"), beside);
+        assert!(forged.reasons().contains(&"KEY_CONFLICT"), "{:?}", forged.reasons());
+        // One meter claimed by two operators: whose it is decides, not who claims it.
+        let mut theirs = registered(&mine);
+        theirs.cpo = "DE/XYZ".to_owned();
+        theirs.evse_id = Some("DE*XYZ*E1".to_owned());
+        let claimed = judge(&cdr_by(&mine, Some(&mine), "7.5"), knows(vec![submitted, theirs]));
+        assert_eq!(claimed.reasons(), ["KEY_FOR_OTHER_CPO"]);
+    }
+
     #[test]
     fn nothing_signed_is_missing_on_a_calibrated_evse_and_not_applicable_elsewhere() {
         let unsigned = r#"{"id":"C-1","total_energy":1}"#;
@@ -743,7 +787,7 @@ mod tests {
             "cdr": {"country_code": "DE", "party_id": "ABC", "id": "C-1"}, "status": "INVALID", "billable": false,
             "checked_at": "2026-11-21T10:00:00Z", "software": concat!("truewatt ", env!("CARGO_PKG_VERSION")), "encoding_method": "OCMF",
             "goals": {"truthfulness": "FAIL", "integrity": "PASS", "authenticity": "PASS", "imputability": "PASS", "availability": "PASS"},
-            "key": {"trust": "REGISTERED", "fingerprint": meter.public_key().fingerprint(), "curve": "secp256r1", "meter_serial": "M1"},
+            "key": {"trust": "REGISTERED", "fingerprint": meter.public_key().fingerprint(), "curve": "secp256r1", "meter_serial": "M1", "registration": "r1"},
             "readings": [
                 {"nature": "Start", "time": "2026-01-01T09:00:00Z", "time_status": "SYNCHRONISED", "obis": "1-0:1.8.0", "value": "10.000", "unit": "kWh"},
                 {"nature": "End", "time": "2026-01-01T10:00:00Z", "time_status": "SYNCHRONISED", "obis": "1-0:1.8.0", "value": "17.500", "unit": "kWh"}],

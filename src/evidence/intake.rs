@@ -135,7 +135,7 @@ impl Intake {
     /// 2001 when another content stands under that id, or when the receiver's policy rejects the verdict; ours when the
     /// database fails, in which case nothing was kept.
     pub async fn take(&self, posted: &Posted) -> Result<Intaken, Failure> {
-        let assessment = self.assess(&posted.body).await?;
+        let assessment = self.assess(&posted.body, posted.received_at).await?;
         let credited = self
             .credited(&posted.head, &posted.route.cpo.key(), &posted.route.emsp.key())
             .await?;
@@ -171,16 +171,16 @@ impl Intake {
         Err(Fault::found("taking a CDR: its id or its blocks kept changing hands").into())
     }
 
-    /// Reads, asks the registry, verifies. Slow curves leave the async threads.
+    /// Reads, asks the registry what it knows `now`, verifies. Slow curves leave the async threads.
     ///
     /// # Errors
     /// 400 when the body is no JSON object.
-    pub async fn assess(&self, body: &Bytes) -> Result<Assessment, Failure> {
+    pub async fn assess(&self, body: &Bytes, now: DateTime<Utc>) -> Result<Assessment, Failure> {
         let not_a_cdr = |_| Failure::from(Refusal::malformed("the body is not a JSON object"));
         {
             let claim = Claim::read(body).map_err(not_a_cdr)?;
             let inquiry = Inquiry::of(&claim);
-            let knowledge = asking::answer(&self.registry.index(), inquiry.question());
+            let knowledge = asking::answer(&self.registry.index(), inquiry.question(), now);
             let curves = inquiry
                 .curve()
                 .into_iter()
@@ -191,7 +191,8 @@ impl Intake {
         }
         let (body, registry, policy) = (body.clone(), self.registry.clone(), self.settings.policy.clone());
         let elsewhere = tokio::task::spawn_blocking(move || {
-            super::assess::assess(&body, |question| asking::answer(&registry.index(), question), &policy)
+            let answer = |question: &_| asking::answer(&registry.index(), question, now);
+            super::assess::assess(&body, answer, &policy)
         });
         elsewhere
             .await

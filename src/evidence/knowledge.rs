@@ -40,6 +40,8 @@ pub struct KeyKnowledge {
     pub by_fingerprint: Vec<RegisteredKey>,
     /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
     pub calibrated: bool,
+    /// When the registry was asked: it would give the same answer again for that record time.
+    pub known_at: Option<DateTime<Utc>>,
 }
 
 /// One registration: this key belongs to this meter at this EVSE, from when until when.
@@ -65,13 +67,18 @@ pub struct RegisteredKey {
     pub valid_to: Option<DateTime<Utc>>,
     /// Whether the EVSE is calibrated with it.
     pub calibrated: bool,
-    /// When the registry learned of it.
+    /// When the registry published it.
     pub registered_at: Option<DateTime<Utc>>,
+    /// Whether the registry stands by it. Before that it is a claim somebody made, and vouches for nothing.
+    pub is_confirmed: bool,
 }
 
 /// Which registration a CDR is held against, and what is wrong with it.
 pub(super) struct Selection<'k> {
+    /// The one that counts.
     pub registration: Option<&'k RegisteredKey>,
+    /// The one that fits, and that the registry has not confirmed.
+    pub pending: Option<&'k RegisteredKey>,
     pub findings: Vec<Finding>,
 }
 
@@ -86,6 +93,7 @@ impl<'k> Selection<'k> {
         let belongs: Vec<&RegisteredKey> = knowledge
             .for_evse
             .iter()
+            .filter(|r| r.is_confirmed)
             .filter(|r| r.is_of_cpo(&question.cpo) && r.is_at_evse(question))
             .collect();
         let held_throughout: Vec<&RegisteredKey> = belongs
@@ -93,7 +101,21 @@ impl<'k> Selection<'k> {
             .copied()
             .filter(|r| r.held_at(question.from) && r.held_at(question.to))
             .collect();
+        let is_the_key = |r: &RegisteredKey| match delivered {
+            Some(delivered) => r.key == *delivered,
+            None => opened.would_fit(&r.key),
+        };
+        let pending = knowledge
+            .for_evse
+            .iter()
+            .chain(&knowledge.by_fingerprint)
+            .filter(|r| !r.is_confirmed && r.is_of_cpo(&question.cpo) && r.is_at_evse(question))
+            .find(|r| r.held_at(question.from) && r.held_at(question.to) && is_the_key(r));
         if let Some(chosen) = best(&held_throughout, question, delivered, opened) {
+            // A meter was replaced and its successor is not confirmed yet: neither proven nor disproven.
+            if let Some(pending) = pending.filter(|_| !is_the_key(chosen)) {
+                return Selection::waiting(pending);
+            }
             return Selection::of(chosen).check_meter(question).check_date(question);
         }
         let at_begin = belongs.iter().copied().find(|r| r.held_at(question.from));
@@ -104,12 +126,15 @@ impl<'k> Selection<'k> {
                 .found(Code::KeyChangedDuringSession, sentence);
         }
         // Nothing held here and then. Is the key known for something else?
-        let is_the_key = |r: &&&RegisteredKey| match delivered {
-            Some(delivered) => r.key == *delivered,
-            None => opened.would_fit(&r.key),
-        };
-        let everywhere: Vec<&RegisteredKey> = knowledge.for_evse.iter().chain(&knowledge.by_fingerprint).collect();
-        let known: Vec<&RegisteredKey> = everywhere.iter().filter(is_the_key).copied().collect();
+        let everywhere = knowledge.for_evse.iter().chain(&knowledge.by_fingerprint);
+        let known: Vec<&RegisteredKey> = everywhere.filter(|r| r.is_confirmed && is_the_key(r)).collect();
+        // Claimed by this operator, and registered for another at that time: whose it is decides, not who claims it.
+        let is_anothers = known
+            .iter()
+            .any(|r| !r.is_of_cpo(&question.cpo) && r.held_at(question.from) && r.held_at(question.to));
+        if let Some(pending) = pending.filter(|_| !is_anothers) {
+            return Selection::waiting(pending);
+        }
         if let Some(registration) = known
             .iter()
             .copied()
@@ -130,14 +155,26 @@ impl<'k> Selection<'k> {
             ),
             None => Selection {
                 registration: None,
+                pending: None,
                 findings: Vec::new(),
             },
         }
     }
 
+    fn waiting(pending: &'k RegisteredKey) -> Selection<'k> {
+        let nothing = Selection {
+            registration: None,
+            pending: Some(pending),
+            findings: Vec::new(),
+        };
+        let sentence = "the key is submitted for this EVSE, and the registry has not confirmed it";
+        nothing.found(Code::KeyNotYetConfirmed, sentence)
+    }
+
     fn of(registration: &'k RegisteredKey) -> Selection<'k> {
         Selection {
             registration: Some(registration),
+            pending: None,
             findings: Vec::new(),
         }
     }

@@ -68,7 +68,7 @@ impl Intake {
     /// See [`NotNow`]; never `NotHeld` or `NoReceiver`.
     pub async fn recheck(&self, cdr: &CdrRow, now: DateTime<Utc>) -> Result<(), NotNow> {
         let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
-        let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone())).await?;
+        let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone()), now).await?;
         let blocks = super::intake::as_claims(&assessment.blocks());
         let mut used = self
             .store()

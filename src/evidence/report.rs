@@ -82,6 +82,11 @@ struct KeyShown<'v> {
     fingerprint: Option<&'v str>,
     curve: Option<&'static str>,
     meter_serial: Option<&'v str>,
+    /// The registration it rests on, and the record time at which the registry was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<&'v str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_at: Option<String>,
 }
 
 impl<'v> From<&'v KeyUsed> for KeyShown<'v> {
@@ -91,6 +96,8 @@ impl<'v> From<&'v KeyUsed> for KeyShown<'v> {
             fingerprint: key.fingerprint.as_deref(),
             curve: key.curve.map(|curve| curve.name()),
             meter_serial: key.meter_serial.as_deref(),
+            registration: key.registration.as_deref(),
+            known_at: key.known_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         }
     }
 }

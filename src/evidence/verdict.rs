@@ -1,5 +1,7 @@
 //! The words of a verdict (design.md 3.5).
 
+use chrono::{DateTime, Utc};
+
 use crate::metering::finding::{Code, Finding, Place, Severity};
 use crate::metering::key::Curve;
 use crate::metering::reading::Reading;
@@ -104,6 +106,8 @@ pub struct KeyUsed {
     pub meter_serial: Option<String>,
     /// The registration it comes from.
     pub registration: Option<String>,
+    /// The record time of the lookup: for it, the registry gives the same answer again. `None` where it was not asked.
+    pub known_at: Option<DateTime<Utc>>,
 }
 
 /// A finding with its place in the CDR.
@@ -174,7 +178,7 @@ impl Verdict {
         };
         let errors = named(&|finding| finding.severity == Severity::Error);
         if errors.is_empty() {
-            named(&|finding| finding.code == Code::KeyNotRegistered)
+            named(&|finding| matches!(finding.code, Code::KeyNotRegistered | Code::KeyNotYetConfirmed))
         } else {
             errors
         }

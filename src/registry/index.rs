@@ -1,29 +1,81 @@
-//! Every registration in memory, found by fingerprint, meter serial, EVSE-ID or the operator's own EVSE id.
+//! Every registration in memory, found by fingerprint, meter serial, gateway serial, EVSE-ID or the operator's own EVSE id.
 //!
-//! A lookup reads memory only and never waits for I/O (key-registry.md 4.6): it happens for every CDR.
+//! A lookup reads memory only and never waits for I/O (key-registry.md 4.6): it happens for every CDR. Two times matter: when something
+//! held (`at`), and when the registry knew it ([`Registered::known_at`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
 use super::evse_id::EvseId;
+use super::lifecycle::State;
+use super::record::Registration;
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::fold;
-use crate::store::registry::KeyRow;
 
-/// One registration, and its key once somebody needed it.
+/// A registration: its newest version, and what the registry said before.
 pub struct Registered {
-    row: KeyRow,
+    newest: Known,
+    /// Older versions, oldest first. Of several learned in one instant the last, for nobody could have been told the others.
+    earlier: Vec<Known>,
     /// Read on first use: proving a point costs more than a lookup, and most keys of a large registry sleep.
     key: OnceLock<Option<PublicKey>>,
 }
 
+/// A version, and when the registry learned of it.
+#[derive(Clone)]
+struct Known {
+    since: DateTime<Utc>,
+    registration: Arc<Registration>,
+}
+
 impl Registered {
-    /// The registration as stored.
+    fn new(registration: Registration, since: DateTime<Utc>) -> Registered {
+        Registered {
+            newest: Known {
+                since,
+                registration: Arc::new(registration),
+            },
+            earlier: Vec::new(),
+            key: OnceLock::new(),
+        }
+    }
+
+    /// The same, one version later.
+    fn followed_by(&self, registration: Registration, since: DateTime<Utc>) -> Registered {
+        let mut earlier = self.earlier.clone();
+        if self.newest.since < since {
+            earlier.push(self.newest.clone());
+        }
+        Registered {
+            earlier,
+            key: self.key.clone(),
+            ..Registered::new(registration, since)
+        }
+    }
+
+    /// The newest version.
     #[must_use]
-    pub fn row(&self) -> &KeyRow {
-        &self.row
+    pub fn now(&self) -> &Registration {
+        &self.newest.registration
+    }
+
+    /// When the registry learned of the newest version.
+    #[must_use]
+    pub fn learned_at(&self) -> DateTime<Utc> {
+        self.newest.since
+    }
+
+    /// The version the registry would have shown at `instant`; `None` when it knew nothing yet.
+    #[must_use]
+    pub fn known_at(&self, instant: DateTime<Utc>) -> Option<&Registration> {
+        if self.newest.since <= instant {
+            return Some(self.now());
+        }
+        let known = self.earlier.iter().rev().find(|one| one.since <= instant)?;
+        Some(&known.registration)
     }
 
     /// The key. `None` would mean that the database was tampered with: only keys that were read get in.
@@ -31,101 +83,94 @@ impl Registered {
     pub fn key(&self) -> Option<&PublicKey> {
         self.key
             .get_or_init(|| {
-                hex::decode(&self.row.spki_hex)
+                hex::decode(&self.now().public_key)
                     .ok()
                     .and_then(|der| PublicKey::from_bytes(&der, None).ok())
             })
             .as_ref()
     }
-
-    /// The end of its validity: `valid_to` or the deactivation, whichever came first; exclusive.
-    #[must_use]
-    pub fn until(&self) -> Option<DateTime<Utc>> {
-        match (self.row.valid_to, self.row.deactivated_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
-    }
-
-    /// Whether the registration held at that instant.
-    #[must_use]
-    pub fn held_at(&self, at: DateTime<Utc>) -> bool {
-        self.row.valid_from <= at && self.until().is_none_or(|end| at < end)
-    }
-
-    /// Whether it held at any time of `[from, to)`.
-    #[must_use]
-    pub fn overlaps(&self, from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> bool {
-        to.is_none_or(|to| self.row.valid_from < to)
-            && self.until().is_none_or(|until| from < until)
-            // A registration deactivated before it began never held.
-            && self.until().is_none_or(|until| self.row.valid_from < until)
-    }
 }
 
-/// All registrations as of one revision.
+/// All registrations as of one place of the log.
 #[derive(Default)]
 pub struct Index {
+    /// By id, which is the order in which they were made.
+    all: BTreeMap<String, Arc<Registered>>,
     fingerprints: Places,
     serials: Places,
     serials_of_gateways: Places,
     evses: Places,
     uids: Places,
+    /// Those that wait for something: to be read back, or for the end of their validity.
+    waiting: BTreeSet<String>,
+    /// The latest record time of all.
+    learned_at: Option<DateTime<Utc>>,
 }
 
 type Places = HashMap<String, Vec<Arc<Registered>>>;
 
 impl Index {
-    /// An index of these registrations.
-    pub fn new(rows: impl IntoIterator<Item = KeyRow>) -> Index {
-        let mut index = Index::default();
-        for row in rows {
-            index.add(row);
-        }
-        index
-    }
-
-    /// Adds a registration, or puts its new state in place of the old one.
-    pub fn put(&mut self, row: KeyRow) {
-        for (places, name) in [
-            (&mut self.fingerprints, row.fingerprint.clone()),
-            (&mut self.serials, fold(&row.meter_serial)),
-            (
-                &mut self.serials_of_gateways,
-                row.gateway_serial.as_deref().map(fold).unwrap_or_default(),
-            ),
-            (&mut self.evses, row.evse_id.clone()),
-            (
-                &mut self.uids,
-                row.evse_uid
-                    .as_deref()
-                    .map(|uid| uid_name(&row.cpo_key, uid))
-                    .unwrap_or_default(),
-            ),
-        ] {
-            if let Some(list) = places.get_mut(&name) {
-                list.retain(|one| one.row.id != row.id);
-            }
-        }
-        self.add(row);
-    }
-
-    fn add(&mut self, row: KeyRow) {
-        let one = Arc::new(Registered {
-            row,
-            key: OnceLock::new(),
+    /// Enters a version the registry learned of at `since`. Versions come in the order of the log.
+    pub fn put(&mut self, registration: Registration, since: DateTime<Utc>) {
+        let id = registration.id.clone();
+        self.learned_at = self.learned_at.max(Some(since));
+        let one = Arc::new(match self.all.get(&id) {
+            Some(known) => known.followed_by(registration, since),
+            None => Registered::new(registration, since),
         });
-        let row = &one.row;
-        let enter = |places: &mut Places, name: String| places.entry(name).or_default().push(one.clone());
-        enter(&mut self.fingerprints, row.fingerprint.clone());
-        enter(&mut self.serials, fold(&row.meter_serial));
-        if let Some(gateway) = &row.gateway_serial {
+        let now = one.now();
+        let waits = match now.state {
+            State::Published => true,
+            State::Confirmed => now.valid_to.is_some(),
+            _ => false,
+        };
+        match waits {
+            true => self.waiting.insert(id.clone()),
+            false => self.waiting.remove(&id),
+        };
+        // What a registration is found by is the same in all its versions.
+        let enter = |places: &mut Places, name: String| {
+            let list = places.entry(name).or_default();
+            match list.iter_mut().find(|other| other.now().id == id) {
+                Some(place) => *place = one.clone(),
+                None => list.push(one.clone()),
+            }
+        };
+        enter(&mut self.fingerprints, now.fingerprint.clone());
+        enter(&mut self.serials, fold(&now.unit.meter_serial));
+        if let Some(gateway) = &now.unit.gateway_serial {
             enter(&mut self.serials_of_gateways, fold(gateway));
         }
-        enter(&mut self.evses, row.evse_id.clone());
-        if let Some(uid) = &row.evse_uid {
-            enter(&mut self.uids, uid_name(&row.cpo_key, uid));
+        enter(&mut self.evses, now.evse_id.clone());
+        if let Some(uid) = &now.evse_uid {
+            enter(&mut self.uids, uid_name(&now.cpo, uid));
         }
+        self.all.insert(id.clone(), one.clone());
+    }
+
+    /// The record time of a question asked at `now`. Never before what is known already: another process may have written it by a clock
+    /// that is ahead of ours.
+    #[must_use]
+    pub fn record_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.learned_at.map_or(now, |learned| learned.max(now))
+    }
+
+    /// One registration.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Registered>> {
+        self.all.get(id)
+    }
+
+    /// Registrations behind one, in the order they were made.
+    pub fn after(&self, id: &str) -> impl Iterator<Item = &Arc<Registered>> {
+        self.all
+            .range::<str, _>((Bound::Excluded(id), Bound::Unbounded))
+            .map(|(_, one)| one)
+    }
+
+    /// Those that wait to be read back, or for the end of their validity.
+    pub fn waiting(&self) -> impl Iterator<Item = &Arc<Registered>> {
+        self.waiting.iter().filter_map(|id| self.all.get(id))
     }
 
     /// Registrations of a key.
@@ -178,48 +223,25 @@ fn uid_name(cpo_key: &str, uid: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::record::tests::{at, key, registration};
     use super::*;
-    use crate::metering::key::Curve;
-    use crate::metering::sign::SigningMeter;
 
-    pub(in super::super) fn at(text: &str) -> DateTime<Utc> {
-        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
-    }
-
-    pub(in super::super) fn row(id: &str, key: &PublicKey) -> KeyRow {
-        KeyRow {
-            id: id.to_owned(),
-            fingerprint: key.fingerprint(),
-            curve: key.curve().name().to_owned(),
-            spki_hex: hex::encode(key.to_spki_der()),
-            meter_serial: "1ABC0000000001".to_owned(),
-            gateway_serial: None,
-            evse_id: "DE*ABC*E1".to_owned(),
-            evse_uid: Some("e-1".to_owned()),
-            cpo_key: "DE/ABC".to_owned(),
-            valid_from: at("2026-01-01T00:00:00Z"),
-            valid_to: None,
-            calibrated: true,
-            state: "ACTIVE".to_owned(),
-            created_at: at("2026-01-01T00:00:00Z"),
-            deactivated_at: None,
+    fn index(registrations: impl IntoIterator<Item = Registration>) -> Index {
+        let mut index = Index::default();
+        for one in registrations {
+            let since = one.submitted_at;
+            index.put(one, since);
         }
-    }
-
-    fn key() -> PublicKey {
-        SigningMeter::from_seed(Curve::Secp256r1, &[1; 32])
-            .unwrap()
-            .public_key()
-            .clone()
+        index
     }
 
     #[test]
     fn a_registration_is_found_by_each_of_its_names_in_any_case() {
-        let index = Index::new([row("1", &key())]);
-        assert_eq!(index.of_fingerprint(&key().fingerprint()).count(), 1);
+        let index = index([registration("1", &key(1))]);
+        assert_eq!(index.of_fingerprint(&key(1).fingerprint()).count(), 1);
         assert_eq!(index.of_serial("1abc0000000001").count(), 1);
         assert_eq!(index.of_evse("deabce1").count(), 1);
         assert_eq!(index.of_uid("DE/ABC", "E-1").count(), 1);
@@ -231,12 +253,12 @@ pub(super) mod tests {
         assert_eq!(index.of_serial("other").count(), 0);
         assert_eq!(index.of_evse("#NA").count(), 0);
         let found = index.of_evse("DE*ABC*E1").next().unwrap();
-        assert_eq!(found.key(), Some(&key()));
+        assert_eq!(found.key(), Some(&key(1)));
     }
 
     #[test]
     fn the_evse_uid_is_asked_only_when_the_evse_id_says_nothing() {
-        let index = Index::new([row("1", &key())]);
+        let index = index([registration("1", &key(1))]);
         assert_eq!(index.at_evse("DE/ABC", Some("DE*ABC*E1"), None).len(), 1);
         assert_eq!(index.at_evse("DE/ABC", None, Some("e-1")).len(), 1);
         assert_eq!(index.at_evse("DE/ABC", Some("#NA"), Some("e-1")).len(), 1);
@@ -244,49 +266,67 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn validity_begins_inclusive_and_ends_exclusive_or_with_the_deactivation() {
-        let mut one = row("1", &key());
-        one.valid_to = Some(at("2026-03-01T00:00:00Z"));
-        one.deactivated_at = Some(at("2026-02-01T00:00:00Z"));
-        let index = Index::new([one]);
-        let one = index.of_serial("1ABC0000000001").next().unwrap();
-        assert!(!one.held_at(at("2025-12-31T23:59:59Z")));
-        assert!(one.held_at(at("2026-01-01T00:00:00Z")));
-        assert!(one.held_at(at("2026-01-31T23:59:59Z")));
-        assert!(!one.held_at(at("2026-02-01T00:00:00Z")));
-        assert!(one.overlaps(at("2026-01-31T00:00:00Z"), None));
-        assert!(!one.overlaps(at("2026-02-01T00:00:00Z"), None));
-        assert!(!one.overlaps(at("2025-01-01T00:00:00Z"), Some(at("2026-01-01T00:00:00Z"))));
-    }
-
-    #[test]
-    fn a_changed_registration_replaces_the_old_one_everywhere() {
-        let mut index = Index::new([row("1", &key())]);
-        let mut changed = row("1", &key());
-        changed.deactivated_at = Some(at("2026-02-01T00:00:00Z"));
-        index.put(changed);
+    fn a_new_version_replaces_the_old_one_everywhere_and_the_old_one_is_still_known() {
+        let mut index = index([registration("1", &key(1))]);
+        let mut ended = registration("1", &key(1));
+        ended.version = 2;
+        ended.state = State::Deactivated;
+        ended.valid_to = Some(at("2026-02-01T00:00:00Z"));
+        index.put(ended, at("2026-02-03T00:00:00Z"));
         for found in [
             index.of_serial("1ABC0000000001").collect::<Vec<_>>(),
             index.of_evse("DE*ABC*E1").collect(),
+            index.of_uid("DE/ABC", "e-1").collect(),
+            index.of_fingerprint(&key(1).fingerprint()).collect(),
+            index.after("").collect(),
         ] {
             assert_eq!(found.len(), 1);
-            assert!(found.iter().all(|one| one.until().is_some()));
+            assert_eq!(found[0].now().version, 2);
         }
-        assert_eq!(index.of_uid("DE/ABC", "e-1").count(), 1);
-        assert_eq!(index.of_fingerprint(&key().fingerprint()).count(), 1);
+        let one = index.get("1").unwrap();
+        let version = |text| one.known_at(at(text)).map(|known| known.version);
+        assert_eq!(version("2025-12-31T00:00:00Z"), None, "nobody knew of it");
+        assert_eq!(version("2026-02-02T00:00:00Z"), Some(1), "ended, but nobody knew of it");
+        assert_eq!(version("2026-02-03T00:00:00Z"), Some(2));
+    }
+
+    #[test]
+    fn what_was_learned_in_one_instant_is_one_knowledge() {
+        let mut index = Index::default();
+        for version in 1..=3 {
+            let one = Registration {
+                version,
+                ..registration("1", &key(1))
+            };
+            index.put(one, at("2026-01-01T00:00:00Z"));
+        }
+        let one = index.get("1").unwrap();
+        assert!(one.earlier.is_empty());
+        let (before, after) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        assert_eq!(index.record_time(before), at("2026-01-01T00:00:00Z"));
+        assert_eq!(index.record_time(after), after);
+        assert_eq!(one.known_at(at("2026-01-01T00:00:00Z")).unwrap().version, 3);
+    }
+
+    #[test]
+    fn what_waits_is_found_without_a_look_at_the_rest() {
+        let mut pending = registration("1", &key(1));
+        pending.state = State::Published;
+        let mut ending = registration("2", &key(2));
+        ending.valid_to = Some(at("2027-01-01T00:00:00Z"));
+        let mut index = index([pending, ending, registration("3", &key(3))]);
+        assert_eq!(index.waiting().count(), 2);
+        index.put(registration("1", &key(1)), at("2026-01-02T00:00:00Z"));
+        assert_eq!(
+            index.waiting().map(|one| one.now().id.as_str()).collect::<Vec<_>>(),
+            ["2"]
+        );
     }
 
     #[test]
     fn a_key_of_a_tampered_row_is_no_key() {
-        let mut odd = row("1", &key());
-        odd.spki_hex = "zz".to_owned();
-        assert!(
-            Index::new([odd])
-                .of_serial("1ABC0000000001")
-                .next()
-                .unwrap()
-                .key()
-                .is_none()
-        );
+        let mut odd = registration("1", &key(1));
+        odd.public_key = "zz".to_owned();
+        assert!(index([odd]).of_serial("1ABC0000000001").next().unwrap().key().is_none());
     }
 }

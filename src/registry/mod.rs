@@ -1,66 +1,109 @@
 //! Which key belongs to which meter, at which EVSE, since when, on whose word.
 //!
-//! An operator registers a key for a meter, an EVSE and a time; what is implausible is refused with every reason at once
-//! ([`checks`]). Registrations are never changed and never deleted: a deactivation ends one, and what it said about the time
-//! before stays true. All of them are held in memory ([`index`]), because every CDR asks and none may wait.
+//! Somebody submits that a key signs for a meter, an EVSE and a time. What is implausible is refused with every reason at once
+//! ([`checks`]); what is plausible is published, read back through the public path, and only then confirmed: from then on it counts
+//! ([`publish`]). Nothing is ever changed or deleted: every step of a registration is a new version of a [`record`], written in one
+//! commit with its line in the [`log`], and what ended stays right for the time before. The steps there are stand in [`lifecycle`].
+//! Everything is held in memory ([`index`]), because every CDR asks and none may wait.
 //!
-//! No signature is checked here, and no key is answered without an instant: a key without one is a guess. The rule all follows
-//! from: **one key, one meter, one EVSE at a time** (PC-08, PC-10, PC-11). Start with [`Registry::register`].
+//! No signature of a CDR is checked here, and no key is answered without an instant: a key without one is a guess. The rule all follows
+//! from: **one key, one meter, one EVSE at a time** (PC-08, PC-10, PC-11). Start with [`Registry::submit`] in [`act`].
 //!
-//! Design notes: the submit-publish-confirm lifecycle of key-registry.md 4.2 is not here yet; what an operator registers
-//! counts at once. Checks and insert are serialised within a process; two processes that register contradicting keys in the
-//! same second both succeed, and the verdict then goes by the key that verifies.
+//! # Design notes
+//!
+//! A change is composed from what the index knows, and the commit refuses it when the log has grown since; then it is composed again
+//! ([`commit`]). So no two processes register what contradicts each other, and the log is one chain whoever writes it.
 
+pub mod act;
 pub mod checks;
+mod commit;
 pub mod evse_id;
 pub mod index;
+pub mod lifecycle;
+pub mod log;
+pub mod proof;
+pub mod publish;
+pub mod record;
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
+use crate::client::Http;
 use crate::clock::SharedClock;
-use crate::store::registry::KeyRow;
 use crate::store::{Store, StoreError};
-use checks::{Checked, NewKey, RegistryFinding};
+pub use act::{Actor, Decision, Declined, Submitted};
+use commit::Draft;
 use index::Index;
+use lifecycle::State;
+use log::chain::Head;
+use log::checkpoint::Signer;
+use log::tree::Tree;
+use publish::Attempts;
+use record::{Key, Registration, kind};
+
+/// What this room needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// Where everybody reaches the hub, without a trailing slash: there a published key is read back.
+    pub public_url: String,
+    /// Whose log it is: the hub's party, as `DE/TWH`.
+    pub origin: String,
+    /// Whether keys that everybody knows may be registered (PC-16).
+    pub test_keys: bool,
+    /// Whether a registration must come with a signed sample (PC-18).
+    pub require_sample: bool,
+    /// Between two checkpoints of a log that grows.
+    pub checkpoint_every: Duration,
+}
 
 /// The registry: the database behind it, and everything it says in memory.
 pub struct Registry {
     store: Store,
     clock: SharedClock,
+    /// Calls nobody but our own public URL.
+    mirror: Http,
+    settings: RegistrySettings,
+    signer: Signer,
     index: RwLock<Index>,
-    /// The revision the index is at. Held while registering, so that a check and its insert see the same registrations.
-    revision: Mutex<i64>,
+    /// How far the log was read. Held while changing, so that a check and its commit see the same registrations.
+    head: Mutex<Head>,
+    tree: Mutex<Tree>,
+    attempts: Attempts,
 }
 
-/// A registration made, found again, or refused.
-#[derive(Debug)]
-pub enum Registration {
-    /// New, with remarks of the checks.
-    New(Box<KeyRow>, Vec<RegistryFinding>),
-    /// It existed (PC-09).
-    Existing(Box<KeyRow>),
-    /// Refused, with every reason.
-    Refused(Vec<RegistryFinding>),
-}
+/// How many documents are read at once.
+const PORTION: u32 = 5000;
 
 impl Registry {
-    /// Reads all registrations.
+    /// Reads all registrations, and enters those made before there was a log.
+    ///
+    /// `mirror` is a client that may call the public URL, wherever that is; `signer` signs checkpoints.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn open(store: Store, clock: SharedClock) -> Result<Arc<Registry>, StoreError> {
-        let revision = store.keys_revision().await?;
-        let index = Index::new(store.keys_all().await?);
-        Ok(Arc::new(Registry {
+    pub async fn open(
+        store: Store,
+        clock: SharedClock,
+        mirror: Http,
+        settings: RegistrySettings,
+        signer: Signer,
+    ) -> Result<Arc<Registry>, StoreError> {
+        let registry = Registry {
             store,
             clock,
-            index: RwLock::new(index),
-            revision: Mutex::new(revision),
-        }))
+            mirror,
+            settings,
+            signer,
+            index: RwLock::default(),
+            head: Mutex::default(),
+            tree: Mutex::default(),
+            attempts: Attempts::default(),
+        };
+        registry.adopt().await?;
+        Ok(Arc::new(registry))
     }
 
     /// What is registered now. Hold it for a lookup only, never across an await.
@@ -68,89 +111,121 @@ impl Registry {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a key, if it is plausible.
+    /// Takes over what other processes have changed by now: one small question to the database. For readers who must not be told less
+    /// than what was already confirmed elsewhere.
     ///
     /// # Errors
-    /// When the database cannot be reached. A claim that is refused is no error: see [`Registration`].
-    pub async fn register(&self, claim: NewKey) -> Result<Registration, StoreError> {
-        let mut revision = self.revision.lock().await;
-        self.catch_up(&mut revision).await?;
-        let now = self.clock.now();
-        let checked = checks::check(&claim, &self.index(), now);
-        let plausible = match checked {
-            Checked::Refused(findings) => return Ok(Registration::Refused(findings)),
-            Checked::Exists(id) => {
-                let row = self.store.key_get(&id).await?.ok_or(StoreError::NotFound)?;
-                return Ok(Registration::Existing(Box::new(row)));
-            }
-            Checked::Plausible(plausible) => plausible,
-        };
-        let row = KeyRow {
-            id: Uuid::now_v7().to_string(),
-            fingerprint: plausible.key.fingerprint(),
-            curve: plausible.key.curve().name().to_owned(),
-            spki_hex: hex::encode(plausible.key.to_spki_der()),
-            meter_serial: claim.meter_serial,
-            gateway_serial: claim.gateway_serial,
-            evse_id: plausible.evse.to_string(),
-            evse_uid: claim.evse_uid,
-            cpo_key: claim.cpo.key(),
-            valid_from: claim.valid_from,
-            valid_to: claim.valid_to,
-            calibrated: claim.calibrated,
-            state: ACTIVE.to_owned(),
-            created_at: now,
-            deactivated_at: None,
-        };
-        let row = self.store.key_register(row).await?;
-        self.changed(row.clone(), &mut revision).await?;
-        Ok(Registration::New(Box::new(row), plausible.remarks))
+    /// When the database cannot be read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let mut head = self.head.lock().await;
+        self.catch_up(&mut head).await
     }
 
-    /// Ends a registration now. It stays readable, and right for the time before (SAF-40). Ending it again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when there is no such registration; others when the database cannot be reached.
-    pub async fn deactivate(&self, id: &str) -> Result<KeyRow, StoreError> {
-        let mut revision = self.revision.lock().await;
-        let row = self.store.key_deactivate(id, self.clock.now()).await?;
-        self.changed(row.clone(), &mut revision).await?;
-        Ok(row)
-    }
-
-    /// Keeps the index equal to the database: other processes register too. Runs until aborted, which is safe at any point.
+    /// Keeps the index equal to the database, reads back what was published, ends what is over, and signs checkpoints. Runs until
+    /// aborted, which is safe at any point.
     pub async fn follow(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            let mut revision = self.revision.lock().await;
-            if let Err(error) = self.catch_up(&mut revision).await {
-                log::error!("reading the key registry: {error}");
+        // A public path that hangs must not keep this process from what others have confirmed.
+        tokio::join!(
+            every_second("following the key registry", || self.refresh()),
+            every_second("looking after the key registry", || self.look_after()),
+        );
+    }
+
+    async fn look_after(&self) -> Result<(), StoreError> {
+        self.read_back_what_is_due().await?;
+        self.end_what_is_over().await?;
+        self.checkpoint_when_due().await
+    }
+
+    async fn catch_up(&self, head: &mut Head) -> Result<(), StoreError> {
+        let size = self.store.registry_size().await?;
+        if size == head.size {
+            return Ok(());
+        }
+        let last = self.store.registry_lines(size.saturating_sub(1), 1).await?;
+        let hash = last
+            .first()
+            .and_then(|line| hex::decode(&line.hash).ok()?.try_into().ok())
+            .ok_or_else(|| proof::broken("the last line of the registry's log cannot be read"))?;
+        let mut after = head.size;
+        while after < size {
+            let documents = self.store.registry_documents(after, PORTION).await?;
+            let Some(last) = documents.last() else { break };
+            after = last.seq;
+            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            // What came after `size` is read next time, with the line that belongs to it.
+            for document in documents.into_iter().filter(|document| document.seq <= size) {
+                if document.kind == kind::REGISTRATION {
+                    index.put(Registration::read(&document.document)?, document.recorded_at);
+                }
             }
         }
-    }
-
-    async fn catch_up(&self, revision: &mut i64) -> Result<(), StoreError> {
-        let current = self.store.keys_revision().await?;
-        if current != *revision {
-            let index = Index::new(self.store.keys_all().await?);
-            *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
-            *revision = current;
-        }
+        *head = Head { size, hash };
         Ok(())
     }
 
-    /// Takes over a change of our own without reading everything again, unless somebody else changed something too.
-    async fn changed(&self, row: KeyRow, revision: &mut i64) -> Result<(), StoreError> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner).put(row);
-        let current = self.store.keys_revision().await?;
-        if current <= *revision + 1 {
-            *revision = current;
+    /// Enters registrations of the time before the log as what they were: confirmed when they were made, and ended when they ended.
+    async fn adopt(&self) -> Result<(), StoreError> {
+        loop {
+            let mut head = self.head.lock().await;
+            self.catch_up(&mut head).await?;
+            let rows = self.store.keys_before_the_log().await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut drafts = Vec::new();
+            let mut seen = HashSet::new();
+            for row in rows.iter().take(1000) {
+                let is_new = self.index().of_fingerprint(&row.fingerprint).next().is_none();
+                if is_new && seen.insert(row.fingerprint.clone()) {
+                    let key = Key {
+                        fingerprint: row.fingerprint.clone(),
+                        curve: row.curve.clone(),
+                        public_key: row.spki_hex.clone(),
+                        first_seen: row.created_at,
+                    };
+                    let draft = Draft::once(kind::KEY, row.fingerprint.clone(), &key, "KEY_SEEN", "operator");
+                    drafts.push(draft.recorded(row.created_at)?);
+                }
+                let made = Registration {
+                    state: State::Confirmed,
+                    checked_at: Some(row.created_at),
+                    published_at: Some(row.created_at),
+                    confirmed_at: Some(row.created_at),
+                    ..Registration::of_row(row)
+                };
+                let ended = row.deactivated_at.map(|at| Registration {
+                    version: 2,
+                    state: State::Deactivated,
+                    deactivated_at: Some(at),
+                    valid_to: Some(made.valid_to.map_or(at, |end| end.min(at)).max(made.valid_from)),
+                    ..made.clone()
+                });
+                drafts.push(Draft::of(made, "ADOPTED", "operator").recorded(row.created_at)?);
+                if let (Some(ended), Some(at)) = (ended, row.deactivated_at) {
+                    drafts.push(Draft::of(ended, "DEACTIVATED", "operator").recorded(at)?);
+                }
+            }
+            drafts.sort_by_key(commit::Recorded::at);
+            match self.write(&mut head, drafts, Vec::new()).await {
+                // Another process adopts too: look again.
+                Ok(()) | Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
     }
 }
 
-/// The state of a registration that was not ended by hand.
-pub const ACTIVE: &str = "ACTIVE";
+async fn every_second<F>(doing: &str, work: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = work().await {
+            ::log::error!("{doing}: {error}");
+        }
+    }
+}

@@ -51,14 +51,14 @@ impl StoreError {
         })
     }
 
-    pub(super) fn corrupt(sentence: impl Into<String>) -> StoreError {
+    pub(crate) fn corrupt(sentence: impl Into<String>) -> StoreError {
         StoreError::Corrupt(Trouble {
             sentence: sentence.into(),
             cause: None,
         })
     }
 
-    pub(super) fn corrupt_because(
+    pub(crate) fn corrupt_because(
         sentence: impl Into<String>,
         cause: impl Error + Send + Sync + 'static,
     ) -> StoreError {

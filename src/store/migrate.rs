@@ -19,13 +19,47 @@ pub struct SchemaState {
 struct Migration {
     version: &'static str,
     up: &'static str,
+    /// What the two databases have no common words for: triggers.
+    guards: Guards,
+}
+
+struct Guards {
+    sqlite: &'static str,
+    postgres: &'static str,
 }
 
 macro_rules! migration {
     ($version:literal, $name:literal) => {
+        migration!(
+            $version,
+            $name,
+            Guards {
+                sqlite: "",
+                postgres: ""
+            }
+        )
+    };
+    ($version:literal, $name:literal, guarded) => {
+        migration!(
+            $version,
+            $name,
+            Guards {
+                sqlite: include_str!(concat!("../../migrations/", $version, "_", $name, "/guards.sqlite.sql")),
+                postgres: include_str!(concat!(
+                    "../../migrations/",
+                    $version,
+                    "_",
+                    $name,
+                    "/guards.postgres.sql"
+                )),
+            }
+        )
+    };
+    ($version:literal, $name:literal, $guards:expr) => {
         Migration {
             version: $version,
             up: include_str!(concat!("../../migrations/", $version, "_", $name, "/up.sql")),
+            guards: $guards,
         }
     };
 }
@@ -37,6 +71,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000003", "lent"),
     migration!("2026-11-21-000004", "mirror"),
     migration!("2026-11-21-000005", "presence"),
+    migration!("2026-11-21-000006", "registry", guarded),
     migration!("2026-11-21-000007", "lent_object"),
 ];
 
@@ -101,9 +136,9 @@ diesel::table! {
 }
 
 /// The row goes in with the migration it stands for.
-fn and_record(migration: &Migration) -> String {
+fn and_record(migration: &Migration, guards: &str) -> String {
     format!(
-        "{}\nINSERT INTO schema_versions (version, applied_at) VALUES ('{}', CURRENT_TIMESTAMP);",
+        "{}\n{guards}\nINSERT INTO schema_versions (version, applied_at) VALUES ('{}', CURRENT_TIMESTAMP);",
         migration.up, migration.version
     )
 }
@@ -134,7 +169,7 @@ mod on_sqlite {
             .iter()
             .filter(|migration| state.pending.iter().any(|due| due == migration.version))
         {
-            c.batch_execute(&and_record(migration))?;
+            c.batch_execute(&and_record(migration, migration.guards.sqlite))?;
         }
         Ok(())
     }
@@ -193,7 +228,8 @@ mod on_postgres {
             .iter()
             .filter(|migration| state.pending.iter().any(|due| due == migration.version))
         {
-            c.batch_execute(&and_record(migration)).await?;
+            c.batch_execute(&and_record(migration, migration.guards.postgres))
+                .await?;
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;
 pub use pulls::{PullEnd, PullKey, PullRow};
-pub use registry::KeyRow;
+pub use registry::{KeyRow, RegistryBatch, RegistryDocument, RegistryLine};
 pub use views::Overview;
 
 use postgres::Postgres;
@@ -128,7 +128,7 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements` and `liveness` are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `liveness` and `registrations` are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
@@ -137,7 +137,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::sqlite as credits;
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness};
+            use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness, registry::sqlite as registrations};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
@@ -146,7 +146,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::postgres as credits;
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{announced::postgres as announcements, presence::postgres as liveness};
+            use crate::store::{announced::postgres as announcements, presence::postgres as liveness, registry::postgres as registrations};
             $($queries)*
         }
     };

@@ -286,6 +286,41 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry_checkpoints (size) {
+        size -> BigInt,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    registry_documents (seq) {
+        seq -> BigInt,
+        kind -> Text,
+        id -> Text,
+        version -> BigInt,
+        recorded_at -> BigInt,
+        state -> Nullable<Text>,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    registry_log (seq) {
+        seq -> BigInt,
+        entry -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    registry_signer (name) {
+        name -> Text,
+        seed -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     revisions (name) {
         name -> Text,
         value -> BigInt,
@@ -325,5 +360,6 @@ diesel::joinable!(client_views -> client_info (client_info));
 diesel::joinable!(octets -> cdrs (cdr));
 diesel::joinable!(verdicts -> cdrs (cdr));
 
+diesel::allow_tables_to_appear_in_same_query!(keys, registry_documents);
 diesel::allow_tables_to_appear_in_same_query!(client_info, client_views, outbox);
 diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, used_blocks, verdicts);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::schema::{cdrs, keys, outbox, parties, platforms};
+use super::schema::{cdrs, outbox, parties, platforms};
 use super::value::{count, instant};
 use super::{Store, StoreError, ask, both, change};
 
@@ -13,7 +13,7 @@ pub struct Overview {
     pub platforms: u64,
     /// Parties, once per role.
     pub parties: u64,
-    /// Active keys.
+    /// Registrations of keys that count and have not ended.
     pub keys: u64,
     /// CDRs by delivery word.
     pub cdrs_by_delivery: Vec<(String, u64)>,
@@ -48,7 +48,7 @@ both! {
     pub(super) async fn overview(c: &mut Connection) -> Result<Overview, StoreError> {
         let platforms: i64 = platforms::table.count().get_result(c).await?;
         let parties: i64 = parties::table.count().get_result(c).await?;
-        let keys: i64 = keys::table.filter(keys::state.eq("ACTIVE")).count().get_result(c).await?;
+        let keys: i64 = registrations::counting(c).await?;
         let by_delivery: Vec<(String, i64)> = cdrs::table
             .group_by(cdrs::delivery)
             .select((cdrs::delivery, diesel::dsl::count_star()))

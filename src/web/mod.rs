@@ -1,6 +1,6 @@
 //! The front door: from HTTP to the rooms and back. actix ends here.
 //!
-//! `ocpi/` is for parties, `partner/` for what OCPI does not offer them, `operator/` for the people who run the hub. Every
+//! `ocpi/` is for parties, `partner/` for what OCPI does not offer them, `operator/` for the people who run the hub, `keys/` for everybody. Every
 //! handler reads a request, asks one room, and writes the answer; what a failure becomes in HTTP is decided in [`error`] and
 //! nowhere else.
 //!
@@ -11,6 +11,7 @@
 
 pub mod error;
 pub mod health;
+pub mod keys;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
@@ -59,6 +60,8 @@ pub struct Doors {
     pub hall: Arc<Exchange>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
+    /// How often each address may ask what everybody may.
+    pub pace: keys::pace::Pace,
     /// How many objects a page holds at most (`[paging]`).
     pub max_limit: u32,
 }
@@ -84,6 +87,10 @@ pub fn routes() -> Vec<Route> {
         operator::duties::routes(),
         operator::journal::routes(),
         operator::overview::routes(),
+        keys::log::routes(),
+        keys::compare::routes(),
+        keys::export::routes(),
+        keys::read::routes(),
         health::routes(),
         openapi::routes(),
     ];
@@ -125,12 +132,17 @@ pub fn configure(app: &mut ServiceConfig) {
             .default_service(actix_web::web::to(operator::nothing_here))
             .wrap(from_fn(operator::auth::operators_only)),
     );
+    app.service(
+        served(Scope::new("/keys"), "/keys")
+            .default_service(actix_web::web::to(operator::nothing_here))
+            .wrap(from_fn(keys::frame::frame)),
+    );
     served_at_the_root(app);
     app.default_service(actix_web::web::to(operator::nothing_here));
 }
 
 /// Parts of the house with a frame of their own; the rest is registered at the root.
-const FRAMED: [&str; 2] = ["/ocpi", "/operator"];
+const FRAMED: [&str; 3] = ["/ocpi", "/operator", "/keys"];
 
 fn served(mut scope: Scope, prefix: &str) -> Scope {
     for (path, routes) in route::by_path(routes()) {

@@ -8,6 +8,7 @@ mod common;
 mod commands;
 mod credits;
 mod kept;
+mod lifecycle;
 mod pulling;
 mod refusing;
 mod registering;

@@ -30,7 +30,7 @@ on_both! {
         let world = World::start(on, "").await?;
         let (status, key) = world.operate(Method::POST, KEYS, Some(claim("one"))).await;
         assert_eq!(status, 201, "{key}");
-        assert_eq!((&key["curve"], &key["state"], &key["evse_id"]), (&json!("secp256r1"), &json!("ACTIVE"), &json!("DE*ABC*E1")));
+        assert_eq!((&key["curve"], &key["state"], &key["evse_id"]), (&json!("secp256r1"), &json!("CONFIRMED"), &json!("DE*ABC*E1")));
         assert_eq!(key["fingerprint"], json!(meter("one").public_key().fingerprint()));
         let id = key["id"].as_str().unwrap();
         let (status, again) = world.operate(Method::POST, KEYS, Some(claim("one"))).await;
@@ -82,7 +82,14 @@ on_both! {
             let (status, problem) = world.operate(Method::POST, KEYS, Some(claim)).await;
             assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
         }
-        assert_eq!(world.operate(Method::GET, KEYS, None).await.1["items"].as_array().unwrap().len(), 1);
+        // What was refused is kept with its reasons, and counts for nothing.
+        let listed = |state: &str| format!("{KEYS}?state={state}&limit=100");
+        let confirmed = world.operate(Method::GET, &listed("CONFIRMED"), None).await.1;
+        assert_eq!(confirmed["items"].as_array().unwrap().len(), 1);
+        let refused = world.operate(Method::GET, &listed("REFUSED"), None).await.1;
+        let refused = refused["items"].as_array().unwrap();
+        assert_eq!(refused.len(), 7, "all but those without a readable key");
+        assert!(refused.iter().all(|one| !one["findings"].as_array().unwrap().is_empty()));
         Some(())
     }
 }

@@ -36,6 +36,13 @@ impl World {
         Some(World { site, clock })
     }
 
+    /// A hub that says it is at an address where nobody answers.
+    pub async fn start_unreachable(on: On) -> Option<World> {
+        let clock = ManualClock::at(at(NOON));
+        let site = Site::open_as(on.place().await?, "http://127.0.0.1:9", "", clock.clone()).await;
+        Some(World { site, clock })
+    }
+
     /// A second process on the same database.
     pub async fn beside(&self) -> World {
         World {

@@ -92,6 +92,11 @@ impl Site {
         Platform { id, token }
     }
 
+    /// A call of nobody in particular, without a token.
+    pub async fn anybody(&self, path: &str) -> Heard {
+        Heard::of(self.send(Method::GET, path, Vec::new(), None).await)
+    }
+
     /// A call of a platform, of a path of the hub or of an absolute URL. An empty body is none.
     pub async fn call(
         &self,

@@ -1,5 +1,7 @@
 //! A database of a test's own.
 
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -31,6 +33,26 @@ impl On {
                 url: fresh_postgres().await?,
                 _files: None,
             }),
+        }
+    }
+}
+
+impl Place {
+    /// A statement behind everybody's back.
+    pub async fn execute(&self, sql: &str) {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => {
+                let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+                let patient = format!("PRAGMA busy_timeout = 5000; {sql}");
+                connection.batch_execute(&patient).unwrap();
+            }
+            None => {
+                let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.unwrap();
+                let driver = tokio::spawn(connection);
+                client.batch_execute(sql).await.unwrap();
+                drop(client);
+                let _ = driver.await;
+            }
         }
     }
 }

@@ -15,6 +15,9 @@ use super::place::Place;
 /// The operator token of every hub here.
 pub const OPERATOR: &str = "operator-token";
 
+/// A free port here.
+const ANY: &str = "127.0.0.1:0";
+
 /// A hub, and what it takes to begin another one where it was.
 pub struct Site {
     pub hub: Running,
@@ -28,7 +31,12 @@ pub struct Site {
 impl Site {
     /// A hub on a free port; `more` is more of a configuration file.
     pub async fn open(place: Place, more: &str, clock: SharedClock) -> Site {
-        Site::begin("127.0.0.1:0", Arc::new(place), more.to_owned(), clock).await
+        Site::begin(ANY, &format!("http://{ANY}"), Arc::new(place), more.to_owned(), clock).await
+    }
+
+    /// One that says it is at `public_url`.
+    pub async fn open_as(place: Place, public_url: &str, more: &str, clock: SharedClock) -> Site {
+        Site::begin(ANY, public_url, Arc::new(place), more.to_owned(), clock).await
     }
 
     /// Where its database is.
@@ -36,21 +44,40 @@ impl Site {
         &self.place.url
     }
 
+    /// A statement behind the hub's back.
+    pub async fn execute(&self, sql: &str) {
+        self.place.execute(sql).await;
+    }
+
     /// A second process on the same database.
     pub async fn beside(&self) -> Site {
-        Site::begin("127.0.0.1:0", self.place.clone(), self.more.clone(), self.clock.clone()).await
+        Site::begin(
+            ANY,
+            &format!("http://{ANY}"),
+            self.place.clone(),
+            self.more.clone(),
+            self.clock.clone(),
+        )
+        .await
     }
 
     /// The process ends and another one begins at the same address.
     pub async fn restarted(self) -> Site {
         let address = self.hub.url.trim_start_matches("http://").to_owned();
         self.hub.stop().await;
-        Site::begin(&address, self.place, self.more, self.clock).await
+        Site::begin(
+            &address,
+            &format!("http://{address}"),
+            self.place,
+            self.more,
+            self.clock,
+        )
+        .await
     }
 
-    async fn begin(bind: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
+    async fn begin(bind: &str, public_url: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
         let file = format!(
-            "[server]\nbind = \"{bind}\"\npublic_url = \"http://{bind}\"\n[database]\nurl = \"{}\"\n\
+            "[server]\nbind = \"{bind}\"\npublic_url = \"{public_url}\"\n[database]\nurl = \"{}\"\n\
              [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n{more}",
             place.url
         );

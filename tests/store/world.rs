@@ -224,22 +224,30 @@ pub fn token(platform: &str, hash: &str, expires: Option<i64>) -> TokenRow {
     }
 }
 
-pub fn key(id: &str) -> KeyRow {
-    KeyRow {
-        id: id.to_owned(),
-        fingerprint: FINGERPRINT.to_owned(),
-        curve: "secp256r1".to_owned(),
-        spki_hex: "3059".to_owned(),
-        meter_serial: "1ABC".to_owned(),
-        gateway_serial: None,
-        evse_id: "DE*ABC*E1".to_owned(),
-        evse_uid: some("uid-1"),
-        cpo_key: "DE/ABC".to_owned(),
-        valid_from: at(0),
-        valid_to: None,
-        calibrated: true,
-        state: "ACTIVE".to_owned(),
-        created_at: at(0),
-        deactivated_at: None,
+/// So many lines behind `after`, each with a version of a registration of its own, in this state.
+pub fn registry_batch(after: u64, count: u64, state: &str) -> RegistryBatch {
+    let places = after + 1..=after + count;
+    RegistryBatch {
+        after,
+        documents: places
+            .clone()
+            .map(|seq| RegistryDocument {
+                seq,
+                kind: "registration".to_owned(),
+                id: format!("r{seq}"),
+                version: 1,
+                recorded_at: at(seq as i64),
+                state: some(state),
+                document: format!("{{\"id\":\"r{seq}\"}}"),
+            })
+            .collect(),
+        lines: places
+            .map(|seq| RegistryLine {
+                seq,
+                entry: format!("{{\"seq\":{seq}}}"),
+                hash: format!("hash of {seq}"),
+            })
+            .collect(),
+        duties: Vec::new(),
     }
 }

@@ -84,6 +84,12 @@ impl Problem {
         Problem::new(Http::PAYLOAD_TOO_LARGE, detail)
     }
 
+    /// 429.
+    #[must_use]
+    pub fn too_often() -> Problem {
+        Problem::new(Http::TOO_MANY_REQUESTS, "too many requests; ask again in a second")
+    }
+
     /// 415.
     #[must_use]
     pub fn unsupported_media_type() -> Problem {
