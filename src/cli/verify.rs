@@ -3,6 +3,7 @@
 //! Takes what people have at hand: a record, several of them, an OCPI CDR, its `SignedData`. Exit code 0 valid, 1 invalid, 2 cannot be decided,
 //! 64 usage (design.md 3.1, 3.5). A good signature under a key that only came along is exit 0, and the text says whose word the key rests on.
 
+mod input;
 mod json;
 mod text;
 
@@ -13,15 +14,9 @@ use std::path::PathBuf;
 use clap::Args;
 use rust_decimal::Decimal;
 
-use crate::evidence::claim::{Claim, SignedData, SignedPart};
 use crate::metering::finding::{Code, Finding, Outcome, Place, Severity};
-use crate::metering::formats::transport::{self, Unwrapped, strip_outside};
-use crate::metering::formats::{FormatName, ocmf};
-use crate::metering::json::{Kind, read as read_json};
-use crate::metering::plausible::{self, Tolerances};
-use crate::metering::record::{Given, JudgedAs, SignedValue};
-use crate::metering::session::{Examination, examine};
-use crate::metering::verdict::SignatureAnswer;
+use crate::metering::formats::FormatName;
+use crate::metering::session::Examination;
 
 /// Valid.
 pub const EXIT_VALID: u8 = 0;
@@ -112,9 +107,20 @@ fn key_text(argument: &str) -> io::Result<Cow<'_, str>> {
 
 /// What was found out about an input.
 struct Answer {
-    what: &'static str,
+    /// What it is, in words.
+    what: String,
+    /// The sessions in it, in their order; a lone record counts as one.
+    sessions: Vec<SessionAnswer>,
+    /// What concerns no session in particular.
+    further: Vec<Finding>,
+}
+
+/// What was found out about one session.
+struct SessionAnswer {
+    /// What the file calls it.
+    transaction: Option<String>,
     examination: Examination,
-    /// What the bill and the command line add to the findings of the examination.
+    /// What the bill adds to the findings of the examination.
     further: Vec<Finding>,
     is_cdr: bool,
     billed_kwh: Option<Decimal>,
@@ -122,21 +128,17 @@ struct Answer {
 
 impl Answer {
     fn about(input: &[u8], format: Option<&str>, key: Option<&str>) -> Answer {
-        let named = format.and_then(FormatName::from_encoding_method);
-        let mut answer = match std::str::from_utf8(input) {
-            Ok(text) => Answer::about_text(text, format, key),
-            Err(_) => Answer::about_binary(input, format, key),
-        };
+        let mut answer = input::read(input, format, key);
         // Whoever names a readable format says: this is one, or it is broken (design.md 3.5).
-        let only_unrecognised = |examination: &Examination| {
-            let mut errors = examination
-                .all_findings()
-                .filter(|finding| finding.severity == Severity::Error)
-                .peekable();
-            errors.peek().is_some()
-                && errors.all(|finding| matches!(finding.code, Code::UndecodableSignedData | Code::NoSignedData))
+        let named = format.and_then(FormatName::from_encoding_method);
+        let is_unrecognised =
+            |finding: &Finding| matches!(finding.code, Code::UndecodableSignedData | Code::NoSignedData);
+        let only_unrecognised = {
+            let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+            let mut errors = answer.findings().filter(is_error).peekable();
+            errors.peek().is_some() && errors.all(is_unrecognised)
         };
-        if !answer.is_cdr && named.is_some_and(FormatName::is_readable) && only_unrecognised(&answer.examination) {
+        if named.is_some_and(FormatName::is_readable) && only_unrecognised && !answer.is_cdr() {
             answer.further.push(Finding::new(
                 Code::MalformedRecord,
                 Place::Session,
@@ -146,110 +148,34 @@ impl Answer {
         answer
     }
 
-    fn about_text(text: &str, format: Option<&str>, key: Option<&str>) -> Answer {
-        let text = strip_outside(text);
-        if text.starts_with('{')
-            && let Ok(document) = read_json(text)
-        {
-            if document
-                .get("signed_values")
-                .is_some_and(|values| values.kind() == Kind::List)
-                && let Some(signed) = SignedData::read(document)
-            {
-                return Answer::about_signed_data(&signed, format, key);
-            }
-            let is_cdr = document.get("signed_data").is_some()
-                || (document.get("total_energy").is_some() && document.get("cdr_token").is_some());
-            if is_cdr && let Ok(claim) = Claim::read(text.as_bytes()) {
-                return Answer::about_cdr(&claim, format, key);
-            }
-        }
-        let records = records(text);
-        let values: Vec<SignedValue<'_>> = records
-            .iter()
-            .map(|record| SignedValue {
-                signed_data: record,
-                ..SignedValue::default()
-            })
-            .collect();
-        let what = if values.len() > 1 {
-            "records of one session"
-        } else {
-            "one record"
-        };
-        Answer::of(
-            what,
-            &values,
-            &Given {
-                encoding_method: format,
-                given_key: key,
-                ..Given::default()
-            },
-            judged_as(values.len()),
-        )
-    }
-
-    fn about_binary(input: &[u8], format: Option<&str>, key: Option<&str>) -> Answer {
-        // Binary records travel as hex: that is how the one way through the formats takes them.
-        let hex = FormatName::recognise(input)
-            .map(|_| hex::encode(input))
-            .unwrap_or_default();
-        let value = SignedValue {
-            signed_data: &hex,
-            ..SignedValue::default()
-        };
-        Answer::of(
-            "binary data",
-            &[value],
-            &Given {
-                encoding_method: format,
-                given_key: key,
-                ..Given::default()
-            },
-            JudgedAs::Record,
-        )
-    }
-
-    fn about_signed_data(signed: &SignedData<'_>, format: Option<&str>, key: Option<&str>) -> Answer {
-        let values = signed.signed_values();
-        Answer::of(
-            "signed data of a CDR",
-            &values,
-            &given(signed, format, key),
-            judged_as(values.len()),
-        )
-    }
-
-    fn about_cdr(claim: &Claim<'_>, format: Option<&str>, key: Option<&str>) -> Answer {
-        let nothing = SignedData::default();
-        let signed = match &claim.signed {
-            SignedPart::Present(signed) => signed,
-            SignedPart::Absent | SignedPart::Unreadable => &nothing,
-        };
-        let mut answer = Answer::of(
-            "a CDR",
-            &signed.signed_values(),
-            &given(signed, format, key),
-            JudgedAs::Session,
-        );
-        answer.is_cdr = true;
-        answer.billed_kwh = claim.total_energy();
-        let any_wrong = answer
-            .examination
-            .records
-            .iter()
-            .any(|record| matches!(record.signature, SignatureAnswer::DoesNotFit(_)));
-        if !any_wrong {
-            answer.further =
-                claim.with_bill(|bill| plausible::against_bill(&answer.examination, bill, &Tolerances::default()));
-        }
-        answer
-    }
-
-    fn of(what: &'static str, values: &[SignedValue<'_>], given: &Given<'_>, judged_as: JudgedAs) -> Answer {
-        let examination = examine(values, given, judged_as);
+    fn of(what: &str, session: SessionAnswer) -> Answer {
         Answer {
-            what,
+            what: what.to_owned(),
+            sessions: vec![session],
+            further: Vec::new(),
+        }
+    }
+
+    fn is_cdr(&self) -> bool {
+        self.sessions.iter().any(|session| session.is_cdr)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.sessions
+            .iter()
+            .flat_map(SessionAnswer::findings)
+            .chain(&self.further)
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::of(self.findings())
+    }
+}
+
+impl SessionAnswer {
+    fn of(examination: Examination) -> SessionAnswer {
+        SessionAnswer {
+            transaction: None,
             examination,
             further: Vec::new(),
             is_cdr: false,
@@ -264,49 +190,12 @@ impl Answer {
     fn outcome(&self) -> Outcome {
         Outcome::of(self.findings())
     }
-
-    /// The finding that decides: the first of the kind that makes the outcome.
-    fn decisive(&self) -> Option<&Finding> {
-        let wanted = self.outcome() == Outcome::Unverifiable;
-        self.findings()
-            .find(|finding| finding.severity == Severity::Error && finding.code.is_undecidable() == wanted)
-    }
 }
 
-fn judged_as(records: usize) -> JudgedAs {
-    if records > 1 {
-        JudgedAs::Session
-    } else {
-        JudgedAs::Record
-    }
-}
-
-fn given<'a>(signed: &'a SignedData<'_>, format: Option<&'a str>, key: Option<&'a str>) -> Given<'a> {
-    Given {
-        encoding_method: format.or(signed.encoding_method.as_deref()),
-        delivered_key: signed.public_key.as_deref(),
-        registered_key: None,
-        given_key: key,
-    }
-}
-
-/// The records of a text: one, several behind each other, or one per line in any transport encoding.
-fn records(text: &str) -> Vec<Cow<'_, str>> {
-    if text.starts_with(ocmf::HEADER) {
-        return ocmf::split_records(text).into_iter().map(Cow::Borrowed).collect();
-    }
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let is_record = |line: &&str| matches!(transport::unwrap(line), Unwrapped::Recognised(FormatName::Ocmf, _));
-    if lines.len() > 1 && lines.iter().all(is_record) {
-        return lines.into_iter().map(Cow::Borrowed).collect();
-    }
-    match transport::unwrap(text) {
-        Unwrapped::Recognised(FormatName::Ocmf, inside) => ocmf::split_records(&inside)
-            .into_iter()
-            .map(|record| Cow::Owned(record.to_owned()))
-            .collect(),
-        _ => vec![Cow::Borrowed(text)],
-    }
+/// The finding that decides: the first of the kind that makes the outcome.
+fn decisive<'f>(outcome: Outcome, mut findings: impl Iterator<Item = &'f Finding>) -> Option<&'f Finding> {
+    let wanted = outcome == Outcome::Unverifiable;
+    findings.find(|finding| finding.severity == Severity::Error && finding.code.is_undecidable() == wanted)
 }
 
 #[cfg(test)]
@@ -394,6 +283,129 @@ mod tests {
         assert_eq!(code, EXIT_UNDECIDED);
     }
 
+    // CAL-IF08
+    #[test]
+    fn a_good_a_forged_and_a_keyless_session_are_told_in_sentences_a_driver_can_read() {
+        let both = |end: String| format!("{}\n{end}", begin());
+        let (code, good) = verify(both(end()).as_bytes(), &with_key());
+        assert_eq!(code, EXIT_VALID, "{good}");
+        for part in [
+            "every signature fits and nothing contradicts it",
+            "the holder of that key signed this record",
+            "Who         ",
+            "assigned as VERIFIED",
+            "Where       meter M1, gateway G1",
+            "Begin       2026-01-01 10:00:00 +01:00, 10.000 kWh",
+            "End         2026-01-01 11:00:00 +01:00, 17.500 kWh",
+            "Energy      signed 7.500 kWh",
+            &meter().public_key().fingerprint(),
+        ] {
+            assert!(good.contains(part), "{part}: {good}");
+        }
+        let (code, forged) = verify(both(end().replace("17.500", "19.500")).as_bytes(), &with_key());
+        assert_eq!(code, EXIT_INVALID, "{forged}");
+        assert!(
+            forged.starts_with("INVALID") && forged.contains("the record was changed, or another key signed it"),
+            "{forged}"
+        );
+        assert!(
+            forged.contains("Record 2 of 2") && forged.contains("Signature does not fit"),
+            "{forged}"
+        );
+        let (code, keyless) = verify(both(end()).as_bytes(), &VerifyArgs::default());
+        assert_eq!(code, EXIT_UNDECIDED, "{keyless}");
+        assert!(
+            keyless.contains("no public key came along") && keyless.contains("printed on the station"),
+            "{keyless}"
+        );
+    }
+
+    #[test]
+    fn whom_a_record_names_is_shown_by_its_last_characters_only() {
+        let named = |id: &str| {
+            let record = meter().ocmf(&payload(1, "B", "10:00", "10.000").replace("04AA", id));
+            verify(record.as_bytes(), &with_key()).1
+        };
+        let long = named("04A1B2C3D4E5F6");
+        assert!(long.contains("ending in E5F6") && !long.contains("D4E5"), "{long}");
+        assert!(!named("04AA").contains("04AA"));
+        assert!(named("").contains("nobody is named"));
+    }
+
+    #[test]
+    fn a_file_of_several_sessions_has_a_verdict_for_each_and_the_worst_for_all() {
+        let key = hex::encode(meter().public_key().to_spki_der());
+        let value = |transaction: u32, context: &str, record: &str, key: &str| {
+            format!(
+                "<value transactionId=\"{transaction}\" context=\"Transaction.{context}\"><signedData format=\"OCMF\">{record}</signedData><publicKey>{key}</publicKey></value>"
+            )
+        };
+        let file = |third: &str, key_of_third: &str| {
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><values>{}{}{}</values>",
+                value(7, "Begin", &begin(), &key),
+                value(7, "End", &end(), &key),
+                value(8, "Begin", third, key_of_third)
+            )
+        };
+        let json = VerifyArgs {
+            json: true,
+            ..VerifyArgs::default()
+        };
+        for (file, code, sentence) in [
+            (file(&begin(), &key), EXIT_VALID, "Session 2 of 2, transaction 8: VALID"),
+            (
+                file(&begin().replace("10.000", "9.000"), &key),
+                EXIT_INVALID,
+                "Session 2 of 2, transaction 8: INVALID",
+            ),
+            (
+                file(&begin(), ""),
+                EXIT_UNDECIDED,
+                "Session 2 of 2, transaction 8: CANNOT BE DECIDED",
+            ),
+        ] {
+            let (found, text) = verify(file.as_bytes(), &VerifyArgs::default());
+            assert_eq!(found, code, "{text}");
+            assert!(
+                text.contains(sentence) && text.contains("Session 1 of 2, transaction 7: VALID"),
+                "{text}"
+            );
+            let answer: serde_json::Value = serde_json::from_str(&verify(file.as_bytes(), &json).1).unwrap();
+            let records = answer["records"].as_array().unwrap();
+            assert_eq!(records.len(), 3);
+            let pointers: Vec<&str> = records[2]["findings"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|finding| finding["pointer"].as_str().unwrap())
+                .collect();
+            assert!(pointers.iter().all(|pointer| *pointer == "/records/2"), "{pointers:?}");
+            assert_eq!(pointers.is_empty(), code == EXIT_VALID);
+        }
+        let (code, text) = verify(
+            file("<b/>", &key)
+                .replace("<values>", "<!DOCTYPE a><values>")
+                .as_bytes(),
+            &VerifyArgs::default(),
+        );
+        assert_eq!(code, EXIT_INVALID);
+        assert!(text.contains("document type"), "{text}");
+    }
+
+    #[test]
+    fn a_file_in_latin_1_is_read_if_it_says_so() {
+        let key = hex::encode(meter().public_key().to_spki_der());
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><values><value context=\"Ladesäule\"><signedData>{}</signedData><publicKey>{key}</publicKey></value></values>",
+            begin()
+        );
+        let latin: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        let (code, text) = verify(&latin, &VerifyArgs::default());
+        assert_eq!(code, EXIT_VALID, "{text}");
+        assert!(text.contains("Ladesäule"), "{text}");
+    }
+
     #[test]
     fn the_json_answer_always_has_one_shape() {
         let inputs = [begin(), cdr("7.5"), String::new(), "noise".into(), "<values/>".into()];
@@ -420,12 +432,11 @@ mod tests {
     #[test]
     fn other_formats_are_called_by_name_and_left_undecided() {
         for (input, name) in [
-            ("<?xml version=\"1.0\"?><values/>", "S.A.F.E. XML"),
+            ("<?xml version=\"1.0\"?><values/>", "S.A.F.E. file"),
             (
                 "{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}",
                 "Chargy JSON",
             ),
-            ("AP;0;3;X", "Alfen Eichrecht"),
         ] {
             let (code, text) = verify(input.as_bytes(), &VerifyArgs::default());
             assert_eq!((code, text.contains(name)), (EXIT_UNDECIDED, true), "{text}");

@@ -151,8 +151,8 @@ pub struct Assessment {
     key_policy: KeyPolicy,
     encoding_method: Option<String>,
     situation: Situation,
-    /// By record: the block it uses, if its signature fits.
-    blocks: Vec<Option<UsedBlock>>,
+    /// The blocks of the records whose signature fits, each with the index of the value that carried it.
+    blocks: Vec<(usize, UsedBlock)>,
     integrity: Goal,
     imputability: Goal,
     key: KeyUsed,
@@ -172,20 +172,21 @@ enum Situation {
 impl Assessment {
     /// The blocks to look up: which of them serve another CDR already?
     pub fn blocks(&self) -> Vec<UsedBlock> {
-        self.blocks.iter().flatten().cloned().collect()
+        self.blocks.iter().map(|(_, block)| block.clone()).collect()
     }
 
     /// Concludes. `replayed` are those of [`Assessment::blocks`] that serve another CDR: not this one again, not the CDR that this one credits,
     /// not one that was refused, rejected or credited since (design.md 3.5).
     pub fn verdict(&self, replayed: &[UsedBlock]) -> Verdict {
         let mut findings = self.findings.clone();
-        for (index, block) in self.blocks.iter().enumerate() {
-            if block.as_ref().is_some_and(|block| replayed.contains(block)) {
-                findings.push(Finding::new(
-                    Code::ReplayedRecord,
-                    Place::Record(index),
-                    "this signed record already serves another CDR",
-                ));
+        for (value, block) in &self.blocks {
+            let finding = Finding::new(
+                Code::ReplayedRecord,
+                Place::Record(*value),
+                "this signed record already serves another CDR",
+            );
+            if replayed.contains(block) && !findings.contains(&finding) {
+                findings.push(finding);
             }
         }
         // Errors first; within one severity as they were found.
@@ -351,12 +352,18 @@ impl Assessment {
         self.blocks = examination
             .records
             .iter()
-            .map(|record| match (&record.signature, record.block_digest) {
-                (SignatureAnswer::Fits(proof), Some(digest)) => Some(UsedBlock {
-                    digest: hex::encode(digest),
-                    fingerprint: proof.key().fingerprint(),
-                }),
+            .filter_map(|record| match &record.signature {
+                SignatureAnswer::Fits(proof) => Some((record, proof.key().fingerprint())),
                 _ => None,
+            })
+            .flat_map(|(record, fingerprint)| {
+                record.block_digests.iter().map(move |digest| {
+                    let block = UsedBlock {
+                        digest: hex::encode(digest),
+                        fingerprint: fingerprint.clone(),
+                    };
+                    (record.value, block)
+                })
             })
             .collect();
         self.readings = shown_readings(&examination);
@@ -372,8 +379,11 @@ impl Assessment {
 }
 
 fn delivered_key(signed: &SignedData<'_>, opened: &mut Opened<'_>) -> Option<PublicKey> {
-    let text = signed.public_key.as_deref().filter(|text| !text.trim().is_empty())?;
-    opened.read_key(text).ok()
+    match signed.public_key.as_deref().filter(|text| !text.trim().is_empty()) {
+        Some(text) => opened.read_key(text).ok(),
+        // Some formats carry it inside the record.
+        None => opened.embedded_key(),
+    }
 }
 
 fn add_once(names: &mut Vec<String>, name: Option<&str>) {

@@ -14,6 +14,7 @@
 pub mod asking;
 pub mod assess;
 pub mod claim;
+pub mod export;
 pub mod intake;
 mod knowledge;
 pub mod marker;

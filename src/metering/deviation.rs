@@ -36,6 +36,8 @@ pub enum Deviation {
     PaginationUnreadable,
     /// `TM` of a reading is not a time.
     TimeUnreadable,
+    /// The unsigned version beside a record is not one that is seen in the field. Alfen.
+    OuterVersion,
 }
 
 impl Deviation {
@@ -59,6 +61,7 @@ impl Deviation {
             Deviation::NegativeSignature => "a number of the signature reads as negative and was taken as positive",
             Deviation::PaginationUnreadable => "the record number (PG) is not a letter and a number",
             Deviation::TimeUnreadable => "a time (TM) cannot be read",
+            Deviation::OuterVersion => "the unsigned version of the record is not one that is known",
         }
     }
 }

@@ -4,13 +4,13 @@
 //! the business of [`session`](super::session).
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::deviation::Deviation;
 use super::finding::{Code, Finding, Place};
-use super::formats::FormatName;
-use super::formats::ocmf::{self, Malformed, Ocmf, Pagination, SignatureProblem, SignatureSection};
-use super::formats::transport::{self, Unwrapped};
+pub use super::formats::signed_record::ChargePoint;
+use super::formats::signed_record::{Malformed, Pagination, Places, SignedBlock, SignedRecord, Unusable};
+use super::formats::transport::{self, Content, Unwrapped};
+use super::formats::{self, FormatName, ReadRecord, chargepoint, ocmf};
 use super::json;
 use super::key::{Curve, PublicKey};
 use super::reading::{Marker, Reading};
@@ -20,6 +20,8 @@ use super::verdict::{self, SignatureAnswer};
 /// What was found out about one record.
 #[derive(Debug, Clone)]
 pub struct RecordExamination {
+    /// Index of the value that carried it; a container carries several records in one.
+    pub value: usize,
     /// What the record is, as far as it was recognised.
     pub format: Option<FormatName>,
     /// The curve its signature is on.
@@ -32,8 +34,8 @@ pub struct RecordExamination {
     pub readings: Vec<Reading>,
     /// What concerns this record alone.
     pub findings: Vec<Finding>,
-    /// Identity of the signed octets, for recognising replays; see [`verdict::block_digest`].
-    pub block_digest: Option<[u8; 32]>,
+    /// Identity of each block of signed octets, for recognising replays; see [`verdict::block_digest`].
+    pub block_digests: Vec<[u8; 32]>,
     /// Serial number of the meter.
     pub meter_serial: Option<String>,
     /// Serial number of the gateway that signs.
@@ -48,38 +50,33 @@ pub struct RecordExamination {
     pub pagination: Option<Pagination>,
     /// Its label, as carried.
     pub nature: Option<String>,
+    /// The transaction that a container counts it to; unsigned.
+    pub transaction: Option<String>,
+    /// The state of the meter's logbook, in hex.
+    pub logbook: Option<String>,
+    /// The session, as the meter counts them.
+    pub session_id: Option<String>,
+    /// The adapter that signs beside the meter.
+    pub adapter: Option<String>,
+    /// Where begin and end are written.
+    pub(super) places: Places,
+    /// Whether the format has one register and nothing to choose.
+    pub(super) has_one_register: bool,
     /// Harmless departures from the format.
     pub deviations: Vec<Deviation>,
 }
 
-/// A charge point as a record names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargePoint {
-    /// `EVSEID` or `CBIDC`, as written.
-    pub kind: Option<String>,
-    /// The id.
-    pub id: String,
-}
-
-impl ChargePoint {
-    /// Whether the id is that of an EVSE.
-    pub fn is_evse(&self) -> bool {
-        self.kind
-            .as_deref()
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("EVSEID"))
-    }
-}
-
 impl RecordExamination {
-    pub(super) fn blank(value: &SignedValue<'_>) -> RecordExamination {
+    pub(super) fn blank(index: usize, value: &SignedValue<'_>) -> RecordExamination {
         RecordExamination {
+            value: index,
             format: None,
             curve: None,
             signature: SignatureAnswer::CannotTell(Code::UndecodableSignedData),
             key: None,
             readings: Vec::new(),
             findings: Vec::new(),
-            block_digest: None,
+            block_digests: Vec::new(),
             meter_serial: None,
             gateway_serial: None,
             charge_point: None,
@@ -87,6 +84,12 @@ impl RecordExamination {
             identification_level: None,
             pagination: None,
             nature: value.nature.map(str::to_owned),
+            transaction: None,
+            logbook: None,
+            session_id: None,
+            adapter: None,
+            places: Places::default(),
+            has_one_register: false,
             deviations: Vec::new(),
         }
     }
@@ -100,103 +103,118 @@ impl RecordExamination {
         self.findings.push(Finding::new(code, place, message));
     }
 
-    pub(super) fn undecidable(&mut self, index: usize, code: Code, message: &str) {
+    pub(super) fn undecidable(&mut self, code: Code, message: &str) {
         self.signature = SignatureAnswer::CannotTell(code);
-        self.add(code, Place::Record(index), message);
+        self.add(code, Place::Record(self.value), message);
     }
 
-    fn wrong(&mut self, index: usize, code: Code, message: &str) {
+    fn wrong(&mut self, code: Code, message: &str) {
         self.signature = SignatureAnswer::DoesNotFit(code);
-        self.add(code, Place::Record(index), message);
+        self.add(code, Place::Record(self.value), message);
     }
 
-    pub(super) fn cannot_be_read_yet(&mut self, index: usize, format: FormatName) {
+    pub(super) fn cannot_be_read_yet(&mut self, format: FormatName) {
         self.format = Some(format);
         self.undecidable(
-            index,
             Code::UnsupportedFormat,
             &format!("records in the format {} cannot be checked yet", format.as_str()),
         );
     }
 
-    pub(super) fn malformed(&mut self, index: usize, malformed: &Malformed) {
-        self.wrong(index, Code::MalformedRecord, &malformed.to_string());
+    pub(super) fn malformed(&mut self, malformed: &Malformed) {
+        self.format = Some(malformed.format);
+        self.wrong(Code::MalformedRecord, &malformed.to_string());
     }
 
-    /// Takes over what the record says. Returns where its signed octets stand, and its signature if that can be checked at all.
-    pub(super) fn read(
-        &mut self,
-        index: usize,
-        read: Result<Ocmf<'_>, Malformed>,
-        value: &SignedValue<'_>,
-    ) -> Option<(Range<usize>, Option<SignatureSection>)> {
-        self.format = Some(FormatName::Ocmf);
-        let ocmf = match read {
-            Ok(ocmf) => ocmf,
+    /// Takes over what the record says. Returns what is needed to verify it.
+    pub(super) fn take<'a>(&mut self, read: ReadRecord<'a>, value: &SignedValue<'a>) -> Option<Evidence<'a>> {
+        let record = match read {
+            Ok(record) => record,
             Err(malformed) => {
-                self.malformed(index, &malformed);
+                self.malformed(&malformed);
                 return None;
             }
         };
-        self.block_digest = Some(verdict::block_digest(FormatName::Ocmf.as_str(), ocmf.signed.as_bytes()));
-        match &ocmf.signature {
-            Ok(section) => self.curve = Some(section.curve),
-            Err(problem @ SignatureProblem::Malformed(_)) => {
-                self.wrong(index, Code::SignatureMalformed, &problem.to_string())
-            }
-            Err(problem @ SignatureProblem::Unsupported(_)) => {
-                self.undecidable(index, Code::UnsupportedAlgorithm, &problem.to_string())
-            }
+        let SignedRecord {
+            format,
+            blocks,
+            embedded_key,
+            delivered_key,
+            nature,
+            transaction,
+            statement,
+            remarks,
+        } = record;
+        self.format = Some(format);
+        self.block_digests = blocks
+            .iter()
+            .map(|block| verdict::block_digest(format.as_str(), &block.octets))
+            .collect();
+        self.curve = blocks
+            .iter()
+            .find_map(|block| block.signature.as_ref().ok())
+            .map(|signature| signature.curve);
+        for unusable in blocks.iter().filter_map(|block| block.signature.as_ref().err()) {
+            self.cannot_verify(unusable);
         }
-        if plain_data_differs(value, ocmf.signed) {
+        if format == FormatName::Ocmf && blocks.iter().any(|block| plain_data_differs(value, &block.octets)) {
             self.add(
                 Code::PlainDataMismatch,
-                Place::PlainData(index),
+                Place::PlainData(self.value),
                 "the readable copy says something else than the signed record",
             );
         }
-        let payload = ocmf.payload;
-        if payload
-            .identification_level
-            .as_deref()
-            .is_some_and(|level| FAILED_LEVELS.contains(&level))
-        {
-            self.add(
-                Code::IdLevelError,
-                Place::Record(index),
-                "the record says that the user could not be assigned",
-            );
+        for remark in remarks {
+            self.add(remark.code, Place::Record(self.value), &remark.message);
         }
-        self.readings = payload.readings;
-        self.meter_serial = payload.meter_serial;
-        self.gateway_serial = payload.gateway_serial;
-        self.charge_point = payload.charge_point_id.map(|id| ChargePoint {
-            kind: payload.charge_point_type,
-            id,
-        });
-        self.identification = payload.identification;
-        self.identification_level = payload.identification_level;
-        self.pagination = payload.pagination;
-        self.deviations = ocmf.deviations;
-        Some((ocmf.signed_at, ocmf.signature.ok()))
+        self.nature = nature.or(self.nature.take());
+        self.transaction = transaction;
+        self.readings = statement.readings;
+        self.places = statement.places;
+        self.has_one_register = statement.has_one_register;
+        self.meter_serial = statement.meter_serial;
+        self.gateway_serial = statement.gateway_serial;
+        self.charge_point = statement.charge_point;
+        self.identification = statement.identification;
+        self.identification_level = statement.identification_level;
+        self.pagination = statement.pagination;
+        self.logbook = statement.logbook;
+        self.session_id = statement.session_id;
+        self.adapter = statement.adapter;
+        self.deviations = statement.deviations;
+        Some(Evidence {
+            blocks,
+            own_key: delivered_key.or(value.delivered_key.map(Cow::Borrowed)),
+            embedded_key,
+        })
     }
 
-    pub(super) fn verify(
-        &mut self,
-        index: usize,
-        signed: &[u8],
-        section: &SignatureSection,
-        key: Result<(PublicKey, KeyTrust), (Code, String)>,
-    ) {
+    fn cannot_verify(&mut self, unusable: &Unusable) {
+        if unusable.code.is_undecidable() {
+            self.undecidable(unusable.code, &unusable.message);
+        } else {
+            self.wrong(unusable.code, &unusable.message);
+        }
+    }
+
+    /// Holds every block against the key: all must fit, and one that does not decides.
+    pub(super) fn verify(&mut self, blocks: &[SignedBlock<'_>], key: Result<(PublicKey, KeyTrust), (Code, String)>) {
         let (key, trust) = match key {
             Ok(chosen) => chosen,
-            Err((code, sentence)) => return self.undecidable(index, code, &sentence),
+            Err((code, sentence)) => return self.undecidable(code, &sentence),
         };
-        let (answer, sentence) = verdict::verify(&key, section.curve, signed, &section.signature);
-        if let SignatureAnswer::DoesNotFit(code) | SignatureAnswer::CannotTell(code) = &answer {
-            self.add(*code, Place::Record(index), sentence);
+        let mut answer = None;
+        for block in blocks {
+            let Ok(signature) = &block.signature else { return };
+            let (this, sentence) = verdict::verify(&key, signature.curve, &block.octets, &signature.signature);
+            if let SignatureAnswer::DoesNotFit(code) | SignatureAnswer::CannotTell(code) = &this {
+                self.add(*code, Place::Record(self.value), sentence);
+            }
+            if answer.as_ref().is_none_or(SignatureAnswer::fits) {
+                answer = Some(this);
+            }
         }
-        self.signature = answer;
+        self.signature = answer.unwrap_or(SignatureAnswer::CannotTell(Code::NoSignedData));
         self.key = Some((key, trust));
     }
 
@@ -212,6 +230,26 @@ impl RecordExamination {
             .any(|reading| reading.marker.as_ref().is_some_and(Marker::is_end))
     }
 
+    /// The place in the session that its label claims, if it claims one.
+    pub(super) fn labelled_nature(&self) -> Option<Nature> {
+        self.nature.as_deref().and_then(Nature::read)
+    }
+
+    /// Gives readings that have no word of their own for it their place in the session.
+    pub(super) fn place_readings(&mut self, nature: Nature) {
+        if self.places != Places::ByTheLabel {
+            return;
+        }
+        let marker = match nature {
+            Nature::Start => Marker::Begin,
+            Nature::Intermediate => Marker::Charging,
+            Nature::End => Marker::End,
+        };
+        for reading in &mut self.readings {
+            reading.marker = Some(marker.clone());
+        }
+    }
+
     pub(super) fn nature_by_content(&self) -> Nature {
         match (self.begins(), self.ends()) {
             (_, true) => Nature::End,
@@ -221,56 +259,80 @@ impl RecordExamination {
     }
 }
 
-/// Levels of identification that are errors (5.3, `IL`).
-const FAILED_LEVELS: [&str; 4] = ["MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"];
+/// What is needed to verify one record.
+pub(super) struct Evidence<'a> {
+    /// The signed octets, with their signatures.
+    pub blocks: Vec<SignedBlock<'a>>,
+    /// The key that came with this very value or record.
+    pub own_key: Option<Cow<'a, str>>,
+    /// The key inside the record.
+    pub embedded_key: Option<Cow<'a, str>>,
+}
+
+impl Evidence<'_> {
+    /// The curve of its signatures; `None` if one of them cannot be checked.
+    pub fn curve(&self) -> Option<Curve> {
+        let mut curve = None;
+        for block in &self.blocks {
+            curve = Some(block.signature.as_ref().ok()?.curve);
+        }
+        curve
+    }
+}
 
 /// What a value turned out to carry.
 pub(super) enum Carried<'a> {
-    Record(Cow<'a, str>),
-    Parts {
-        payload: Cow<'a, str>,
-        signature: Cow<'a, str>,
-    },
+    Records(Vec<ReadRecord<'a>>),
     Foreign(FormatName),
-    Unrecognised {
-        is_text: bool,
-    },
+    Unrecognised(Cow<'a, str>),
     Empty,
     TooLong,
 }
 
-/// Finds the record in the two fields of a value (2.2): where it belongs, in the readable field, or split over both.
+/// Finds the records in the two fields of a value (2.2): where they belong, in the readable field, or split over both.
 pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
     let text = match transport::unwrap(value.signed_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, record) => return Carried::Record(record),
-        Unwrapped::Recognised(format, _) => return Carried::Foreign(format),
+        Unwrapped::Recognised(format, content) => return records(format, &content),
         Unwrapped::TooLong => return Carried::TooLong,
         Unwrapped::Text(text) => text,
     };
     match transport::unwrap(value.plain_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, record) if text.is_empty() => Carried::Record(record),
-        Unwrapped::Recognised(format, _) if text.is_empty() => Carried::Foreign(format),
+        Unwrapped::Recognised(format, content) if text.is_empty() => records(format, &content),
         Unwrapped::Text(payload) if ocmf::is_signature_section(&text) && ocmf::payload_of(&payload).is_some() => {
-            Carried::Parts {
-                payload,
-                signature: text,
-            }
+            Carried::Records(vec![match payload {
+                Cow::Borrowed(payload) => ocmf::read_parts(payload, &text),
+                Cow::Owned(payload) => ocmf::read_parts(&payload, &text).map(SignedRecord::into_owned),
+            }])
+        }
+        Unwrapped::Recognised(FormatName::ChargePoint, _) if !text.is_empty() => {
+            let receipt = chargepoint::receipt_octets(value.plain_data);
+            Carried::Records(vec![
+                chargepoint::read_parts(&receipt, &text).map(SignedRecord::into_owned),
+            ])
         }
         _ if text.is_empty() => Carried::Empty,
-        // A separator or a brace is in no transport encoding: this wants to be a record and is none.
-        _ => Carried::Unrecognised {
-            is_text: text.contains(['|', '{']),
-        },
+        _ => Carried::Unrecognised(text),
+    }
+}
+
+fn records<'a>(format: FormatName, content: &Content<'a>) -> Carried<'a> {
+    match formats::read(format, content) {
+        Some(records) if records.is_empty() => Carried::Empty,
+        Some(records) => Carried::Records(records),
+        None => Carried::Foreign(format),
     }
 }
 
 /// The readable copy is no evidence, but one that is a payload and says something else contradicts (2.2).
-fn plain_data_differs(value: &SignedValue<'_>, signed: &str) -> bool {
+fn plain_data_differs(value: &SignedValue<'_>, signed: &[u8]) -> bool {
     if value.plain_data.trim().is_empty() {
         return false;
     }
+    let Ok(signed) = std::str::from_utf8(signed) else {
+        return false;
+    };
     let plain = match transport::unwrap(value.plain_data) {
-        Unwrapped::Recognised(FormatName::Ocmf, text) | Unwrapped::Text(text) => text,
+        Unwrapped::Recognised(FormatName::Ocmf, Content::Text(text)) | Unwrapped::Text(text) => text,
         _ => return false,
     };
     if plain == signed {

@@ -303,7 +303,7 @@ fn hex_bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// RFC 4648 section 6, upper case, padding optional.
-fn base32_bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base32_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut window, mut bits) = (0u16, 0u8);
     for symbol in text.trim_end_matches('=').bytes() {
@@ -326,7 +326,7 @@ fn base32_bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Either alphabet, padding optional, line breaks and blanks anywhere.
-fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);

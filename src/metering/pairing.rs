@@ -2,8 +2,10 @@
 //!
 //! signed-metering-formats.md 5.4 (the register) and 5.5 (the pair).
 
+use chrono::TimeDelta;
+
 use super::finding::{Code, Finding, Place};
-use super::reading::{Marker, Obis, Reading, TimeStatus};
+use super::reading::{Condition, Marker, Obis, Reading, TimeStatus};
 
 /// Most energy registers of one record that are considered. OCMF 1.4 defines twelve; more are no meter's idea.
 const MAX_REGISTERS: usize = 16;
@@ -17,6 +19,8 @@ pub(super) struct Sheet<'r> {
     pub record: usize,
     /// Its readings; the billed ones get marked.
     pub readings: &'r mut [Reading],
+    /// Whether its format has one register and nothing to choose.
+    pub has_one_register: bool,
 }
 
 /// What was made of the readings.
@@ -31,6 +35,18 @@ pub(super) struct Pair {
 pub(super) fn pair(sheets: &mut [Sheet<'_>], complete: bool) -> Pair {
     let mut pair = Pair::default();
     pair.mark_billed(sheets);
+    // Where there was nothing to choose, a record alone is not asked whether its register may be billed; beside others, whether it is theirs.
+    let any_billed = sheets
+        .iter()
+        .any(|sheet| sheet.readings.iter().any(|reading| reading.billed));
+    for sheet in sheets
+        .iter_mut()
+        .filter(|sheet| sheet.has_one_register && (!complete || any_billed))
+    {
+        for reading in sheet.readings.iter_mut() {
+            reading.billed |= reading.is_energy();
+        }
+    }
     let billed = |sheets: &[Sheet<'_>]| -> Vec<At> {
         (0..sheets.len())
             .flat_map(|sheet| (0..sheets[sheet].readings.len()).map(move |reading| (sheet, reading)))
@@ -148,6 +164,24 @@ fn begins(sheets: &[Sheet<'_>], billed: &[At]) -> Vec<At> {
     begins
 }
 
+/// Whether time runs back from begin to end: on the clock, or on the counter of operating seconds that nobody can set. Where only local time is
+/// signed, the clock may be turned back by the hour of the autumn change while that counter goes on (17).
+fn runs_back(begin: &Reading, end: &Reading) -> bool {
+    let counted = begin.operating_seconds.zip(end.operating_seconds);
+    if counted.is_some_and(|(first, last)| last < first) {
+        return true;
+    }
+    let Some((first, last)) = begin.time.instant.zip(end.time.instant) else {
+        return false;
+    };
+    let is_local = begin.time.status == TimeStatus::Unzoned && end.time.status == TimeStatus::Unzoned;
+    let forgiven = match counted {
+        Some((first, last)) if is_local && last > first => TimeDelta::hours(1),
+        _ => TimeDelta::zero(),
+    };
+    first - last > forgiven
+}
+
 fn same_register(one: &Reading, other: &Reading) -> bool {
     matches!((one.obis, other.obis), (Some(one), Some(other)) if one.is_same_register(other))
 }
@@ -227,16 +261,14 @@ impl Pair {
                 "the meter calls the time of this reading unusable for time tariffs",
             );
         }
-        match &reading.status {
-            None => self.add(
+        match reading.condition {
+            Condition::Unstated => self.add(
                 Code::MeterStatusMissing,
                 place,
                 "the meter says nothing about its state",
             ),
-            Some(_) if !reading.is_status_good() => {
-                self.add(Code::MeterStatusNotOk, place, "the meter reports an error")
-            }
-            Some(_) => {}
+            Condition::Faulty => self.add(Code::MeterStatusNotOk, place, "the meter reports an error"),
+            Condition::Good => {}
         }
         if reading.kilowatt_hours().is_none() {
             self.add(
@@ -259,7 +291,7 @@ impl Pair {
         let (Some(first), Some(value)) = (begin.kilowatt_hours(), reading.kilowatt_hours()) else {
             return;
         };
-        let unusable = reading.energy_unusable || !reading.is_status_good();
+        let unusable = reading.energy_unusable || reading.condition != Condition::Good;
         let is_end = reading.marker.as_ref().is_some_and(Marker::is_end);
         if unusable && !is_end {
             return;
@@ -276,9 +308,7 @@ impl Pair {
 
     /// What begin and end say about each other.
     fn check_pair(&mut self, begin: &Reading, end: &Reading, place: Place) {
-        if let (Some(first), Some(last)) = (begin.time.instant, end.time.instant)
-            && last < first
-        {
+        if runs_back(begin, end) {
             self.add(Code::TimeWentBackwards, place, "the end lies before the begin");
         }
         if !same_register(begin, end) {

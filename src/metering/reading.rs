@@ -22,14 +22,18 @@ pub struct Reading {
     pub time: SignedTime,
     /// What happened at that moment.
     pub marker: Option<Marker>,
-    /// The state of the meter as written; `G` is good (OCMF `ST`).
+    /// The state of the meter as written (OCMF `ST`); in hex where it is bits.
     pub status: Option<String>,
+    /// What that state means.
+    pub condition: Condition,
     /// The meter calls the energy unusable (OCMF `EF` contains `E`).
     pub energy_unusable: bool,
     /// The meter calls the time unusable (OCMF `EF` contains `t`).
     pub time_unusable: bool,
     /// A counter of events at the meter, as written (OCMF before 0.5).
     pub event_counter: Option<String>,
+    /// How long the meter had been running, in seconds: a clock that nobody can set (EDL40, Alfen).
+    pub operating_seconds: Option<u32>,
     /// Whether this reading is of the register that is billed.
     pub billed: bool,
 }
@@ -55,12 +59,28 @@ impl Reading {
     pub fn is_energy(&self) -> bool {
         energy_exponent(&self.unit).is_some()
     }
+}
 
-    /// Whether the meter says that it is well, in whatever letter case.
-    pub fn is_status_good(&self) -> bool {
-        self.status
-            .as_deref()
-            .is_some_and(|status| status.trim().eq_ignore_ascii_case("G"))
+/// Whether the meter calls itself well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// It does, or the format lets it report faults and it reports none.
+    Good,
+    /// It reports a fault.
+    Faulty,
+    /// The format asks for a word and there is none.
+    #[default]
+    Unstated,
+}
+
+impl Condition {
+    /// Reads OCMF's `ST`: `G` is good, in whatever letter case, and every other letter an error.
+    pub fn read(status: Option<&str>) -> Condition {
+        match status.map(str::trim) {
+            None | Some("") => Condition::Unstated,
+            Some(status) if status.eq_ignore_ascii_case("G") => Condition::Good,
+            Some(_) => Condition::Faulty,
+        }
     }
 }
 
@@ -169,15 +189,33 @@ impl Obis {
         })
     }
 
-    /// Whether energy of this register may be billed (signed-metering-formats.md 5.4): electricity, an energy total, and one of import,
-    /// compensated import, or the mains and device registers of OCMF 1.4. Export (`2.8.0`) is not.
+    /// The code in its six octets.
+    pub fn from_octets([a, b, c, d, e, f]: [u8; 6]) -> Obis {
+        Obis {
+            a,
+            b: Some(b),
+            c,
+            d,
+            e: Some(e),
+            f: Some(f),
+        }
+    }
+
+    /// Whether energy of this register may be billed (signed-metering-formats.md 5.4, 17): electricity, an energy total, and one of import,
+    /// compensated import, the mains and device registers of OCMF 1.4, or the import that EMH signs. Export (`2.8.0`) is not.
     pub fn may_be_billed(self) -> bool {
-        self.a == 1 && self.d == 8 && matches!(self.c, 0x01 | 0x98 | 0x9E | 0xB0..=0xC7)
+        let is_total = self.d == 8 && matches!(self.c, 0x01 | 0x98 | 0x9E | 0xB0..=0xC7);
+        self.a == 1 && (is_total || self.is_emh_import())
+    }
+
+    /// `1-0:1.17.0`: what EMH meters sign, with the compensated value in storage 200 (8, 17).
+    fn is_emh_import(self) -> bool {
+        self.c == 0x01 && self.d == 0x11
     }
 
     /// Whether losses of the cable are already taken out. Such a register is billed before any other.
     pub fn is_compensated(self) -> bool {
-        matches!(self.c, 0x98 | 0xB1 | 0xB3 | 0xC1 | 0xC3)
+        matches!(self.c, 0x98 | 0xB1 | 0xB3 | 0xC1 | 0xC3) || (self.is_emh_import() && self.f == Some(0xC8))
     }
 
     /// Whether it counts what flows out of the vehicle.
@@ -236,6 +274,10 @@ pub enum TimeStatus {
     Relative,
     /// No letter, or one that the format does not know.
     Unstated,
+    /// The format has no grades: the time stands in the record like everything else.
+    Ungraded,
+    /// Local time without an offset: which instant it means is not said.
+    Unzoned,
 }
 
 impl TimeStatus {
@@ -247,6 +289,8 @@ impl TimeStatus {
             TimeStatus::Synchronised => "SYNCHRONISED",
             TimeStatus::Relative => "RELATIVE",
             TimeStatus::Unstated => "UNSTATED",
+            TimeStatus::Ungraded => "UNGRADED",
+            TimeStatus::Unzoned => "UNZONED",
         }
     }
 }
@@ -282,9 +326,41 @@ impl SignedTime {
         }
     }
 
-    /// Whether the meter itself vouches for the instant.
+    /// Seconds since 1970 in UTC, of a format that has no grades.
+    pub fn utc(seconds: u32) -> SignedTime {
+        SignedTime::with_offset(i64::from(seconds), 0)
+    }
+
+    /// Seconds since 1970 in UTC with the offset of local time in minutes, of a format that has no grades.
+    pub fn with_offset(seconds: i64, offset_minutes: i32) -> SignedTime {
+        let instant = offset_minutes
+            .checked_mul(60)
+            .and_then(FixedOffset::east_opt)
+            .zip(DateTime::from_timestamp(seconds, 0))
+            .map(|(offset, instant)| instant.with_timezone(&offset));
+        SignedTime {
+            text: instant.map_or_else(|| seconds.to_string(), |instant| instant.to_rfc3339()),
+            instant,
+            status: TimeStatus::Ungraded,
+        }
+    }
+
+    /// Seconds of local time since 1970, wherever that is. The instant is that of UTC: good for comparing with each other, for nothing else.
+    pub fn local(seconds: u32) -> SignedTime {
+        let mut time = SignedTime::utc(seconds);
+        if let Some(instant) = time.instant {
+            time.text = instant.format("%Y-%m-%dT%H:%M:%S").to_string();
+        }
+        time.status = TimeStatus::Unzoned;
+        time
+    }
+
+    /// Whether the time can be held against another clock: the meter vouches for it, or the format has nothing by which it could not.
     pub fn is_dependable(&self) -> bool {
-        matches!(self.status, TimeStatus::Synchronised | TimeStatus::Relative)
+        matches!(
+            self.status,
+            TimeStatus::Synchronised | TimeStatus::Relative | TimeStatus::Ungraded
+        )
     }
 }
 
@@ -505,6 +581,8 @@ mod tests {
             time: SignedTime::read(""),
             marker: None,
             status: None,
+            condition: Condition::Unstated,
+            operating_seconds: None,
             energy_unusable: false,
             time_unusable: false,
             event_counter: None,

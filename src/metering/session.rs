@@ -6,16 +6,13 @@
 //!
 //! Start with [`examine`].
 
-use std::borrow::Cow;
-use std::ops::Range;
-
 use rust_decimal::Decimal;
 
-use super::examined::{Carried, carried};
+use super::examined::{Carried, Evidence, carried};
 pub use super::examined::{ChargePoint, RecordExamination};
 use super::finding::{Code, Finding, Outcome, Place};
-use super::formats::FormatName;
-use super::formats::ocmf::{Malformed, Ocmf, SignatureSection};
+use super::formats::signed_record::Malformed;
+use super::formats::{FormatName, ReadRecord};
 use super::key::{Curve, KeyError, PublicKey};
 use super::pairing::{self, Sheet};
 use super::reading::Reading;
@@ -60,18 +57,28 @@ pub fn open<'a>(values: &[SignedValue<'a>], encoding_method: Option<&str>, judge
         return opened;
     }
     for (index, value) in values.iter().enumerate() {
-        opened.open_record(index, value, encoding_method);
+        opened.open_value(index, value, encoding_method);
     }
-    let session = &mut opened.examination;
-    if values.is_empty() {
-        session.add(Code::NoSignedData, Place::Session, "there is no signed value");
-    }
-    session.compare_with_label(encoding_method);
-    match judged_as {
-        JudgedAs::Record => session.judge_each(),
-        JudgedAs::Session => session.judge_together(values),
-    }
+    opened.compare(encoding_method, judged_as);
     opened
+}
+
+/// Examines records that somebody has read already: those of a file of many sessions, taken apart by whoever knows which of them are one.
+pub fn examine_read(records: Vec<ReadRecord<'_>>, given: &Given<'_>, judged_as: JudgedAs) -> Examination {
+    let mut opened = Opened {
+        examination: Examination::blank(),
+        evidence: Vec::new(),
+        texts: KeyTexts::default(),
+    };
+    let nothing = SignedValue::default();
+    for (index, read) in records.into_iter().enumerate() {
+        let mut record = RecordExamination::blank(index, &nothing);
+        let evidence = record.take(read, &nothing);
+        opened.examination.records.push(record);
+        opened.evidence.push(evidence);
+    }
+    opened.compare(given.encoding_method, judged_as);
+    opened.verify(given)
 }
 
 /// Records that were read and not yet verified. Everything they say is only a claim.
@@ -79,21 +86,6 @@ pub struct Opened<'a> {
     examination: Examination,
     evidence: Vec<Option<Evidence<'a>>>,
     texts: KeyTexts,
-}
-
-/// What is needed to verify one record.
-struct Evidence<'a> {
-    text: Cow<'a, str>,
-    signed_at: Range<usize>,
-    signature: Option<SignatureSection>,
-    own_key: Option<&'a str>,
-}
-
-impl Evidence<'_> {
-    /// The signed octets: a slice of what arrived.
-    fn signed(&self) -> &[u8] {
-        self.text.get(self.signed_at.clone()).unwrap_or_default().as_bytes()
-    }
 }
 
 impl<'a> Opened<'a> {
@@ -113,13 +105,25 @@ impl<'a> Opened<'a> {
         self.texts.read(text, curve)
     }
 
+    /// Reads the key inside the records, if they have one.
+    pub fn embedded_key(&mut self) -> Option<PublicKey> {
+        let evidence = self.evidence.iter().flatten().find(|it| it.embedded_key.is_some())?;
+        let text = evidence.embedded_key.as_deref()?;
+        self.texts.read(text, evidence.curve()).ok()
+    }
+
     /// Whether every readable signature fits under this key: for choosing among several that are registered.
     pub fn would_fit(&self, key: &PublicKey) -> bool {
-        let mut evidence = self.evidence.iter().flatten().peekable();
-        evidence.peek().is_some()
-            && evidence.all(|evidence| {
-                evidence.signature.as_ref().is_some_and(|section| {
-                    verdict::verify(key, section.curve, evidence.signed(), &section.signature)
+        let mut blocks = self
+            .evidence
+            .iter()
+            .flatten()
+            .flat_map(|evidence| &evidence.blocks)
+            .peekable();
+        blocks.peek().is_some()
+            && blocks.all(|block| {
+                block.signature.as_ref().is_ok_and(|signature| {
+                    verdict::verify(key, signature.curve, &block.octets, &signature.signature)
                         .0
                         .fits()
                 })
@@ -133,61 +137,82 @@ impl<'a> Opened<'a> {
             evidence,
             mut texts,
         } = self;
-        for (index, evidence) in evidence.iter().enumerate() {
-            let Some((evidence, section)) = evidence
+        for (record, evidence) in session.records.iter_mut().zip(&evidence) {
+            let Some((evidence, curve)) = evidence
                 .as_ref()
-                .and_then(|evidence| Some((evidence, evidence.signature.as_ref()?)))
+                .and_then(|evidence| Some((evidence, evidence.curve()?)))
             else {
                 continue;
             };
-            let choice = verdict::choose(&mut texts, given, evidence.own_key, section.curve);
-            if let Some(remark) = choice.remark
-                && !session.findings.contains(&remark)
-            {
-                session.findings.push(remark);
+            let own = (evidence.own_key.as_deref(), evidence.embedded_key.as_deref());
+            let choice = verdict::choose(&mut texts, given, own, curve);
+            for remark in choice.remarks {
+                if !session.findings.contains(&remark) {
+                    session.findings.push(remark);
+                }
             }
-            session.records[index].verify(index, evidence.signed(), section, choice.key);
+            record.verify(&evidence.blocks, choice.key);
         }
         session.check_keys();
         session.outcome = Outcome::of(session.all_findings());
         session
     }
 
-    fn open_record(&mut self, index: usize, value: &SignedValue<'a>, encoding_method: Option<&str>) {
-        let mut record = RecordExamination::blank(value);
-        let mut evidence = None;
+    /// Holds the records against the label and against each other.
+    fn compare(&mut self, encoding_method: Option<&str>, judged_as: JudgedAs) {
+        let session = &mut self.examination;
+        if session.records.is_empty() {
+            session.add(Code::NoSignedData, Place::Session, "there is no signed value");
+        }
+        session.compare_with_label(encoding_method);
+        match judged_as {
+            JudgedAs::Record => session.judge_each(),
+            JudgedAs::Session => session.judge_together(),
+        }
+    }
+
+    fn open_value(&mut self, index: usize, value: &SignedValue<'a>, encoding_method: Option<&str>) {
+        let mut record = RecordExamination::blank(index, value);
         match carried(value) {
-            Carried::Record(text) => {
-                let parts = record.read(index, Ocmf::read(&text), value);
-                evidence = parts.map(|parts| (text, parts));
+            Carried::Records(records) => {
+                if self.examination.records.len() + records.len() > MAX_RECORDS {
+                    record.undecidable(
+                        Code::UndecodableSignedData,
+                        "there are more records than any session has",
+                    );
+                    self.examination.records.push(record);
+                    self.evidence.push(None);
+                    return;
+                }
+                // The label of a value that holds several records is the label of none of them.
+                if records.len() > 1 {
+                    record.nature = None;
+                }
+                for read in records {
+                    let mut record = record.clone();
+                    let evidence = record.take(read, value);
+                    self.examination.records.push(record);
+                    self.evidence.push(evidence);
+                }
+                return;
             }
-            Carried::Parts { payload, signature } => {
-                let parts = record.read(index, Ocmf::from_parts(&payload, &signature), value);
-                evidence = parts.map(|parts| (payload, parts));
-            }
-            Carried::Foreign(format) => record.cannot_be_read_yet(index, format),
-            Carried::Empty => record.undecidable(index, Code::NoSignedData, "the value is empty"),
-            Carried::TooLong => record.undecidable(
-                index,
-                Code::UndecodableSignedData,
-                "the value is longer than any record",
-            ),
-            Carried::Unrecognised { is_text } => {
+            Carried::Foreign(format) => record.cannot_be_read_yet(format),
+            Carried::Empty => record.undecidable(Code::NoSignedData, "the value is empty"),
+            Carried::TooLong => record.undecidable(Code::UndecodableSignedData, "the value is longer than any record"),
+            Carried::Unrecognised(text) => {
                 match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
-                    Some((_, Some(FormatName::Ocmf))) if is_text => {
-                        record.format = Some(FormatName::Ocmf);
-                        record.malformed(index, &Malformed::Header);
-                    }
-                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(index, format),
+                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(format),
+                    Some((_, Some(format))) if format.is_wanted_by(&text) => record.malformed(&Malformed::new(
+                        format,
+                        "the value does not begin like a record of the format that its label names",
+                    )),
                     Some((label, None)) if !label.trim().is_empty() => {
                         record.undecidable(
-                            index,
                             Code::UnsupportedEncodingMethod,
                             "neither the label nor the content is of a known format",
                         );
                     }
                     _ => record.undecidable(
-                        index,
                         Code::UndecodableSignedData,
                         "no record of a known format can be unwrapped from the value",
                     ),
@@ -195,13 +220,7 @@ impl<'a> Opened<'a> {
             }
         }
         self.examination.records.push(record);
-        self.evidence
-            .push(evidence.map(|(text, (signed_at, signature))| Evidence {
-                text,
-                signed_at,
-                signature,
-                own_key: value.delivered_key,
-            }));
+        self.evidence.push(None);
     }
 }
 
@@ -284,24 +303,35 @@ impl Examination {
         let alone = self.records.len() == 1;
         for index in 0..self.records.len() {
             let record = &mut self.records[index];
+            if let Some(nature) = record.labelled_nature() {
+                record.place_readings(nature);
+            }
             if record.readings.is_empty() {
                 continue;
             }
+            let value = record.value;
             let pair = pairing::pair(
                 &mut [Sheet {
                     record: index,
                     readings: &mut record.readings,
+                    has_one_register: record.has_one_register,
                 }],
                 false,
             );
-            record.findings.extend(pair.findings);
+            let placed = pair.findings.into_iter().map(|mut finding| {
+                if finding.place == Place::Record(index) {
+                    finding.place = Place::Record(value);
+                }
+                finding
+            });
+            record.findings.extend(placed);
             if alone {
                 (self.begin, self.end) = (pair.begin, pair.end);
             }
         }
     }
 
-    fn judge_together(&mut self, values: &[SignedValue<'_>]) {
+    fn judge_together(&mut self) {
         self.is_session = true;
         let formats: Vec<FormatName> = self.records.iter().filter_map(|record| record.format).collect();
         if formats.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -315,10 +345,12 @@ impl Examination {
         if self.records.is_empty() || self.records.iter().any(|record| record.readings.is_empty()) {
             return;
         }
-        let order = self.order(values);
-        self.check_natures(values);
+        let order = self.order();
+        self.check_natures();
         self.check_identity(&order);
         self.check_pagination(&order);
+        self.place_by_label(&order);
+        self.forgive_begin_lists();
 
         let mut sheets: Vec<Sheet<'_>> = self
             .records
@@ -327,27 +359,28 @@ impl Examination {
             .map(|(record, examined)| Sheet {
                 record,
                 readings: &mut examined.readings,
+                has_one_register: examined.has_one_register,
             })
             .collect();
         sheets.sort_by_key(|sheet| order.iter().position(|record| *record == sheet.record));
         let pair = pairing::pair(&mut sheets, true);
         (self.begin, self.end) = (pair.begin, pair.end);
-        for finding in pair.findings {
+        for mut finding in pair.findings {
             match finding.place {
-                Place::Record(index) if index < self.records.len() => self.records[index].findings.push(finding),
+                Place::Record(index) if index < self.records.len() => {
+                    finding.place = Place::Record(self.records[index].value);
+                    self.records[index].findings.push(finding);
+                }
                 _ => self.findings.push(finding),
             }
         }
     }
 
     /// Records in the order of the session: by label where there is one, else by what they hold; between begin and end by their numbers.
-    fn order(&self, values: &[SignedValue<'_>]) -> Vec<usize> {
+    fn order(&self) -> Vec<usize> {
         let rank = |index: &usize| {
             let record = &self.records[*index];
-            let nature = values[*index]
-                .nature
-                .and_then(Nature::read)
-                .unwrap_or_else(|| record.nature_by_content());
+            let nature = record.labelled_nature().unwrap_or_else(|| record.nature_by_content());
             let number = match nature {
                 Nature::Intermediate => record.pagination.map_or(0, |pagination| pagination.number),
                 Nature::Start | Nature::End => 0,
@@ -359,12 +392,33 @@ impl Examination {
         order
     }
 
+    /// Where the format has no word for begin and end, the label has; where there is no label either, the first record begins and the last ends.
+    fn place_by_label(&mut self, order: &[usize]) {
+        for (position, index) in order.iter().enumerate() {
+            let record = &mut self.records[*index];
+            let by_position = match position {
+                0 => Nature::Start,
+                last if last + 1 == order.len() => Nature::End,
+                _ => Nature::Intermediate,
+            };
+            record.place_readings(record.labelled_nature().unwrap_or(by_position));
+        }
+    }
+
+    /// A record made while charging went on is no bill, but beside the one that ends the session it is what it should be (9).
+    fn forgive_begin_lists(&mut self) {
+        if self.records.iter().any(RecordExamination::ends) {
+            for record in self.records.iter_mut().filter(|record| !record.ends()) {
+                record.findings.retain(|finding| finding.code != Code::NotFinalRecord);
+            }
+        }
+    }
+
     /// A label that says begin on a record that only ends, or the other way round.
-    fn check_natures(&mut self, values: &[SignedValue<'_>]) {
-        for (index, value) in values.iter().enumerate() {
-            let record = &mut self.records[index];
+    fn check_natures(&mut self) {
+        for record in &mut self.records {
             let (begins, ends) = (record.begins(), record.ends());
-            let contradiction = match value.nature.and_then(Nature::read) {
+            let contradiction = match record.labelled_nature() {
                 Some(Nature::Start) => ends && !begins,
                 Some(Nature::End) => begins && !ends,
                 Some(Nature::Intermediate) | None => false,
@@ -372,39 +426,34 @@ impl Examination {
             if contradiction {
                 record.add(
                     Code::NatureMismatch,
-                    Place::Nature(index),
+                    Place::Nature(record.value),
                     "the label of the value contradicts what the record holds",
                 );
             }
         }
     }
 
-    /// One meter, one user; no record twice.
+    /// One meter, one user, one session; no record twice.
     fn check_identity(&mut self, order: &[usize]) {
         let records: Vec<&RecordExamination> = order.iter().map(|index| &self.records[*index]).collect();
-        let changes = |of: fn(&RecordExamination) -> Option<&str>| {
-            let mut named = records.iter().filter_map(|record| of(record));
-            let first = named.next();
-            named.any(|other| Some(other) != first)
-        };
-        let serial_changed =
-            changes(|record| record.meter_serial.as_deref()) || changes(|record| record.gateway_serial.as_deref());
-        let contract_changed = changes(|record| record.identification.as_ref().map(Identification::reveal));
+        let changed: Vec<&Constant> = CONSTANTS
+            .iter()
+            .filter(|constant| {
+                let mut named = records.iter().filter_map(|record| (constant.of)(record));
+                let first = named.next();
+                named.any(|other| Some(other) != first)
+            })
+            .collect();
         let twice = records.iter().enumerate().any(|(at, record)| {
-            record.block_digest.is_some()
-                && records[..at]
+            let is_known = |digest| {
+                records[..at]
                     .iter()
-                    .any(|earlier| earlier.block_digest == record.block_digest)
+                    .any(|earlier| earlier.block_digests.contains(digest))
+            };
+            record.block_digests.iter().any(is_known)
         });
-        if serial_changed {
-            self.add(Code::SerialChanged, Place::Session, "the records name different meters");
-        }
-        if contract_changed {
-            self.add(
-                Code::ContractChanged,
-                Place::Session,
-                "the records name different users",
-            );
+        for constant in changed {
+            self.add(constant.code, Place::Session, constant.message);
         }
         if twice {
             self.add(Code::DuplicateRecord, Place::Session, "the same record stands twice");
@@ -434,28 +483,65 @@ impl Examination {
             else {
                 continue;
             };
+            let place = Place::Record(self.records[pair[1]].value);
             if before.series != after.series {
                 self.add(
                     Code::PaginationContextChanged,
-                    Place::Record(pair[1]),
+                    place,
                     "the records are numbered in different series",
                 );
             } else if after.number <= before.number {
                 self.add(
                     Code::PaginationNotIncreasing,
-                    Place::Record(pair[1]),
+                    place,
                     "the record's number is not higher than that of the record before",
                 );
             } else if after.number - before.number > 1 {
-                self.add(
-                    Code::PaginationGap,
-                    Place::Record(pair[1]),
-                    "the meter made other records in between",
-                );
+                self.add(Code::PaginationGap, place, "the meter made other records in between");
             }
         }
     }
 }
+
+/// What all records of a session must say alike, those that say it at all (15).
+struct Constant {
+    of: fn(&RecordExamination) -> Option<&str>,
+    code: Code,
+    message: &'static str,
+}
+
+const CONSTANTS: [Constant; 6] = [
+    Constant {
+        of: |record| record.meter_serial.as_deref(),
+        code: Code::SerialChanged,
+        message: "the records name different meters",
+    },
+    Constant {
+        of: |record| record.gateway_serial.as_deref(),
+        code: Code::SerialChanged,
+        message: "the records name different meters",
+    },
+    Constant {
+        of: |record| record.identification.as_ref().map(Identification::reveal),
+        code: Code::ContractChanged,
+        message: "the records name different users",
+    },
+    Constant {
+        of: |record| record.logbook.as_deref(),
+        code: Code::LogbookChanged,
+        message: "something was written into the meter's logbook during the session",
+    },
+    Constant {
+        of: |record| record.session_id.as_deref(),
+        code: Code::SessionIdChanged,
+        message: "the meter counts the records to different sessions",
+    },
+    Constant {
+        of: |record| record.adapter.as_deref(),
+        code: Code::AdapterChanged,
+        message: "the records were made by different adapters",
+    },
+];
 
 #[cfg(test)]
 mod tests {

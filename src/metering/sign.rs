@@ -3,6 +3,8 @@
 //! It signs on each of the seven curves, always the same way for the same seed and block (RFC 6979), so that a test that failed
 //! yesterday fails today. Its private key stays in here: it is wiped when dropped and appears in no output.
 
+pub mod records;
+
 use std::fmt;
 
 use ecdsa::{EcdsaCurve, SigningKey};

@@ -78,57 +78,102 @@ impl KeyTexts {
 /// The key that was chosen for one record, or why there is none, and what is wrong with the choice.
 pub(super) struct Choice {
     pub key: Result<(PublicKey, KeyTrust), (Code, String)>,
-    pub remark: Option<Finding>,
+    pub remarks: Vec<Finding>,
 }
 
-/// The key for one record: registered before given before delivered. One that came along although a better one is there must be the same point,
+/// The key for one record: registered before given before delivered, and of those that were delivered the one beside the record before the one
+/// inside it. `own` is both: what came with this very record, and what stands in it. Wherever two are known they must be the same point,
 /// otherwise somebody is not telling the truth.
-pub(super) fn choose(texts: &mut KeyTexts, given: &Given<'_>, own_key: Option<&str>, curve: Curve) -> Choice {
+pub(super) fn choose(
+    texts: &mut KeyTexts,
+    given: &Given<'_>,
+    (own, embedded): (Option<&str>, Option<&str>),
+    curve: Curve,
+) -> Choice {
     let mut read = |text: &str| {
         texts
             .read(text, Some(curve))
             .map_err(|error| (code_of(&error), error.to_string()))
     };
-    let delivered = own_key
-        .or(given.delivered_key)
-        .filter(|text| !text.trim().is_empty())
-        .map(&mut read);
-    let (anchored, trust) = match (given.registered_key, given.given_key) {
-        (Some(key), _) => (Ok(key.clone()), KeyTrust::Registered),
-        (None, Some(text)) => (read(text), KeyTrust::Given),
-        (None, None) => {
-            let nothing = || {
-                Err((
-                    Code::NoPublicKey,
-                    "no public key came along and none is known".to_owned(),
-                ))
-            };
-            return Choice {
-                key: delivered.unwrap_or_else(nothing).map(|key| (key, KeyTrust::Delivered)),
-                remark: None,
-            };
-        }
+    let is_there = |text: &&str| !text.trim().is_empty();
+    let delivered = own.or(given.delivered_key).filter(is_there).map(&mut read);
+    let embedded = embedded.filter(is_there).map(&mut read);
+    let anchored = match (given.registered_key, given.given_key) {
+        (Some(key), _) => Some((Ok(key.clone()), KeyTrust::Registered)),
+        (None, Some(text)) => Some((read(text), KeyTrust::Given)),
+        (None, None) => None,
     };
-    let remark = match (&anchored, delivered) {
-        (Ok(key), Some(Ok(other))) if *key != other => {
-            let sentence = match trust {
-                KeyTrust::Registered => "the key that came along is not the one registered for this meter",
-                _ => "the key that came along is not the one that was given",
-            };
-            Some(Finding::new(Code::KeyConflict, Place::Key, sentence))
-        }
-        // The better key decides; the sender should hear that his text is no key.
-        (Ok(_), Some(Err((code, message)))) => Some(Finding {
-            code,
-            severity: Severity::Warning,
-            place: Place::Key,
-            message,
-        }),
-        _ => None,
+    let mut remarks = Vec::new();
+    let Some((anchored, trust)) = anchored else {
+        return choose_delivered(delivered, embedded);
     };
+    for other in [delivered, embedded].into_iter().flatten() {
+        match (&anchored, other) {
+            (Ok(key), Ok(other)) if *key != other => {
+                let sentence = match trust {
+                    KeyTrust::Registered => "the key that came along is not the one registered for this meter",
+                    _ => "the key that came along is not the one that was given",
+                };
+                remarks.push(Finding::new(Code::KeyConflict, Place::Key, sentence));
+            }
+            // The better key decides; the sender should hear that his text is no key.
+            (Ok(_), Err(problem)) => remarks.push(unusable(problem)),
+            _ => {}
+        }
+    }
     Choice {
         key: anchored.map(|key| (key, trust)),
-        remark,
+        remarks,
+    }
+}
+
+type ReadKey = Result<PublicKey, (Code, String)>;
+
+/// Only the sender's word: the key he sent beside the record, or else the one inside it.
+fn choose_delivered(beside: Option<ReadKey>, inside: Option<ReadKey>) -> Choice {
+    let mut remarks = Vec::new();
+    let key = match (beside, inside) {
+        (Some(Ok(beside)), Some(Ok(inside))) => {
+            if beside != inside {
+                remarks.push(Finding::new(
+                    Code::PublicKeyConflict,
+                    Place::Key,
+                    "the key that came along is not the one inside the record",
+                ));
+            }
+            Ok(beside)
+        }
+        (Some(Ok(usable)), Some(Err(problem))) | (Some(Err(problem)), Some(Ok(usable))) => {
+            remarks.push(unusable(problem));
+            Ok(usable)
+        }
+        (None, Some(Ok(inside))) => {
+            remarks.push(Finding::new(
+                Code::KeySelfAsserted,
+                Place::Key,
+                "the key stands in the record itself, where nothing protects it",
+            ));
+            Ok(inside)
+        }
+        (Some(only), _) | (None, Some(only)) => only,
+        (None, None) => Err((
+            Code::NoPublicKey,
+            "no public key came along and none is known".to_owned(),
+        )),
+    };
+    Choice {
+        key: key.map(|key| (key, KeyTrust::Delivered)),
+        remarks,
+    }
+}
+
+/// A key text that cannot be used, beside one that can: the sender should hear of it.
+fn unusable((code, message): (Code, String)) -> Finding {
+    Finding {
+        code,
+        severity: Severity::Warning,
+        place: Place::Key,
+        message,
     }
 }
 

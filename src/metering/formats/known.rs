@@ -55,11 +55,6 @@ impl FormatName {
         }
     }
 
-    /// Whether records of it can be checked.
-    pub fn is_readable(self) -> bool {
-        self == FormatName::Ocmf
-    }
-
     /// Reads a label. `None` for labels that name no format, such as `Other`.
     pub fn from_encoding_method(label: &str) -> Option<FormatName> {
         Some(match label.trim().to_lowercase().as_str() {
@@ -81,6 +76,27 @@ impl FormatName {
         })
     }
 
+    /// Whether a text that was not recognised still wants to be a record of this format, which its label names: it has what no transport encoding
+    /// and no plain sentence has, or, for binary formats, it is all encoding. Then it is a broken record and not an unknown thing.
+    pub fn is_wanted_by(self, text: &str) -> bool {
+        match self {
+            FormatName::Ocmf => text.contains(['|', '{']),
+            FormatName::Alfen => text.contains(';'),
+            FormatName::Edl40P | FormatName::IsaEdl40P => {
+                let mut symbols = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+                text.len() > SHORTEST_BINARY
+                    && symbols.all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte))
+            }
+            FormatName::Edl40Sig | FormatName::Mennekes | FormatName::SafeXml => text.contains('<'),
+            FormatName::Pcdf => text.contains('('),
+            FormatName::ChargeIt
+            | FormatName::ChargePoint
+            | FormatName::GraphDefined
+            | FormatName::Chargy
+            | FormatName::Ptb => text.contains('{'),
+        }
+    }
+
     /// Recognises a record by how it begins, transport encodings already removed.
     pub fn recognise(content: &[u8]) -> Option<FormatName> {
         if content.starts_with(b"OCMF|") {
@@ -95,12 +111,8 @@ impl FormatName {
         {
             return Some(FormatName::Pcdf);
         }
-        if contains(content, SML_START) {
-            return Some(if is_isa(content) {
-                FormatName::IsaEdl40P
-            } else {
-                FormatName::Edl40P
-            });
+        if let Some(format) = FormatName::recognise_binary(content) {
+            return Some(format);
         }
         match content.first() {
             Some(b'<') => by_root(content),
@@ -108,7 +120,21 @@ impl FormatName {
             _ => None,
         }
     }
+
+    /// Recognises the formats that are no text: SML, wherever in the octets it begins.
+    pub fn recognise_binary(content: &[u8]) -> Option<FormatName> {
+        contains(content, SML_START).then(|| {
+            if is_isa(content) {
+                FormatName::IsaEdl40P
+            } else {
+                FormatName::Edl40P
+            }
+        })
+    }
 }
+
+/// Length of an encoded text below which nobody means a whole SML file: the frame alone is 32 hex digits.
+const SHORTEST_BINARY: usize = 40;
 
 /// Escape sequence and version of an SML file; junk may precede it (signed-metering-formats.md 7.2).
 const SML_START: &[u8] = &[0x1B, 0x1B, 0x1B, 0x1B, 0x01, 0x01, 0x01, 0x01];
@@ -131,6 +157,8 @@ fn by_root(xml: &[u8]) -> Option<FormatName> {
         let end_of_misc = match inside {
             _ if inside.starts_with("?") => "?>",
             _ if inside.starts_with("!--") => "-->",
+            // A document type with declarations of its own ends behind them.
+            _ if inside.starts_with("!") && inside.find('[') < inside.find('>') && inside.contains('[') => "]>",
             _ if inside.starts_with("!") => ">",
             _ => {
                 let name = inside
@@ -165,6 +193,12 @@ fn by_members(text: &str) -> Option<FormatName> {
     {
         return Some(FormatName::Ptb);
     }
+    if document
+        .get("additional_info")
+        .is_some_and(|info| info.get("meter_startreading").is_some())
+    {
+        return Some(FormatName::ChargePoint);
+    }
     context.map(|_| FormatName::Chargy)
 }
 
@@ -191,6 +225,28 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_record_under_its_label_is_told_from_an_unknown_thing() {
+        assert!(FormatName::Ocmf.is_wanted_by("{\"PG\":1}|x"));
+        assert!(FormatName::Alfen.is_wanted_by("XP;0;3;"));
+        assert!(FormatName::Mennekes.is_wanted_by("<Charging"));
+        assert!(FormatName::Edl40P.is_wanted_by(&"1b".repeat(30)));
+        for sentence in [
+            "unknown",
+            "see the paper receipt, which lies in the office of the operator",
+            "",
+        ] {
+            for format in [
+                FormatName::Ocmf,
+                FormatName::Alfen,
+                FormatName::Edl40P,
+                FormatName::Edl40Sig,
+            ] {
+                assert!(!format.is_wanted_by(sentence), "{sentence}");
+            }
+        }
+    }
+
+    #[test]
     fn contents_are_recognised_by_their_beginning() {
         let named = |content: &str| FormatName::recognise(content.as_bytes());
         assert_eq!(named("OCMF|{}|{}"), Some(FormatName::Ocmf));
@@ -201,6 +257,10 @@ mod tests {
             Some(FormatName::SafeXml)
         );
         assert_eq!(named("<!DOCTYPE a><signedMeterValue/>"), Some(FormatName::Edl40Sig));
+        assert_eq!(
+            named("<!DOCTYPE a [<!ENTITY b \"c\">]><values/>"),
+            Some(FormatName::SafeXml)
+        );
         assert_eq!(named("<ChargingProcess xmlns='x'>"), Some(FormatName::Mennekes));
         assert_eq!(named("{\"signedMeterValues\":[]}"), Some(FormatName::ChargeIt));
         assert_eq!(named("{\"format\":\"ptb\"}"), Some(FormatName::Ptb));

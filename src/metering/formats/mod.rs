@@ -1,11 +1,74 @@
 //! From what was carried to what can be read.
 //!
 //! The content decides which format a record has; the label is only compared with it ([`known`]). Transport encodings are peeled off first
-//! ([`transport`]); what lies below them is never changed, because its octets are signed. [`ocmf`] can be read, the others are called by name:
-//! "I know what this is and cannot check it" is an honest answer, "wrong" would not be.
+//! ([`transport`]); what lies below them is never changed, because its octets are signed. Then [`read`] takes it to the reader of its format,
+//! one file or folder each, and all of them yield the same thing: a [`SignedRecord`]. What has no reader is called by name: "I know what this is
+//! and cannot check it" is an honest answer, "wrong" would not be.
+//!
+//! Start with [`signed_record`], then [`read`].
 
+pub mod alfen;
+pub mod chargeit;
+pub mod chargepoint;
+pub mod edl40;
 pub mod known;
 pub mod ocmf;
+pub mod pcdf;
+pub mod ptb;
+pub mod register;
+pub mod safe_xml;
+pub mod signed_record;
 pub mod transport;
+pub mod xml;
 
 pub use known::FormatName;
+pub use signed_record::{Malformed, SignedRecord};
+
+use transport::Content;
+
+/// One record of a carried value, or why that which wants to be one is none.
+pub type ReadRecord<'a> = Result<SignedRecord<'a>, Malformed>;
+
+/// Reads content whose format was recognised. One record, several out of a container, none out of an empty one; `None` if the format is only
+/// known by name. A container hands what it holds to the readers of the formats inside, each record with the key, label and transaction that
+/// the container carries beside it.
+pub fn read<'a>(format: FormatName, content: &Content<'a>) -> Option<Vec<ReadRecord<'a>>> {
+    match content {
+        Content::Text(std::borrow::Cow::Borrowed(text)) => read_octets(format, text.as_bytes()),
+        // What was decoded does not outlive this function: its records take their octets along.
+        Content::Text(std::borrow::Cow::Owned(text)) => Some(owned(read_octets(format, text.as_bytes())?)),
+        Content::Binary(octets) => Some(owned(read_octets(format, octets)?)),
+    }
+}
+
+/// The one table of readers: a format is readable when it has an arm here.
+fn read_octets(format: FormatName, content: &[u8]) -> Option<Vec<ReadRecord<'_>>> {
+    Some(match format {
+        FormatName::Ocmf => vec![ocmf::read(content)],
+        FormatName::Alfen => vec![alfen::read(content)],
+        FormatName::Edl40P => vec![edl40::edl_40_p::read(content)],
+        FormatName::IsaEdl40P => vec![edl40::isa::read(content)],
+        FormatName::Edl40Sig => vec![edl40::edl_40_sig::read(content)],
+        FormatName::Mennekes => vec![edl40::mennekes::read(content)],
+        FormatName::Pcdf => vec![pcdf::read(content)],
+        FormatName::SafeXml => safe_xml::read(content),
+        FormatName::ChargeIt => chargeit::read(content),
+        FormatName::ChargePoint => vec![chargepoint::read(content)],
+        FormatName::Ptb => ptb::read(content),
+        _ => return None,
+    })
+}
+
+fn owned(records: Vec<ReadRecord<'_>>) -> Vec<ReadRecord<'static>> {
+    records
+        .into_iter()
+        .map(|record| record.map(SignedRecord::into_owned))
+        .collect()
+}
+
+impl FormatName {
+    /// Whether records of it can be checked.
+    pub fn is_readable(self) -> bool {
+        read_octets(self, b"").is_some()
+    }
+}

@@ -19,11 +19,45 @@ const MAX_LAYERS: usize = 3;
 /// Shortest text that is tried as hex, in digits: shorter ones are identifiers, not records.
 const SHORTEST_HEX: usize = 40;
 
+/// What a record is made of once its wrappings are off.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Text: a slice of what arrived, or what was decoded from it.
+    Text(Cow<'a, str>),
+    /// Binary (SML), decoded.
+    Binary(Vec<u8>),
+}
+
+impl Content<'_> {
+    /// The text; `None` if it is binary.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Content::Text(text) => Some(text),
+            Content::Binary(_) => None,
+        }
+    }
+
+    /// The octets, of either kind.
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Content::Text(text) => text.as_bytes(),
+            Content::Binary(octets) => octets,
+        }
+    }
+}
+
+/// Records carry identifications of drivers: the length is shown, the content is not.
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "content of {} bytes", self.octets().len())
+    }
+}
+
 /// What was found below the wrappings.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Unwrapped<'a> {
-    /// A record of a known format; for OCMF its text.
-    Recognised(FormatName, Cow<'a, str>),
+    /// A record or a container of a known format.
+    Recognised(FormatName, Content<'a>),
     /// Text of no known format: the innermost layer that is still text.
     Text(Cow<'a, str>),
     /// Longer than anything that is looked at.
@@ -34,9 +68,7 @@ pub enum Unwrapped<'a> {
 impl fmt::Debug for Unwrapped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unwrapped::Recognised(format, text) => {
-                write!(out, "{} of {} bytes", format.as_str(), text.len())
-            }
+            Unwrapped::Recognised(format, content) => write!(out, "{}, {content:?}", format.as_str()),
             Unwrapped::Text(text) => write!(out, "text of {} bytes", text.len()),
             Unwrapped::TooLong => out.write_str("too long"),
         }
@@ -51,7 +83,7 @@ pub fn unwrap(carried: &str) -> Unwrapped<'_> {
     let mut text = Cow::Borrowed(strip_outside(carried));
     for layer in 0..=MAX_LAYERS {
         if let Some(format) = FormatName::recognise(text.as_bytes()) {
-            return Unwrapped::Recognised(format, text);
+            return Unwrapped::Recognised(format, Content::Text(text));
         }
         if layer == MAX_LAYERS {
             break;
@@ -60,13 +92,14 @@ pub fn unwrap(carried: &str) -> Unwrapped<'_> {
             Some(inner) => inner,
             None => break,
         };
-        match String::from_utf8(inner) {
-            Ok(inner) => text = Cow::Owned(strip_outside(&inner).to_owned()),
-            // Binary is either a format of its own (SML) or no record at all.
-            Err(binary) => match FormatName::recognise(binary.as_bytes()) {
-                Some(format) => return Unwrapped::Recognised(format, Cow::Borrowed("")),
-                None => break,
-            },
+        // Binary is either a format of its own or no record at all. SML that happens to be text as well must not be trimmed.
+        match (FormatName::recognise_binary(&inner), String::from_utf8(inner)) {
+            (Some(format), inner) => {
+                let octets = inner.map_or_else(|binary| binary.into_bytes(), String::into_bytes);
+                return Unwrapped::Recognised(format, Content::Binary(octets));
+            }
+            (None, Ok(inner)) => text = Cow::Owned(strip_outside(&inner).to_owned()),
+            (None, Err(_)) => break,
         }
     }
     Unwrapped::Text(text)
@@ -93,6 +126,18 @@ fn peel(text: &str) -> Option<Vec<u8>> {
         return hex::decode(dense).ok();
     }
     from_base64(&dense)
+}
+
+/// The octets of a text in hex or Base64, of any length; `None` if it is neither, or empty.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    if dense.len() > MAX_CARRIED_TEXT {
+        return None;
+    }
+    hex::decode(&dense)
+        .ok()
+        .filter(|octets| !octets.is_empty())
+        .or_else(|| from_base64(&dense))
 }
 
 /// Base64 in any dialect: either alphabet, padding or none. `None` for an empty text.
@@ -148,7 +193,7 @@ mod tests {
     const RECORD: &str = "OCMF|{\"FV\":\"1.0\",\"GI\":\"ä?>>\"} |{\"SD\":\"30\"}";
 
     fn ocmf(text: &str) -> Unwrapped<'_> {
-        Unwrapped::Recognised(FormatName::Ocmf, Cow::Borrowed(text))
+        Unwrapped::Recognised(FormatName::Ocmf, Content::Text(Cow::Borrowed(text)))
     }
 
     #[test]

@@ -10,13 +10,16 @@
 mod payload;
 mod signature_section;
 
-pub use payload::{Pagination, Payload};
+pub use payload::Payload;
 pub use signature_section::{SignatureProblem, SignatureSection};
 
+use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
+use super::FormatName;
+use super::signed_record::{self, BlockSignature, ChargePoint, SignedBlock, SignedRecord, Statement, Unusable};
 use crate::metering::deviation::Deviation;
+use crate::metering::finding::Code;
 use crate::metering::json::{self, Kind, Value};
 
 /// How a record begins.
@@ -53,8 +56,6 @@ pub enum Malformed {
 pub struct Ocmf<'a> {
     /// The signed octets, as they arrived.
     pub signed: &'a str,
-    /// Where they stand in the text that was read.
-    pub signed_at: Range<usize>,
     /// What they say.
     pub payload: Payload,
     /// What the unsigned signature section says.
@@ -83,8 +84,7 @@ impl<'a> Ocmf<'a> {
         let (signed, rest) = (&sections[..separator], &sections[separator + 1..]);
         let (signature, end) =
             json::read_prefix(rest).map_err(|error| Malformed::NotJson("signature section", error))?;
-        let signed_at = HEADER.len()..HEADER.len() + separator;
-        let mut record = Ocmf::join(signed, signed_at, payload, signature)?;
+        let mut record = Ocmf::join(signed, payload, signature)?;
         if is_fourth_section(rest[end..].trim())? {
             record.deviations.push(Deviation::FourthSection);
         }
@@ -95,15 +95,10 @@ impl<'a> Ocmf<'a> {
     pub fn from_parts(payload: &'a str, signature: &str) -> Result<Ocmf<'a>, Malformed> {
         let payload_value = json::read(payload).map_err(|error| Malformed::NotJson("payload", error))?;
         let signature = json::read(signature).map_err(|error| Malformed::NotJson("signature section", error))?;
-        Ocmf::join(payload, 0..payload.len(), payload_value, signature)
+        Ocmf::join(payload, payload_value, signature)
     }
 
-    fn join(
-        signed: &'a str,
-        signed_at: Range<usize>,
-        payload: Value<'_>,
-        signature: Value<'_>,
-    ) -> Result<Ocmf<'a>, Malformed> {
+    fn join(signed: &'a str, payload: Value<'_>, signature: Value<'_>) -> Result<Ocmf<'a>, Malformed> {
         for (section, value) in [("payload", payload), ("signature section", signature)] {
             if value.kind() != Kind::Object {
                 return Err(Malformed::NotAnObject(section));
@@ -120,11 +115,74 @@ impl<'a> Ocmf<'a> {
         let signature = SignatureSection::read(signature, &mut deviations);
         Ok(Ocmf {
             signed,
-            signed_at,
             payload,
             signature,
             deviations,
         })
+    }
+}
+
+/// Reads a record whose transport encoding is already removed, for the rest of the house.
+pub fn read(content: &[u8]) -> super::ReadRecord<'_> {
+    let record = std::str::from_utf8(content)
+        .map_err(|_| Malformed::Header)
+        .and_then(Ocmf::read);
+    record.map(SignedRecord::from).map_err(signed_record::Malformed::from)
+}
+
+/// Reads a record whose payload and signature section came in two fields, for the rest of the house.
+pub fn read_parts<'a>(payload: &'a str, signature: &str) -> super::ReadRecord<'a> {
+    Ocmf::from_parts(payload, signature)
+        .map(SignedRecord::from)
+        .map_err(signed_record::Malformed::from)
+}
+
+impl From<Malformed> for signed_record::Malformed {
+    fn from(malformed: Malformed) -> Self {
+        signed_record::Malformed::new(FormatName::Ocmf, malformed)
+    }
+}
+
+/// Levels of identification that are errors (5.3, `IL`).
+const FAILED_LEVELS: [&str; 4] = ["MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"];
+
+impl<'a> From<Ocmf<'a>> for SignedRecord<'a> {
+    fn from(ocmf: Ocmf<'a>) -> SignedRecord<'a> {
+        let block = SignedBlock {
+            octets: Cow::Borrowed(ocmf.signed.as_bytes()),
+            signature: match ocmf.signature {
+                Ok(SignatureSection { curve, signature }) => Ok(BlockSignature { curve, signature }),
+                Err(problem @ SignatureProblem::Malformed(_)) => Err(Unusable::malformed(problem)),
+                Err(problem @ SignatureProblem::Unsupported(_)) => Err(Unusable::unsupported(problem)),
+            },
+        };
+        let payload = ocmf.payload;
+        let assignment_failed = payload
+            .identification_level
+            .as_deref()
+            .is_some_and(|level| FAILED_LEVELS.contains(&level));
+        let statement = Statement {
+            readings: payload.readings,
+            meter_serial: payload.meter_serial,
+            gateway_serial: payload.gateway_serial,
+            charge_point: payload.charge_point_id.map(|id| ChargePoint {
+                kind: payload.charge_point_type,
+                id,
+            }),
+            identification: payload.identification,
+            identification_level: payload.identification_level,
+            pagination: payload.pagination,
+            deviations: ocmf.deviations,
+            ..Statement::default()
+        };
+        let mut record = SignedRecord::new(FormatName::Ocmf, block, statement);
+        if assignment_failed {
+            record.remark(
+                Code::IdLevelError,
+                "the record says that the user could not be assigned",
+            );
+        }
+        record
     }
 }
 
@@ -206,8 +264,8 @@ mod tests {
         let text = format!("OCMF| \n{PAYLOAD}\r\n |{{\"SD\":\"30\"}}");
         let record = Ocmf::read(&text).unwrap();
         assert_eq!(record.signed, format!(" \n{PAYLOAD}\r\n "));
-        assert_eq!(record.signed, &text[record.signed_at.clone()]);
-        assert!(std::ptr::eq(record.signed, &text[record.signed_at.clone()]));
+        let at = HEADER.len()..HEADER.len() + record.signed.len();
+        assert!(std::ptr::eq(record.signed, &text[at]));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use crate::metering::deviation::Deviation;
+use crate::metering::formats::signed_record::Pagination;
 use crate::metering::json::{Kind, Object, Value};
-use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
+use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, exact_decimal};
 use crate::metering::record::{Identification, MAX_READINGS};
 
 /// What the payload of a record says (signed-metering-formats.md 5.3). Texts are trimmed; empty ones are `None`.
@@ -31,30 +32,6 @@ pub struct Payload {
     pub charge_point_id: Option<String>,
     /// `RD`, in the order of the record, inheritance resolved.
     pub readings: Vec<Reading>,
-}
-
-/// The number of a record: `T` counts transactions, `F` fiscal readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pagination {
-    /// `T` or `F`: which series it belongs to.
-    pub series: char,
-    /// Its place in the series.
-    pub number: u64,
-}
-
-impl Pagination {
-    /// Reads `T<n>` or `F<n>`; leading zeros are forgiven.
-    pub fn read(text: &str) -> Option<Pagination> {
-        let mut rest = text.trim().chars();
-        let series = rest.next().filter(|c| matches!(c, 'T' | 'F'))?;
-        let digits = rest.as_str();
-        let number = digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| digits.parse().ok())
-            .flatten()?;
-        Some(Pagination { series, number })
-    }
 }
 
 /// The published revisions are 0.1 to 1.4.
@@ -182,9 +159,11 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
                 .filter(|marker| !marker.is_empty())
                 .map(Marker::read),
             status: status.clone().filter(|status: &String| !status.trim().is_empty()),
+            condition: Condition::read(status.as_deref()),
             energy_unusable: flags.contains('E'),
             time_unusable: flags.contains('t'),
             event_counter: element.get("EI").map(|counter| plain(counter).trim().to_owned()),
+            operating_seconds: None,
             billed: false,
         });
     }
@@ -250,7 +229,7 @@ mod tests {
         );
         assert_eq!(second.time, first.time);
         assert_eq!((third.register.as_str(), third.value), ("1-0:2.8.0", None));
-        assert!(third.is_status_good());
+        assert_eq!(third.condition, Condition::Good);
     }
 
     #[test]
