@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::verdict::Source;
 use crate::metering::finding::{Code, Finding, Place};
 use crate::metering::key::PublicKey;
 use crate::metering::plausible::folded;
@@ -40,6 +41,25 @@ pub struct KeyKnowledge {
     pub by_fingerprint: Vec<RegisteredKey>,
     /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
     pub calibrated: bool,
+}
+
+impl KeyKnowledge {
+    /// The registrations that say that the EVSE is calibrated at charging time (key-registry.md SAF-48).
+    pub(super) fn sources_of_calibration(&self, question: &KeyQuestion) -> Vec<Source> {
+        let instants = [question.from, question.to];
+        let says_so = |r: &&RegisteredKey| {
+            let held = instants.iter().flatten().any(|at| r.held_at(Some(*at)));
+            r.calibrated && held && r.is_of_cpo(&question.cpo)
+        };
+        let told = |r: &RegisteredKey| Source {
+            source: "REGISTRY",
+            reference: r.id.clone(),
+            valid_from: r.valid_from,
+            valid_to: r.valid_to,
+            recorded_at: r.registered_at,
+        };
+        self.for_evse.iter().filter(says_so).map(told).collect()
+    }
 }
 
 /// One registration: this key belongs to this meter at this EVSE, from when until when.

@@ -11,6 +11,7 @@
 //! counts at once. Checks and insert are serialised within a process; two processes that register contradicting keys in the
 //! same second both succeed, and the verdict then goes by the key that verifies.
 
+pub mod changes;
 pub mod checks;
 pub mod evse_id;
 pub mod index;

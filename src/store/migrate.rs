@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000003", "lent"),
     migration!("2026-11-21-000004", "mirror"),
     migration!("2026-11-21-000005", "presence"),
+    migration!("2026-11-21-000007", "consequences"),
 ];
 
 const RECORD: &str =

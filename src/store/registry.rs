@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use diesel::{Insertable, Queryable, Selectable};
 
-use super::schema::{keys, revisions};
+use super::schema::{key_changes, keys, revisions};
 use super::value::{instant, later, micros, page};
 use super::{Store, StoreError, ask, both, change};
 
@@ -95,6 +95,13 @@ impl Store {
             .collect()
     }
 
+    /// Changes behind change number `after`, in the order they were made, each with the key as it is now.
+    pub async fn keys_changed_since(&self, after: i64, limit: u32) -> Result<Vec<(i64, KeyRow)>, StoreError> {
+        let rows = i64::from(limit);
+        let changes = ask!(self, changes(after, rows))?;
+        changes.into_iter().map(|(seq, key)| Ok((seq, key.read()?))).collect()
+    }
+
     /// A number that moves with every change of a key. Cheap to ask.
     pub async fn keys_revision(&self) -> Result<i64, StoreError> {
         ask!(self, revision())
@@ -136,7 +143,7 @@ both! {
         if let Some(known) = known {
             return Ok(known);
         }
-        moved(c).await?;
+        moved(c, &record.id).await?;
         diesel::insert_into(keys::table).values(record).execute(c).await?;
         Ok(record.clone())
     }
@@ -147,7 +154,7 @@ both! {
             .execute(c)
             .await?;
         if changed > 0 {
-            moved(c).await?;
+            moved(c, id).await?;
         }
         get(c, id).await?.ok_or(StoreError::NotFound)
     }
@@ -165,10 +172,20 @@ both! {
         Ok(revisions::table.filter(revisions::name.eq("keys")).select(revisions::value).first(c).await?)
     }
 
-    async fn moved(c: &mut Connection) -> Result<(), StoreError> {
-        let counter = revisions::table.filter(revisions::name.eq("keys"));
-        diesel::update(counter).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
+    /// Changes queue up behind the counter: its value is their order.
+    async fn moved(c: &mut Connection, id: &str) -> Result<(), StoreError> {
+        let counter = || revisions::table.filter(revisions::name.eq("keys"));
+        diesel::update(counter()).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
+        let seq: i64 = counter().select(revisions::value).first(c).await?;
+        let change = (key_changes::seq.eq(seq), key_changes::key_id.eq(id));
+        diesel::insert_into(key_changes::table).values(change).execute(c).await?;
         Ok(())
+    }
+
+    pub(super) async fn changes(c: &mut Connection, after: &i64, rows: &i64) -> Result<Vec<(i64, KeyRecord)>, StoreError> {
+        let changes = key_changes::table.inner_join(keys::table.on(keys::id.eq(key_changes::key_id)));
+        let changes = changes.filter(key_changes::seq.gt(*after)).order(key_changes::seq.asc()).limit(*rows);
+        Ok(changes.select((key_changes::seq, KeyRecord::as_select())).load(c).await?)
     }
 }
 

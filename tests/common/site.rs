@@ -43,6 +43,26 @@ impl Site {
         Site::begin(&address, self.place, self.more, self.clock).await
     }
 
+    /// Statements behind the hub's back.
+    pub async fn execute(&self, sql: &str) {
+        match self.place.url.strip_prefix("sqlite://") {
+            Some(path) => {
+                use diesel::Connection as _;
+                use diesel::connection::SimpleConnection as _;
+                let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+                connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
+                connection.batch_execute(sql).unwrap();
+            }
+            None => {
+                let (client, connection) = tokio_postgres::connect(&self.place.url, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(sql).await.unwrap();
+            }
+        }
+    }
+
     async fn begin(bind: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
         let file = format!(
             "[server]\nbind = \"{bind}\"\npublic_url = \"http://{bind}\"\n[database]\nurl = \"{}\"\n\

@@ -1,0 +1,10 @@
+DROP INDEX cdrs_crediting;
+DROP TABLE case_cdrs;
+DROP TABLE case_findings;
+DROP TABLE cases;
+DROP TABLE unexamined;
+DROP TABLE key_changes;
+DELETE FROM revisions WHERE name = 'rechecks';
+DROP TABLE rechecks;
+DROP TABLE walks;
+DROP TABLE traces;
