@@ -114,7 +114,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 
 /// The file as the hub writes it, octet for octet.
 async fn export(wish: Export) -> Result<(), NotDone> {
-    let names = (!wish.cdrs.is_empty()).then(|| wish.cdrs.join("\n"));
+    let name = |cdr: &String| cdr.replace('%', "%25").replace(',', "%2C");
+    let names = (!wish.cdrs.is_empty()).then(|| wish.cdrs.iter().map(name).collect::<Vec<_>>().join(","));
     let parameters = [
         ("format", Some(wish.format)),
         ("cdrs", names),

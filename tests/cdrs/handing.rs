@@ -95,7 +95,7 @@ on_both! {
         for (path, sessions, without) in [
             ("/operator/v1/transparency".to_owned(), 500, "1"),
             ("/operator/v1/transparency?cpo=DE/ABC&emsp=DE/MSP&from=2026-01-01T00:00:00Z".to_owned(), 500, "1"),
-            ("/operator/v1/transparency?cdrs=DE%2FABC%2FC-7%0ADE%2FABC%2FC-3".to_owned(), 2, "0"),
+            ("/operator/v1/transparency?cdrs=DE/ABC/C-7,DE/ABC/C-3".to_owned(), 2, "0"),
             ("/operator/v1/transparency?emsp=DE/XYZ".to_owned(), 0, "0"),
             ("/operator/v1/cdrs/DE/ABC/C-9/transparency".to_owned(), 1, "0"),
         ] {
@@ -125,6 +125,10 @@ on_both! {
         let (code, one, _) = truewatt(&world, &["cdr", "export", "DE/ABC/C-5", "--format", "raw"]).await;
         assert_eq!((code, String::from_utf8(one).unwrap().lines().count()), (0, 2));
         assert_eq!(truewatt(&world, &["cdr", "export", "DE/ABC/none"]).await.0, 1);
+        let odd = "C%2C 1,/2";
+        assert_eq!(world.post(&cpo, &cdr(odd, "DE/MSP", &signed_data(&mine, 600, Some(&mine)), "")).await.code, 1000);
+        let (code, two, said) = truewatt(&world, &["cdr", "export", &format!("DE/ABC/{odd}"), "DE/ABC/C-5", "--format", "raw"]).await;
+        assert_eq!((code, String::from_utf8(two).unwrap().matches("OCMF|").count()), (0, 4), "{said}");
         Some(())
     }
 }

@@ -141,7 +141,12 @@ impl World {
 
     /// The row id of a CDR of DE/ABC.
     pub async fn row_id(&self, id: &str) -> String {
-        let found = self.hub.store.cdr_find("DE/ABC", &id.to_lowercase()).await.unwrap();
+        let found = self
+            .hub
+            .store
+            .cdr_find("DE/ABC", &truewatt::ocpi::ids::fold(id))
+            .await
+            .unwrap();
         found.unwrap().id
     }
 

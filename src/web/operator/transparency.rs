@@ -131,11 +131,12 @@ pub(in crate::web) async fn fitting(
     Ok(cdrs)
 }
 
-/// The CDRs of a list, one a line: `DE/ABC/C-1`.
+/// The CDRs of a list, between commas: `DE/ABC/C-1`. A comma in an id is written `%2C`, a percent sign `%25`.
 async fn named(names: &str, doors: &Doors) -> Result<Vec<CdrRow>, Problem> {
     let mut cdrs = Vec::new();
-    for name in names.lines().filter(|name| !name.is_empty()) {
-        let wrong = || Problem::bad_request("cdrs", "must name CDRs like DE/ABC/C-1, one a line");
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        let wrong = || Problem::bad_request("cdrs", "must name CDRs like DE/ABC/C-1, between commas");
+        let name = name.replace("%2C", ",").replace("%25", "%");
         let mut parts = name.splitn(3, '/');
         let (country_code, party_id, id) = (parts.next(), parts.next(), parts.next());
         let cpo = PartyId::new(country_code.unwrap_or_default(), party_id.unwrap_or_default());
