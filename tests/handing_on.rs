@@ -99,7 +99,7 @@ fn every_record_leaves_octet_for_octet_and_verifies_where_it_arrives() {
                 meter.ocmf(&format!("\r\n{} \t", payload.replace(",\"PG\"", ",\r\n  \"PG\"")))
             });
             let base64 = pretty.clone().map(|record| base64(&record));
-            let hexed = plain.clone().map(|record| hex::encode(record));
+            let hexed = plain.clone().map(hex::encode);
             for carried in [&plain, &pretty, &base64, &hexed] {
                 let session = Session {
                     values: values(carried, &["Start", "End"]),

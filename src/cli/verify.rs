@@ -430,9 +430,12 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_called_by_name_and_left_undecided() {
+    fn formats_without_a_reader_are_called_by_name_and_left_undecided() {
         for (input, name) in [
-            ("<?xml version=\"1.0\"?><values/>", "S.A.F.E. file"),
+            (
+                "<?xml version=\"1.0\"?><values/>",
+                "a S.A.F.E. file; there is no signed value",
+            ),
             (
                 "{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}",
                 "Chargy JSON",
@@ -441,8 +444,9 @@ mod tests {
             let (code, text) = verify(input.as_bytes(), &VerifyArgs::default());
             assert_eq!((code, text.contains(name)), (EXIT_UNDECIDED, true), "{text}");
         }
+        // What has one, and is no record of it, is wrong.
         let sml = [&[0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1][..], &[0xFF; 40]].concat();
-        assert_eq!(verify(&sml, &VerifyArgs::default()).0, EXIT_UNDECIDED);
+        assert_eq!(verify(&sml, &VerifyArgs::default()).0, EXIT_INVALID);
     }
 
     #[test]

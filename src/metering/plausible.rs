@@ -171,15 +171,19 @@ fn times(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) ->
         ),
     ];
     for (reading, signed, billed, code, place, verb) in sides {
-        let (Some(_), Some(billed)) = (reading, billed) else {
+        let (Some(reading), Some(billed)) = (reading, billed) else {
             continue;
         };
         match signed {
-            None => findings.push(Finding::new(
-                Code::TimeNotComparable,
-                place,
-                "the meter does not vouch for its clock, so its time cannot contradict the bill",
-            )),
+            None => {
+                let sentence = match reading.time.status {
+                    TimeStatus::Unzoned => {
+                        "the record does not say in which time zone its time is, so it cannot contradict the bill"
+                    }
+                    _ => "the meter does not vouch for its clock, so its time cannot contradict the bill",
+                };
+                findings.push(Finding::new(Code::TimeNotComparable, place, sentence));
+            }
             Some(signed)
                 if (signed - billed).abs()
                     > chrono::TimeDelta::try_seconds(tolerances.time_s).unwrap_or(chrono::TimeDelta::MAX) =>
@@ -370,6 +374,29 @@ mod tests {
             codes(&examined('U', 'R'), &late),
             ["TIME_NOT_COMPARABLE", "TIME_NOT_COMPARABLE"]
         );
+    }
+
+    #[test]
+    fn a_time_without_a_zone_contradicts_nothing_and_one_with_an_offset_does() {
+        use crate::metering::key::Curve;
+        use crate::metering::sign::SigningMeter;
+        use crate::metering::sign::records::{Edl40Fields, edl_40_p, edl_40_sig};
+        let meter = SigningMeter::from_seed(Curve::Secp192r1, b"a clock").unwrap();
+        let fields = Edl40Fields::default();
+        let late = Bill {
+            start: Some("2020-01-01T00:00:00Z".parse().unwrap()),
+            ..Bill::default()
+        };
+        let found = |record: &str| {
+            let value = SignedValue {
+                nature: Some("Start"),
+                signed_data: record,
+                ..SignedValue::default()
+            };
+            codes(&examine(&[value], &Given::default(), JudgedAs::Session), &late)
+        };
+        assert_eq!(found(&edl_40_sig(&meter, &fields)), ["TIME_NOT_COMPARABLE"]);
+        assert_eq!(found(&hex::encode(edl_40_p(&meter, &fields))), ["START_TIME_MISMATCH"]);
     }
 
     #[test]

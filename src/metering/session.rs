@@ -549,6 +549,7 @@ mod tests {
     use super::*;
     use crate::metering::record::KeyTrust;
     use crate::metering::sign::SigningMeter;
+    use crate::metering::sign::records::{AlfenDataset, Edl40Fields, alfen, edl_40_sig};
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
     use proptest::prelude::*;
@@ -892,6 +893,137 @@ mod tests {
             ["PLAIN_DATA_MISMATCH"]
         );
         assert_eq!(judge("", ""), ["NO_SIGNED_DATA"]);
+    }
+
+    /// An Alfen session of a meter, begin and end, the end changed before it is signed; what is found in it.
+    fn alfen_session(meter: &SigningMeter, change: impl Fn(&mut AlfenDataset)) -> Vec<&'static str> {
+        let records = [0, 1].map(|kind| {
+            let mut dataset = AlfenDataset {
+                paging: 5 + u32::from(kind),
+                ..AlfenDataset::default()
+            };
+            if kind == 1 {
+                change(&mut dataset);
+            }
+            alfen(meter, kind, &dataset)
+        });
+        let values = records.each_ref().map(|record| SignedValue {
+            signed_data: record,
+            ..SignedValue::default()
+        });
+        let given = Given {
+            registered_key: Some(meter.public_key()),
+            ..Given::default()
+        };
+        codes(&examine(&values, &given, JudgedAs::Session))
+    }
+
+    #[test]
+    fn what_a_meter_and_its_adapter_count_must_go_on_within_a_session() {
+        let meter = meter(Curve::Secp192r1);
+        let found = |change: fn(&mut AlfenDataset)| alfen_session(&meter, change);
+        let none: Vec<&str> = vec![];
+        assert_eq!(found(|_| {}), none);
+        assert_eq!(found(|end| end.session = 2), ["SESSION_ID_CHANGED"]);
+        assert_eq!(found(|end| end.adapter[9] = 7), ["ADAPTER_CHANGED"]);
+        assert_eq!(found(|end| end.meter[9] = 7), ["SERIAL_CHANGED"]);
+        assert_eq!(found(|end| end.user = "04AA".into()), ["CONTRACT_CHANGED"]);
+        assert_eq!(found(|end| end.value = 0), ["METER_WENT_BACKWARDS"]);
+        assert_eq!(found(|end| end.time -= 1), ["TIME_WENT_BACKWARDS"]);
+        // The clock can be set, the counter of operating seconds cannot.
+        assert_eq!(found(|end| end.second_index -= 1), ["TIME_WENT_BACKWARDS"]);
+        assert_eq!(found(|end| end.adapter_status = 1), ["METER_STATUS_NOT_OK"]);
+        assert_eq!(found(|end| end.obis[2] = 2), ["REGISTER_MISMATCH"]);
+    }
+
+    #[test]
+    fn where_a_format_has_one_register_a_record_alone_is_not_asked_whether_it_may_be_billed() {
+        let meter = meter(Curve::Secp192r1);
+        let export = alfen(
+            &meter,
+            0,
+            &AlfenDataset {
+                obis: [1, 0, 2, 8, 0, 255],
+                ..AlfenDataset::default()
+            },
+        );
+        let value = SignedValue {
+            signed_data: &export,
+            ..SignedValue::default()
+        };
+        assert_eq!(
+            codes(&examine(&[value], &Given::default(), JudgedAs::Record)),
+            ["KEY_SELF_ASSERTED"]
+        );
+        assert!(codes(&examine(&[value], &Given::default(), JudgedAs::Session)).contains(&"NO_BILLING_REGISTER"));
+    }
+
+    #[test]
+    fn a_key_inside_the_record_is_compared_with_every_other() {
+        let [meter, other] =
+            [&b"one"[..], b"other"].map(|seed| SigningMeter::from_seed(Curve::Secp192r1, seed).unwrap());
+        let record = alfen(&meter, 0, &AlfenDataset::default());
+        let value = SignedValue {
+            signed_data: &record,
+            ..SignedValue::default()
+        };
+        let judge = |given: &Given<'_>| {
+            let examination = examine(&[value], given, JudgedAs::Record);
+            (examination.outcome, codes(&examination))
+        };
+        let (own, foreign) = (key(&meter), key(&other));
+        let delivered = |text| Given {
+            delivered_key: Some(text),
+            ..Given::default()
+        };
+        assert_eq!(judge(&delivered(&own)), (Outcome::Valid, vec![]));
+        assert_eq!(judge(&Given::default()), (Outcome::Valid, vec!["KEY_SELF_ASSERTED"]));
+        assert_eq!(
+            judge(&delivered("garbage")),
+            (Outcome::Valid, vec!["PUBLIC_KEY_UNREADABLE"])
+        );
+        let (outcome, found) = judge(&delivered(&foreign));
+        assert!(
+            outcome == Outcome::Invalid && found.contains(&"PUBLIC_KEY_CONFLICT"),
+            "{found:?}"
+        );
+        let (outcome, found) = judge(&Given {
+            registered_key: Some(other.public_key()),
+            ..Given::default()
+        });
+        assert!(
+            outcome == Outcome::Invalid && found.contains(&"KEY_CONFLICT"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn local_time_may_stand_still_for_an_hour_while_the_meter_goes_on() {
+        let meter = meter(Curve::Secp192r1);
+        let begin = Edl40Fields::default();
+        let found = |seconds_back: u32, seconds_counted: u32| {
+            let end = Edl40Fields {
+                utc: begin.utc - seconds_back,
+                second_index: begin.second_index + seconds_counted,
+                pagination: begin.pagination + 1,
+                ..begin.clone()
+            };
+            let records = [&begin, &end].map(|fields| edl_40_sig(&meter, fields));
+            let values = [("Start", &records[0]), ("End", &records[1])].map(|(nature, record)| SignedValue {
+                nature: Some(nature),
+                signed_data: record,
+                ..SignedValue::default()
+            });
+            let given = Given {
+                registered_key: Some(meter.public_key()),
+                ..Given::default()
+            };
+            codes(&examine(&values, &given, JudgedAs::Session))
+        };
+        let none: Vec<&str> = vec![];
+        assert_eq!(found(1800, 1800), none);
+        assert_eq!(found(1800, 0), ["TIME_WENT_BACKWARDS"]);
+        assert_eq!(found(3601, 5000), ["TIME_WENT_BACKWARDS"]);
     }
 
     #[test]

@@ -195,12 +195,15 @@ fn every_other_container_of_the_corpus_ends_with_its_verdict_but_for_one_curve()
         if row.curve.as_deref() == Some("secp224k1") {
             // No curve library at hand verifies it (signed-metering-formats.md 14: UNVERIFIABLE is an honest first answer).
             undecided.push(&row.id);
+            // One flipped digit made a number that JSON has not (`000`): then there is no receipt to name a curve for.
+            let is_no_receipt = row.id == "other-mut-0033";
             let names_it = examination
                 .all_findings()
                 .any(|finding| finding.message.contains("secp224k1"));
-            ledger.check(examination.outcome == Outcome::Unverifiable && names_it, || {
-                format!("{}: {}", row.id, shown(&examination))
-            });
+            ledger.check(
+                examination.outcome == Outcome::Unverifiable && names_it != is_no_receipt,
+                || format!("{}: {}", row.id, shown(&examination)),
+            );
             continue;
         }
         ledger.check(examination.outcome.as_str() == row.expected, || {

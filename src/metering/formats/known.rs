@@ -36,6 +36,23 @@ pub enum FormatName {
 }
 
 impl FormatName {
+    /// Every format that has a name.
+    pub const ALL: [FormatName; 13] = [
+        FormatName::Ocmf,
+        FormatName::Alfen,
+        FormatName::Edl40P,
+        FormatName::IsaEdl40P,
+        FormatName::Edl40Sig,
+        FormatName::Mennekes,
+        FormatName::Pcdf,
+        FormatName::SafeXml,
+        FormatName::ChargeIt,
+        FormatName::ChargePoint,
+        FormatName::GraphDefined,
+        FormatName::Chargy,
+        FormatName::Ptb,
+    ];
+
     /// The name as it stands in verdicts and sentences.
     pub fn as_str(self) -> &'static str {
         match self {

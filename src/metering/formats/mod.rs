@@ -19,7 +19,7 @@ pub mod register;
 pub mod safe_xml;
 pub mod signed_record;
 pub mod transport;
-pub mod xml;
+mod xml;
 
 pub use known::FormatName;
 pub use signed_record::{Malformed, SignedRecord};
@@ -70,5 +70,58 @@ impl FormatName {
     /// Whether records of it can be checked.
     pub fn is_readable(self) -> bool {
         read_octets(self, b"").is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metering::record::MAX_CARRIED_TEXT;
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    #[test]
+    fn nothing_is_a_record_of_every_format_that_is_read() {
+        for format in FormatName::ALL {
+            let nothing = read(format, &Content::Text(Cow::Borrowed("")));
+            assert_eq!(nothing.is_some(), format.is_readable(), "{}", format.as_str());
+            assert!(nothing.into_iter().flatten().all(|record| record.is_err()));
+        }
+    }
+
+    #[test]
+    fn hostile_size_and_depth_end_soon_in_every_reader() {
+        let hostile = [
+            "<".repeat(MAX_CARRIED_TEXT),
+            "<a>".repeat(MAX_CARRIED_TEXT / 3),
+            format!("AP{}", ";".repeat(MAX_CARRIED_TEXT - 2)),
+            format!("OCMF|{}", "[".repeat(MAX_CARRIED_TEXT - 5)),
+            format!("<signedMeterValue>{}", "<publicKey/>".repeat(5000)),
+        ];
+        let binary = [
+            [&[0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1][..], &[0x77; 10_000_000]].concat(),
+            [0x1B, 0x1B, 0x1B, 0x1B, 1, 1, 1, 1].repeat(8000),
+        ];
+        let contents = hostile
+            .iter()
+            .map(|text| text.as_bytes())
+            .chain(binary.iter().map(Vec::as_slice));
+        for octets in contents {
+            for format in FormatName::ALL {
+                for record in read_octets(format, octets).into_iter().flatten() {
+                    assert!(record.is_err(), "{}", format.as_str());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_any_reader_panic(octets in proptest::collection::vec(any::<u8>(), 0..120), text in "[ -~]{0,120}") {
+            for format in FormatName::ALL {
+                let _ = read_octets(format, &octets);
+                let _ = read_octets(format, text.as_bytes());
+            }
+        }
     }
 }

@@ -10,10 +10,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use roxmltree::Node;
 
 use super::signed_record::{Malformed, SignedRecord, Statement};
 use super::transport::{self, Unwrapped};
-use super::xml::{self, Node};
+use super::xml;
 use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
 use crate::metering::key::base32_bytes;
@@ -196,7 +197,7 @@ impl ContainedValue {
     }
 
     fn read_text(&self, text: &str, label: Option<FormatName>) -> Vec<ReadRecord<'static>> {
-        let decoded = self.from_base32(text);
+        let decoded = self.without_base32(text);
         match transport::unwrap(decoded.as_deref().unwrap_or(text)) {
             Unwrapped::Recognised(FormatName::SafeXml, _) => vec![Err(malformed("a container inside a container"))],
             Unwrapped::Recognised(format, content) => match super::read(format, &content) {
@@ -239,7 +240,7 @@ impl ContainedValue {
     }
 
     /// Base32 is tried only where the container says so: every text of capital letters would be some.
-    fn from_base32(&self, text: &str) -> Option<String> {
+    fn without_base32(&self, text: &str) -> Option<String> {
         let is_named = self
             .encoding
             .as_deref()

@@ -5,10 +5,12 @@
 
 use std::borrow::Cow;
 
+use roxmltree::Node;
+
 use super::block::Block;
 use super::{LogSignature, malformed};
 use crate::metering::formats::signed_record::{SignedBlock, SignedRecord};
-use crate::metering::formats::xml::{self, Node};
+use crate::metering::formats::xml;
 use crate::metering::formats::{FormatName, ReadRecord};
 use crate::metering::key::{base32_bytes, base64_bytes};
 use crate::metering::reading::SignedTime;

@@ -8,13 +8,14 @@
 use std::borrow::Cow;
 
 use chrono::DateTime;
+use roxmltree::Node;
 
 use super::block::{Block, Emoc, SIGNED_IMPORT, contract_field, local_seconds};
 use super::{LogSignature, malformed};
 use crate::metering::finding::Code;
 use crate::metering::formats::register::{BinaryReading, WATT_HOUR};
 use crate::metering::formats::signed_record::{Malformed, Places, SignedBlock, SignedRecord, Statement};
-use crate::metering::formats::xml::{self, Node};
+use crate::metering::formats::xml;
 use crate::metering::formats::{FormatName, ReadRecord};
 use crate::metering::reading::{Marker, SignedTime};
 

@@ -1,0 +1,205 @@
+//! Every octet of every genuine record of the corpus changed in turn: none is valid again and says anything else (CAL-R3a).
+//!
+//! The octets are those of the record once its transport encoding is off: of the whole record, so that signed and unsigned ones are both tried. A
+//! changed record that is still valid must hold the same signed octets and say the same; what it may still differ in is listed per format below.
+//! The default run tries every seventh octet, with `TRUEWATT_LONG=1` every one.
+//!
+//! What the formats leave unsigned, and where a change therefore goes unnoticed without changing what is billed:
+//!
+//! | Format | Unsigned octets |
+//! |---|---|
+//! | OCMF | the layout of the signature section, members of it that are ignored; `SA`, `SE` decide how the signature is read |
+//! | Alfen | the version, the padding and letter case of base32 |
+//! | EDL_40_P, ISA | transaction and client ids, sensor and gateway time, list name (EDL_40_P), high bits of the status, checksums, entries that are not used |
+//! | EDL_40_SIG | names of methods, comments, the copy of the log counter behind the signature, letter case of hex |
+//! | Mennekes | metering point, address, comments, event log; the offset of a time, as long as the wall clock stays |
+//!
+//! Keys inside records are unsigned too, but a changed one is another key. The corpus lies beside the repository (`TRUEWATT_SHARED`); without it these
+//! tests say so in one line and skip.
+
+#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "where the corpus lies is said by the environment"
+)]
+
+use std::path::PathBuf;
+
+use chrono::NaiveDateTime;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use truewatt::metering::finding::Outcome;
+use truewatt::metering::formats::transport::{Content, Unwrapped, unwrap};
+use truewatt::metering::key::{Curve, PublicKey};
+use truewatt::metering::record::{Given, Identification, JudgedAs, SignedValue};
+use truewatt::metering::session::{Examination, RecordExamination, examine};
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    encoding_method: Option<String>,
+    signed_data: String,
+    public_key: Option<String>,
+    registry_public_key: Option<String>,
+    curve: Option<String>,
+    expected: String,
+}
+
+fn corpus(file: &str) -> Option<Vec<Row>> {
+    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
+        PathBuf::from,
+    );
+    let path = shared.join("vectors").join(file);
+    match std::fs::read(&path) {
+        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
+        Err(_) => {
+            println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
+            None
+        }
+    }
+}
+
+/// What a record says that somebody could be billed by. Times as wall clock: of some formats the offset is not signed.
+#[derive(Debug, PartialEq)]
+struct Said {
+    blocks: Vec<[u8; 32]>,
+    readings: Vec<(String, Option<Decimal>, String, Option<NaiveDateTime>)>,
+    names: [Option<String>; 5],
+    pagination: Option<u64>,
+}
+
+impl Said {
+    fn by(record: &RecordExamination) -> Said {
+        let text = |text: &Option<String>| text.clone();
+        Said {
+            blocks: record.block_digests.clone(),
+            readings: record
+                .readings
+                .iter()
+                .map(|reading| {
+                    (
+                        reading.register.clone(),
+                        reading.value,
+                        reading.unit.clone(),
+                        reading.time.instant.map(|instant| instant.naive_local()),
+                    )
+                })
+                .collect(),
+            names: [
+                text(&record.meter_serial),
+                text(&record.logbook),
+                text(&record.session_id),
+                text(&record.adapter),
+                record
+                    .identification
+                    .as_ref()
+                    .map(Identification::reveal)
+                    .map(str::to_owned),
+            ],
+            pagination: record.pagination.map(|pagination| pagination.number),
+        }
+    }
+}
+
+fn judge(row: &Row, registered: Option<&PublicKey>, content: &str) -> Examination {
+    let value = SignedValue {
+        signed_data: content,
+        ..SignedValue::default()
+    };
+    let given = Given {
+        encoding_method: row.encoding_method.as_deref(),
+        delivered_key: row.public_key.as_deref(),
+        registered_key: registered,
+        given_key: None,
+    };
+    examine(&[value], &given, JudgedAs::Record)
+}
+
+/// The record once its transport encoding is off.
+fn content(row: &Row) -> (Vec<u8>, bool) {
+    match unwrap(&row.signed_data) {
+        Unwrapped::Recognised(_, Content::Text(text)) => (text.into_owned().into_bytes(), false),
+        Unwrapped::Recognised(_, Content::Binary(octets)) => (octets, true),
+        other => panic!("{}: a genuine record was not recognised: {other:?}", row.id),
+    }
+}
+
+/// Changes one octet after the other in each genuine record of a file.
+fn mutate(file: &str, at_least: usize) {
+    let Some(rows) = corpus(file) else { return };
+    let step = match std::env::var("TRUEWATT_LONG") {
+        Ok(value) if value == "1" => 1,
+        _ => 7,
+    };
+    let (mut genuine, mut changed, mut unsigned) = (0, 0, 0);
+    for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.expected == "VALID") {
+        let curve = row.curve.as_deref().and_then(Curve::from_name);
+        let registered = row.registry_public_key.as_deref().map(|text| {
+            PublicKey::read(text, None)
+                .or_else(|_| PublicKey::read(text, curve))
+                .unwrap()
+        });
+        let original = judge(row, registered.as_ref(), &row.signed_data);
+        if original.outcome != Outcome::Valid {
+            continue;
+        }
+        genuine += 1;
+        let said = Said::by(&original.records[0]);
+        let (mut octets, is_binary) = content(row);
+        // Each row begins elsewhere, so that even the short run tries every place of a format.
+        for at in (number % step..octets.len()).step_by(step) {
+            let whole = octets[at];
+            // Of text the highest bit stays: beyond it there is no text.
+            octets[at] ^= 1 << (at % if is_binary { 8 } else { 7 });
+            let carried = if is_binary {
+                Some(hex::encode(&octets))
+            } else {
+                String::from_utf8(octets.clone()).ok()
+            };
+            if let Some(carried) = carried {
+                changed += 1;
+                let examination = judge(row, registered.as_ref(), &carried);
+                if examination.outcome == Outcome::Valid {
+                    unsigned += 1;
+                    let says = Said::by(&examination.records[0]);
+                    assert_eq!(says, said, "{file} {}: octet {at} changed, and still valid", row.id);
+                }
+            }
+            octets[at] = whole;
+        }
+    }
+    println!("{file}: {genuine} genuine records, {changed} changed, {unsigned} of them in unsigned octets");
+    assert!(genuine >= at_least, "{file}: only {genuine} genuine records");
+    assert!(changed > 20 * genuine, "{file}: only {changed} changes");
+}
+
+#[test]
+fn no_changed_ocmf_record_is_valid_and_says_something_else() {
+    mutate("ocmf.json", 200);
+}
+
+#[test]
+fn no_changed_alfen_record_is_valid_and_says_something_else() {
+    mutate("alfen.json", 45);
+}
+
+#[test]
+fn no_changed_edl40_record_is_valid_and_says_something_else() {
+    mutate("edl40.json", 40);
+}
+
+#[test]
+fn no_changed_isa_record_is_valid_and_says_something_else() {
+    mutate("isa_edl40.json", 6);
+}
+
+#[test]
+fn no_changed_signature_only_record_is_valid_and_says_something_else() {
+    mutate("edl40_sig.json", 18);
+}
+
+#[test]
+fn no_changed_mennekes_process_is_valid_and_says_something_else() {
+    mutate("edl40_mennekes.json", 15);
+}
