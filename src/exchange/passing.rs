@@ -8,7 +8,9 @@ use bytes::Bytes;
 
 use super::incoming::Incoming;
 use crate::mirror::intake;
+use crate::ocpi::json::JsonError;
 use crate::ocpi::modules::{CHARGING_PROFILES, COMMANDS, SESSIONS, TOKENS};
+use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::InterfaceRole::{Receiver, Sender};
 use crate::ocpi::v2_2_1::structure::{self, Finding, Structure};
 use crate::ocpi::versions::Version;
@@ -42,16 +44,29 @@ impl Passed {
         self.body.len()
     }
 
-    /// What is odd, by JSON pointer and without what stands there: `/kwh: is missing`. `None` where all is well.
-    #[must_use]
-    pub fn oddities(&self) -> Option<String> {
+    fn found(&self) -> Result<Vec<Finding>, JsonError> {
         let found = if self.is_patch {
             structure::validate_patch(self.structure, &self.body)
         } else {
             structure::validate(self.structure, &self.body)
         };
-        let found = match found {
-            Ok(found) => intake::of_version(self.version, found),
+        found.map(|found| intake::of_version(self.version, found))
+    }
+
+    /// Why a platform that is held to the letter may not send this (N-09): its first error; what is merely odd passes.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.found() {
+            Ok(found) => structure::first_error(&found),
+            Err(no_object) => Some(no_object.into()),
+        }
+    }
+
+    /// What is odd, by JSON pointer and without what stands there: `/kwh: is missing`. `None` where all is well.
+    #[must_use]
+    pub fn oddities(&self) -> Option<String> {
+        let found = match self.found() {
+            Ok(found) => found,
             Err(no_object) => return Some(no_object.to_string()),
         };
         let told: Vec<String> = found.iter().take(TOLD).map(told).collect();

@@ -143,6 +143,11 @@ impl Exchange {
         let directory = incoming.caller.directory();
         let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner))?;
         incoming.check_body(owner)?;
+        if incoming.caller.platform.options.strict
+            && let Some(refusal) = Passed::of(incoming).and_then(|passed| passed.refusal())
+        {
+            return Err(refusal.into());
+        }
         if incoming.caller.platform.is_hub_peer() {
             // D-26: what came by another way already must not go round again.
             self.seen.once(incoming, self.clock.now())?;

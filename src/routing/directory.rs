@@ -97,6 +97,9 @@ pub struct PlatformOptions {
     pub custody: Option<bool>,
     /// Whether custom modules are announced to this platform and routed from and to it (U-09, V-09).
     pub custom_modules: bool,
+    /// Whether what this platform sends from party to party is refused where it lacks what the specification requires; otherwise it
+    /// passes as it is and the oddity is noted (N-08, N-09, D-05).
+    pub strict: bool,
     /// Deadlines for requests to this peer; absent ones come from the configuration.
     pub timeouts: PlatformTimeouts,
 }

@@ -210,23 +210,34 @@ async fn every_kind_of_doubt_has_its_own_verdict(database: Database) {
         ("NOT_APPLICABLE".to_owned(), true)
     );
 
-    let mut unread = cpo.cdr("UNREAD", to, &charge(10_009));
-    if let Some(signed) = &mut unread.signed {
-        "Alfen Eichrecht".clone_into(&mut signed.encoding_method);
-        for value in &mut signed.values {
-            value.plain_data.clear();
-            "AP;0;3;AJ2J7LYMGCIWT4AHUJPPFIIVB3FGRV2JQ2HVZG2I;BIHEIWSHAAA2W2V7OYYDCNQAAFAAHGIA;"
-                .clone_into(&mut value.signed_data);
+    let carried = |id: &str, watt_hours: i64, label: &str, record: &str| {
+        let mut cdr = cpo.cdr(id, to, &charge(watt_hours));
+        if let Some(signed) = &mut cdr.signed {
+            label.clone_into(&mut signed.encoding_method);
+            for value in &mut signed.values {
+                value.plain_data.clear();
+                record.clone_into(&mut value.signed_data);
+            }
         }
-    }
+        cdr
+    };
+    let context = r#"{"@context":"https://open.charging.cloud/contexts/CTR+json"}"#;
+    let unread = carried("UNREAD", 10_009, "GraphDefined", context);
     assert_eq!(
         verdict("UNREAD", &cpo, &unread).await,
         ("UNVERIFIABLE".to_owned(), false),
-        "a format of a later version is named"
+        "what is known by name only is named"
+    );
+    let broken = "AP;0;3;AJ2J7LYMGCIWT4AHUJPPFIIVB3FGRV2JQ2HVZG2I;BIHEIWSHAAA2W2V7OYYDCNQAAFAAHGIA;";
+    let broken = carried("BROKEN", 10_010, "Alfen Eichrecht", broken);
+    assert_eq!(
+        verdict("BROKEN", &cpo, &broken).await,
+        ("INVALID".to_owned(), false),
+        "a record of a format that is read, and is none"
     );
     assert_eq!(
         emsp.platform.got_cdrs().len(),
-        9,
+        10,
         "marked, every one of them, and carried"
     );
 }

@@ -220,6 +220,26 @@ async fn an_odd_body_passes_unaltered_and_its_oddity_is_noted() {
     }
 }
 
+// N-09, N-08, D-05
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_held_to_the_letter_is_told_what_is_missing_and_nobody_gets_it() {
+    let world = World::start().await;
+    let options = serde_json::json!({"strict": true});
+    let cpo = world.join_with(complete("NL/CPA", Role::Cpo), &[], options).await;
+    let emsp = world.join(complete("DE/MSA", Role::Emsp)).await;
+    let good = Draft::session(&cpo.id, "S1", "SECRETUID", Some(&emsp.id), at()).odd();
+    for (body, expected) in [(good.replacen("\"kwh\"", "\"kWh\"", 1), 2001), (good, 1000)] {
+        for to in [&emsp.to, &To::Open] {
+            let errand = cpo.voice.errand(Method::PUT, "sessions", Receiver);
+            let reply = errand.of(&cpo.id).at(&["S1"]).to(to).body(&body).send().await.unwrap();
+            assert_eq!(codes(&reply).1, expected);
+            let message = reply.message.unwrap_or_default();
+            assert_eq!(message.contains("/kwh: is missing"), expected == 2001, "{message}");
+        }
+    }
+    assert_eq!(emsp.got("sessions").len(), 2, "what passed, and nothing else");
+}
+
 //
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_of_2_2_and_one_of_2_2_1_exchange_the_same_octets() {

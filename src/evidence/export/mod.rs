@@ -5,7 +5,7 @@
 //! where a form demands it, never parsed and printed. Nothing is verified here and nothing is left out: a forged record is proof as well.
 //!
 //! A pure function: sessions in, octets out. Who may export what, and which key was registered when, is for the caller to know.
-//! Start with [`write`]; [`Session::of_cdr`] takes a session out of a stored CDR.
+//! Start with [`write()`]; [`Session::of_cdr`] takes a session out of a stored CDR.
 
 mod chargy;
 mod raw;
