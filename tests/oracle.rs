@@ -501,7 +501,12 @@ fn every_cdr_of_the_corpus_gets_the_status_it_deserves() {
                 format!("{} ({}): {stated} was not found, {codes:?}", row.id, row.kind)
             });
         }
-        let report = report::document(&verdict, DateTime::UNIX_EPOCH);
+        let check = report::Check {
+            at: DateTime::UNIX_EPOCH,
+            by: "DE/TWH".to_owned(),
+            occasion: report::Occasion::Received,
+        };
+        let report = report::document(&verdict, &check);
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         ledger.check(
             report["status"] == verdict.status.as_str() && report["findings"].is_array(),

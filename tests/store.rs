@@ -5,6 +5,8 @@
 //! so and is skipped. Two stores on one place are two processes on one database.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "store/consequences.rs"]
+mod consequences;
 #[path = "store/lent.rs"]
 mod lent;
 #[path = "store/hints.rs"]
@@ -24,6 +26,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use consequences::*;
 use futures_util::future::join_all;
 use hints::*;
 use lent::*;
@@ -780,6 +783,7 @@ fn verdict(row_id: &str, report: &str, status: &str, marker: Option<&str>, check
         marker: marker.map(str::to_owned),
         checked_at: at(checked_at),
         blocks: Vec::new(),
+        instead_of: None,
     }
 }
 
@@ -1423,6 +1427,11 @@ promises! {
     a_checkpoint_of_a_size_is_kept_once_and_the_largest_comes_first,
     all_processes_sign_with_one_key,
     registrations_of_the_time_before_the_log_are_found_until_they_are_in_it,
+    what_asks_by_a_name_is_found_once_in_order_page_by_page,
+    cdrs_of_the_time_before_traces_are_walked_through,
+    a_change_is_entered_once_and_worked_off_by_one_at_a_time,
+    of_two_second_looks_at_once_one_is_added,
+    a_meter_has_one_open_case_whoever_finds_the_doubt,
     a_lent_url_is_there_as_it_was_lent_also_for_the_next_process,
     what_has_expired_is_not_there_and_is_deleted_in_portions,
     the_end_of_a_lent_url_moves_only_in_the_direction_asked_for,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{NotDone, with_causes};
 use crate::client::http::DEFAULT_MAX_BODY;
-use crate::client::{Http, HttpSettings, Method, Outcome, Outgoing};
+use crate::client::{Answer, Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::config::Secret;
 
 /// Where a hub answers that was started without configuration.
@@ -128,12 +128,39 @@ impl Api {
         }
     }
 
+    /// GET of a file: the answer as it came.
+    ///
+    /// # Errors
+    /// With the sentence to print.
+    pub async fn file(&self, path: &str) -> Result<Answer, NotDone> {
+        let answer = self.send(Method::GET, path, None, "*/*").await?;
+        match answer.status {
+            200..300 => Ok(answer),
+            _ => Err(refusal(&answer)),
+        }
+    }
+
     /// One request; an empty answer is null.
     ///
     /// # Errors
     /// With the sentence to print: what the problem document says, or why there is none.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, NotDone> {
-        let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
+        let answer = self.send(method, path, body, "application/json").await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(refusal(&answer));
+        }
+        match serde_json::from_slice(&answer.body) {
+            Ok(json) => Ok(json),
+            Err(_) if answer.body.is_empty() => Ok(Value::Null),
+            Err(_) => Err(NotDone::failed(format!(
+                "{} answered something that is not JSON",
+                self.url
+            ))),
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>, accept: &str) -> Result<Answer, NotDone> {
+        let mut headers = vec![("Accept".to_owned(), accept.to_owned())];
         if let Some(token) = &self.token {
             headers.push(("Authorization".to_owned(), format!("Bearer {}", token.expose())));
         }
@@ -148,27 +175,19 @@ impl Api {
             timeout: PATIENCE,
             allowed_hosts: None,
         };
-        let answer = match self.http.send(outgoing).await {
-            Outcome::Answered(answer) => answer,
-            other => {
-                return Err(NotDone::failed(format!("{}: {}", self.url, other)));
-            }
-        };
-        let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        if (200..300).contains(&answer.status) {
-            return match json {
-                Some(json) => Ok(json),
-                None if answer.body.is_empty() => Ok(Value::Null),
-                None => Err(NotDone::failed(format!(
-                    "{} answered something that is not JSON",
-                    self.url
-                ))),
-            };
+        match self.http.send(outgoing).await {
+            Outcome::Answered(answer) => Ok(answer),
+            other => Err(NotDone::failed(format!("{}: {}", self.url, other))),
         }
-        let said = |member: &str| json.as_ref().and_then(|json| json.get(member)).and_then(Value::as_str);
-        let sentence = said("detail").or_else(|| said("status")).unwrap_or("no explanation");
-        Err(NotDone::failed(format!("HTTP {}: {sentence}", answer.status)))
     }
+}
+
+/// What a problem document says, as one sentence.
+fn refusal(answer: &Answer) -> NotDone {
+    let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let said = |member: &str| json.as_ref().and_then(|json| json.get(member)).and_then(Value::as_str);
+    let sentence = said("detail").or_else(|| said("status")).unwrap_or("no explanation");
+    NotDone::failed(format!("HTTP {}: {sentence}", answer.status))
 }
 
 /// A text member of an answer, for tables.

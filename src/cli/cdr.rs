@@ -24,6 +24,8 @@ enum Action {
     Release(OfCdr),
     /// Judge a CDR again with what is known now.
     Recheck(OfCdr),
+    /// The proof of CDRs in one file, for transparency software.
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +69,33 @@ struct OfCdr {
     common: Common,
 }
 
+#[derive(Debug, Args)]
+struct Export {
+    /// The CDRs, as DE/ABC/C-1; without any, all that the filters let through.
+    #[arg(conflicts_with_all = ["cpo", "emsp", "from", "to"])]
+    cdrs: Vec<String>,
+    /// The form of the file.
+    #[arg(long, value_parser = ["safe-xml", "chargy", "raw"], default_value = "safe-xml")]
+    format: String,
+    /// Only of this CPO, as DE/ABC.
+    #[arg(long)]
+    cpo: Option<String>,
+    /// Only for this eMSP, as NL/EMS.
+    #[arg(long)]
+    emsp: Option<String>,
+    /// Only received at or after (RFC 3339).
+    #[arg(long)]
+    from: Option<String>,
+    /// Only received before.
+    #[arg(long)]
+    to: Option<String>,
+    /// Where to write it; without it, to stdout.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    access: Access,
+}
+
 const CDRS: &str = "/operator/v1/cdrs";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
@@ -79,7 +108,39 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         }
         Action::Release(one) => change(one, "release").await,
         Action::Recheck(one) => change(one, "recheck").await,
+        Action::Export(wish) => export(wish).await,
     }
+}
+
+/// The file as the hub writes it, octet for octet.
+async fn export(wish: Export) -> Result<(), NotDone> {
+    let name = |cdr: &String| cdr.replace('%', "%25").replace(',', "%2C");
+    let names = (!wish.cdrs.is_empty()).then(|| wish.cdrs.iter().map(name).collect::<Vec<_>>().join(","));
+    let parameters = [
+        ("format", Some(wish.format)),
+        ("cdrs", names),
+        ("cpo", wish.cpo),
+        ("emsp", wish.emsp),
+        ("from", wish.from),
+        ("to", wish.to),
+    ];
+    let mut query = ::url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            query.append_pair(name, &value);
+        }
+    }
+    let path = url::with_query("/operator/v1/transparency", &query.finish());
+    let file = wish.access.open()?.file(&path).await?;
+    let count = |name: &str| file.header(name).unwrap_or("?").to_owned();
+    let (sessions, without) = (count("truewatt-sessions"), count("truewatt-without-signed-values"));
+    let unwritten = |error: std::io::Error| NotDone::failed(format!("the file cannot be written: {error}"));
+    match &wish.output {
+        Some(output) => std::fs::write(output, &file.body).map_err(unwritten)?,
+        None => std::io::Write::write_all(&mut std::io::stdout(), &file.body).map_err(unwritten)?,
+    }
+    eprintln!("{sessions} sessions written, {without} CDRs have no signed values");
+    Ok(())
 }
 
 async fn change(one: OfCdr, what: &str) -> Result<(), NotDone> {

@@ -55,7 +55,7 @@ enum Command {
     Party(party::Arguments),
     /// Meter keys: register, list, show, deactivate.
     Key(key::Arguments),
-    /// CDRs: list, show, release, re-check.
+    /// CDRs: list, show, release, re-check, export.
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),

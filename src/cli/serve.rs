@@ -18,8 +18,10 @@ use crate::delivery::order::Order;
 use crate::delivery::worker::Worker;
 use crate::delivery::{self, Delivery};
 use crate::evidence::assess::{KeyPolicy, Policy};
+use crate::evidence::doubts::Doubts;
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
+use crate::evidence::rechecks::Rechecks;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::exchange::hints::Hints;
 use crate::exchange::journal::Journal;
@@ -178,6 +180,7 @@ impl Hub {
             operator_token: operator_token.clone(),
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
+            rechecks: cdrs.rechecks.clone(),
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
             pace: Pace::new(config.registry.public_rate),
@@ -192,6 +195,8 @@ impl Hub {
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
+            tokio::spawn(cdrs.rechecks.clone().follow()),
+            tokio::spawn(cdrs.doubts.clone().follow()),
             tokio::spawn(relay.mirror.clone().follow()),
             tokio::spawn(relay.links.clone().tend()),
             tokio::spawn(relay.journal.clone().write()),
@@ -226,6 +231,8 @@ struct CdrRooms {
     registry: Arc<Registry>,
     delivery: Arc<Delivery>,
     intake: Arc<Intake>,
+    rechecks: Arc<Rechecks>,
+    doubts: Arc<Doubts>,
     exchange: Arc<CdrExchange>,
 }
 
@@ -272,6 +279,8 @@ impl CdrRooms {
         };
         let exchange = CdrExchange::new(store.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
         Ok(CdrRooms {
+            rechecks: Rechecks::new(intake.clone(), clock.clone()),
+            doubts: Doubts::new(store.clone(), clock.clone()),
             registry,
             delivery,
             intake,

@@ -10,7 +10,7 @@ use super::claim::{Claim, Identity, NotACdr, SignedData, SignedPart};
 use super::knowledge::Selection;
 pub use super::knowledge::{KeyKnowledge, KeyQuestion, RegisteredKey};
 pub use super::verdict::{
-    Goal, Goals, KeyUsed, PointedFinding, ShownReading, Status, UsedBlock, Verdict, shown_readings,
+    Goal, Goals, KeyUsed, PointedFinding, ShownReading, Source, Status, UsedBlock, Verdict, shown_readings,
 };
 use crate::metering::finding::{Code, Finding, Outcome, Place, Severity};
 use crate::metering::key::{Curve, PublicKey};
@@ -121,6 +121,8 @@ impl<'c> Inquiry<'c> {
             question,
         } = self;
         let mut assessment = Assessment::blank(claim, policy.key_policy);
+        assessment.question = question.clone();
+        assessment.sources = knowledge.sources_of_calibration(&question);
         let (Some(opened), SignedPart::Present(signed)) = (opened, &claim.signed) else {
             assessment.without_signed_values(&claim.signed, knowledge.calibrated);
             return assessment;
@@ -163,6 +165,9 @@ pub struct Assessment {
     signed_energy_kwh: Option<String>,
     cdr_energy_kwh: Option<String>,
     findings: Vec<Finding>,
+    question: KeyQuestion,
+    /// Who says that signed values were to be expected.
+    sources: Vec<Source>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +222,23 @@ impl Assessment {
             signed_energy_kwh: self.signed_energy_kwh.clone(),
             cdr_energy_kwh: self.cdr_energy_kwh.clone(),
             blocks: self.blocks(),
-            findings: findings.into_iter().map(PointedFinding::from).collect(),
+            findings: findings.into_iter().map(|finding| self.pointed(finding)).collect(),
+        }
+    }
+
+    /// What the registry was asked.
+    pub fn question(&self) -> &KeyQuestion {
+        &self.question
+    }
+
+    fn pointed(&self, finding: Finding) -> PointedFinding {
+        let sources = match finding.code {
+            Code::SignedDataMissing => self.sources.clone(),
+            _ => Vec::new(),
+        };
+        PointedFinding {
+            sources,
+            ..PointedFinding::from(finding)
         }
     }
 
@@ -273,6 +294,8 @@ impl Assessment {
             signed_energy_kwh: None,
             cdr_energy_kwh: claim.total_energy_text.map(str::to_owned),
             findings: Vec::new(),
+            question: KeyQuestion::default(),
+            sources: Vec::new(),
         }
     }
 
@@ -781,11 +804,16 @@ mod tests {
     fn the_report_has_the_shape_of_the_contract() {
         let meter = meter("mine");
         let verdict = judge(&cdr_by(&meter, Some(&meter), "8.5"), knows(vec![registered(&meter)]));
+        let check = crate::evidence::report::Check {
+            at: at("2026-11-21T10:00:00Z"),
+            by: "DE/TWH".to_owned(),
+            occasion: crate::evidence::report::Occasion::Received,
+        };
         let report: serde_json::Value =
-            serde_json::from_str(&crate::evidence::report::document(&verdict, at("2026-11-21T10:00:00Z"))).unwrap();
+            serde_json::from_str(&crate::evidence::report::document(&verdict, &check)).unwrap();
         let expected = serde_json::json!({
             "cdr": {"country_code": "DE", "party_id": "ABC", "id": "C-1"}, "status": "INVALID", "billable": false,
-            "checked_at": "2026-11-21T10:00:00Z", "software": concat!("truewatt ", env!("CARGO_PKG_VERSION")), "encoding_method": "OCMF",
+            "checked_at": "2026-11-21T10:00:00Z", "checked_by": "DE/TWH", "occasion": "RECEIVED", "software": concat!("truewatt ", env!("CARGO_PKG_VERSION")), "encoding_method": "OCMF",
             "goals": {"truthfulness": "FAIL", "integrity": "PASS", "authenticity": "PASS", "imputability": "PASS", "availability": "PASS"},
             "key": {"trust": "REGISTERED", "fingerprint": meter.public_key().fingerprint(), "curve": "secp256r1", "meter_serial": "M1", "registration": "r1"},
             "readings": [

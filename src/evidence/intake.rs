@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use super::assess::{Assessment, Inquiry, PointedFinding, Policy, Status, UsedBlock, Verdict};
 use super::claim::Claim;
-use super::{asking, marker, policy, report};
+use super::report::{Check, Occasion};
+use super::{asking, marker, policy, report, traces};
 use crate::delivery::Delivery;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::key::Curve;
@@ -32,7 +33,7 @@ use crate::registry::Registry;
 use crate::routing::directory::{InvalidCdrs, Platform, PlatformStatus};
 use crate::routing::scenario::CdrRoute;
 use crate::store::Store;
-use crate::store::evidence::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken};
+use crate::store::evidence::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken, Traces};
 use crate::store::journal::JournalEntry;
 use crate::store::outbox::NewDuty;
 
@@ -152,7 +153,8 @@ impl Intake {
             if consequence == InvalidCdrs::Reject {
                 return self.reject(posted, &verdict).await;
             }
-            let new = self.compose(posted, &verdict, consequence, credited.as_ref(), succeeds);
+            let mut new = self.compose(posted, &verdict, consequence, credited.as_ref(), succeeds);
+            new.traces = traces::of(assessment.question());
             let (row, remark, plan) = (new.row.clone(), remark(&verdict), plan_of(&new, &posted.route.platform));
             match self
                 .store
@@ -256,6 +258,7 @@ impl Intake {
                 severity: Severity::Warning,
                 pointer: "/credit_reference_id".to_owned(),
                 message: "no CDR of this CPO for this eMSP is known under that id".to_owned(),
+                sources: Vec::new(),
             });
         }
         verdict
@@ -348,7 +351,7 @@ impl Intake {
             ..posted.journal()
         };
         NewCdr {
-            report: report::document(verdict, now),
+            report: report::document(verdict, &self.check(now, Occasion::Received)),
             checked_at: now,
             blocks: if credited.is_some() {
                 Vec::new()
@@ -361,8 +364,18 @@ impl Intake {
             duty,
             journal: entry,
             replaces_rejected: succeeds,
+            traces: Traces::default(),
             row,
         }
+    }
+
+    /// A look at a CDR by this hub, or by its operator.
+    pub(super) fn check(&self, at: DateTime<Utc>, occasion: Occasion) -> Check {
+        let by = match occasion {
+            Occasion::Received | Occasion::Registry => self.settings.hub.to_string(),
+            Occasion::Operator => "operator".to_owned(),
+        };
+        Check { at, by, occasion }
     }
 
     /// The marker a receiver gets where it is to have one (design.md 3.5), which is decided when the octets leave: its option may
@@ -386,6 +399,10 @@ impl Intake {
 
     pub(super) fn settings(&self) -> &EvidenceSettings {
         &self.settings
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     pub(super) fn store(&self) -> &Store {

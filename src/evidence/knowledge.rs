@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::verdict::Source;
 use crate::metering::finding::{Code, Finding, Place};
 use crate::metering::key::PublicKey;
 use crate::metering::plausible::folded;
@@ -42,6 +43,25 @@ pub struct KeyKnowledge {
     pub calibrated: bool,
     /// When the registry was asked: it would give the same answer again for that record time.
     pub known_at: Option<DateTime<Utc>>,
+}
+
+impl KeyKnowledge {
+    /// The registrations that say that the EVSE is calibrated at charging time (key-registry.md SAF-48).
+    pub(super) fn sources_of_calibration(&self, question: &KeyQuestion) -> Vec<Source> {
+        let instants = [question.from, question.to];
+        let says_so = |r: &&RegisteredKey| {
+            let held = instants.iter().flatten().any(|at| r.held_at(Some(*at)));
+            r.calibrated && held && r.is_of_cpo(&question.cpo)
+        };
+        let told = |r: &RegisteredKey| Source {
+            source: "REGISTRY",
+            reference: r.id.clone(),
+            valid_from: r.valid_from,
+            valid_to: r.valid_to,
+            recorded_at: r.registered_at,
+        };
+        self.for_evse.iter().filter(says_so).map(told).collect()
+    }
 }
 
 /// One registration: this key belongs to this meter at this EVSE, from when until when.

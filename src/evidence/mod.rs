@@ -8,12 +8,16 @@
 //! signed blocks were used before. The same question has the same answer later. What is taken is committed at once with its verdict and everything
 //! that follows from it ([`intake`]), or leaves no trace but a line in the journal.
 //!
+//! A verdict is never changed, and it does not stay wrong: what the registry learns later is held against the CDRs it is about
+//! ([`rechecks`]), and what casts doubt on earlier values of a meter is collected for a person to look at ([`doubts`]).
+//!
 //! Never here: the arithmetic of signatures and readings (see `metering`), and who may send what to whom (see `routing`).
 //! Start with [`assess::assess`], then [`intake`].
 
 pub mod asking;
 pub mod assess;
 pub mod claim;
+pub mod doubts;
 pub mod export;
 pub mod intake;
 mod knowledge;
@@ -21,6 +25,9 @@ pub mod marker;
 pub mod packing;
 pub mod policy;
 pub mod receipts;
+pub mod handing;
 pub mod recheck;
+pub mod rechecks;
 pub mod report;
+pub mod traces;
 mod verdict;

@@ -2,14 +2,67 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::assess::{Goals, KeyUsed, PointedFinding, ShownReading, Verdict};
+use super::assess::{Goals, KeyUsed, PointedFinding, ShownReading, Source, Verdict};
 
 /// Which program said so.
 pub const SOFTWARE: &str = concat!("truewatt ", env!("CARGO_PKG_VERSION"));
 
+/// A look at a CDR: who looked, when, and why (key-registry.md SAF-03).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// On whose behalf: the hub's party as `DE/TWH`, or `operator`.
+    pub by: String,
+    /// Why.
+    pub occasion: Occasion,
+}
+
+/// Why a CDR was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// It came in.
+    Received,
+    /// An operator asked for it.
+    Operator,
+    /// The registry changed.
+    Registry,
+}
+
+impl Occasion {
+    /// The word of a verdict.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Occasion::Received => "RECEIVED",
+            Occasion::Operator => "OPERATOR",
+            Occasion::Registry => "REGISTRY",
+        }
+    }
+}
+
+/// Whether two documents say the same about a CDR: the same status for the same reasons, by the same key. When and by whom it was said does
+/// not count.
+#[must_use]
+pub fn says_the_same(one: &str, other: &str) -> bool {
+    let said = |document: &str| {
+        let document: Value = serde_json::from_str(document).ok()?;
+        let findings = document["findings"].as_array()?.iter();
+        let findings = findings.map(|finding| json!([finding["code"], finding["severity"], finding["pointer"]]));
+        Some(json!({
+            "status": document["status"],
+            "billable": document["billable"],
+            "goals": document["goals"],
+            "key": [document["key"]["trust"], document["key"]["fingerprint"]],
+            "findings": findings.collect::<Vec<_>>(),
+        }))
+    };
+    said(one).is_some_and(|one| said(other) == Some(one))
+}
+
 /// Writes the verdict down.
-pub fn document(verdict: &Verdict, checked_at: DateTime<Utc>) -> String {
+pub fn document(verdict: &Verdict, check: &Check) -> String {
     let document = Document {
         cdr: CdrName {
             country_code: &verdict.cdr.country_code,
@@ -18,7 +71,9 @@ pub fn document(verdict: &Verdict, checked_at: DateTime<Utc>) -> String {
         },
         status: verdict.status.as_str(),
         billable: verdict.billable,
-        checked_at: checked_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        checked_at: written(check.at),
+        checked_by: &check.by,
+        occasion: check.occasion.as_str(),
         software: SOFTWARE,
         encoding_method: verdict.encoding_method.as_deref(),
         goals: GoalsShown::from(&verdict.goals),
@@ -38,6 +93,8 @@ struct Document<'v> {
     status: &'static str,
     billable: bool,
     checked_at: String,
+    checked_by: &'v str,
+    occasion: &'static str,
     software: &'static str,
     encoding_method: Option<&'v str>,
     goals: GoalsShown,
@@ -137,6 +194,33 @@ pub struct FindingShown<'v> {
     severity: &'static str,
     pointer: &'v str,
     message: &'v str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceShown<'v>>,
+}
+
+#[derive(Serialize)]
+struct SourceShown<'v> {
+    source: &'static str,
+    reference: &'v str,
+    valid_from: String,
+    valid_to: Option<String>,
+    recorded_at: Option<String>,
+}
+
+impl<'v> From<&'v Source> for SourceShown<'v> {
+    fn from(source: &'v Source) -> SourceShown<'v> {
+        SourceShown {
+            source: source.source,
+            reference: &source.reference,
+            valid_from: written(source.valid_from),
+            valid_to: source.valid_to.map(written),
+            recorded_at: source.recorded_at.map(written),
+        }
+    }
+}
+
+fn written(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 impl<'v> From<&'v PointedFinding> for FindingShown<'v> {
@@ -146,6 +230,7 @@ impl<'v> From<&'v PointedFinding> for FindingShown<'v> {
             severity: finding.severity.as_str(),
             pointer: &finding.pointer,
             message: &finding.message,
+            sources: finding.sources.iter().map(SourceShown::from).collect(),
         }
     }
 }

@@ -121,6 +121,23 @@ pub struct PointedFinding {
     pub pointer: String,
     /// A sentence for people.
     pub message: String,
+    /// On whose word it rests that something was to be expected (key-registry.md SAF-48).
+    pub sources: Vec<Source>,
+}
+
+/// Who said so, and when: that an EVSE is calibrated, so that a CDR must bring signed data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `REGISTRY`: the only one there is that says so. A Location has no member for it, and an agreement is about modules.
+    pub source: &'static str,
+    /// What says so there: the id of a registration.
+    pub reference: String,
+    /// From when on it says so.
+    pub valid_from: DateTime<Utc>,
+    /// Until when, exclusive.
+    pub valid_to: Option<DateTime<Utc>>,
+    /// When the source learned of it.
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 /// A reading as verdicts show it.
@@ -234,6 +251,7 @@ impl From<Finding> for PointedFinding {
             severity: finding.severity,
             pointer,
             message: finding.message,
+            sources: Vec::new(),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! ([`commit`]). So no two processes register what contradicts each other, and the log is one chain whoever writes it.
 
 pub mod act;
+pub mod changes;
 pub mod checks;
 mod commit;
 pub mod evse_id;

@@ -73,6 +73,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000005", "presence"),
     migration!("2026-11-21-000006", "registry", guarded),
     migration!("2026-11-21-000007", "lent_object"),
+    migration!("2026-11-21-000008", "consequences"),
 ];
 
 const RECORD: &str =

@@ -46,8 +46,10 @@ pub use client_info::{
 pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
-    AttemptRow, BlockClaim, BlockUse, CdrBrief, CdrFilter, CdrListItem, CdrPage, CdrPull, CdrRow, FirstAnswer, NewCdr,
-    NewVerdict, ReportItem, Settled, Settlement, Taken,
+    AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
+    CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
+    NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
+    TraceQuery, TraceWalk, Traces,
 };
 pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
@@ -122,8 +124,8 @@ impl std::fmt::Debug for Store {
 mod words {
     pub(super) use diesel::sql_types::BigInt;
     pub(super) use diesel::{
-        BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension, QueryDsl,
-        SelectableHelper,
+        BoolExpressionMethods, ExpressionMethods, IntoSql, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+        QueryDsl, SelectableHelper,
     };
 }
 

@@ -29,6 +29,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_cdrs (case_id, cdr) {
+        case_id -> Text,
+        cdr -> Text,
+    }
+}
+
+diesel::table! {
+    case_findings (case_id, cdr, code) {
+        case_id -> Text,
+        cdr -> Text,
+        code -> Text,
+        message -> Text,
+        found_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    cases (id) {
+        id -> Text,
+        cpo_key -> Text,
+        subject_kind -> Text,
+        subject -> Text,
+        shown_as -> Text,
+        last_good -> Nullable<Text>,
+        opened_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+        closed_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     cdrs (id) {
         id -> Text,
         country_code -> Text,
@@ -321,6 +353,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    rechecks (id) {
+        id -> Text,
+        change -> BigInt,
+        subject -> Text,
+        affected -> Text,
+        pass -> BigInt,
+        after_end -> BigInt,
+        after_cdr -> Text,
+        checked -> BigInt,
+        changed -> BigInt,
+        due_at -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     revisions (name) {
         name -> Text,
         value -> BigInt,
@@ -334,6 +385,26 @@ diesel::table! {
         kind -> Text,
         expires_at -> Nullable<BigInt>,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    traces (cdr, nth) {
+        cdr -> Text,
+        nth -> BigInt,
+        evse -> Nullable<Text>,
+        uid -> Nullable<Text>,
+        meter -> Nullable<Text>,
+        gateway -> Nullable<Text>,
+        fingerprint -> Nullable<Text>,
+        began_at -> BigInt,
+        ended_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    unexamined (cdr) {
+        cdr -> Text,
     }
 }
 
@@ -356,10 +427,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    walks (name) {
+        name -> Text,
+        position -> Text,
+        rounds -> BigInt,
+    }
+}
+
 diesel::joinable!(client_views -> client_info (client_info));
 diesel::joinable!(octets -> cdrs (cdr));
+diesel::joinable!(traces -> cdrs (cdr));
+diesel::joinable!(unexamined -> cdrs (cdr));
 diesel::joinable!(verdicts -> cdrs (cdr));
 
 diesel::allow_tables_to_appear_in_same_query!(keys, registry_documents);
 diesel::allow_tables_to_appear_in_same_query!(client_info, client_views, outbox);
-diesel::allow_tables_to_appear_in_same_query!(cdrs, octets, used_blocks, verdicts);
+diesel::allow_tables_to_appear_in_same_query!(
+    case_cdrs,
+    case_findings,
+    cases,
+    cdrs,
+    octets,
+    traces,
+    unexamined,
+    used_blocks,
+    verdicts
+);

@@ -33,6 +33,7 @@ use crate::clock::SharedClock;
 use crate::config::Secret;
 use crate::delivery::Delivery;
 use crate::evidence::intake::Intake;
+use crate::evidence::rechecks::Rechecks;
 use crate::exchange::cdr::CdrExchange;
 use crate::exchange::relay::Exchange;
 use crate::parties::Parties;
@@ -54,6 +55,8 @@ pub struct Doors {
     pub registry: Arc<Registry>,
     /// Verdicts, release and re-check.
     pub intake: Arc<Intake>,
+    /// Second looks that the registry asks for.
+    pub rechecks: Arc<Rechecks>,
     /// The life of a posted CDR, and lists of them.
     pub exchange: Arc<CdrExchange>,
     /// The life of every other request to a functional module.
@@ -79,11 +82,15 @@ pub fn routes() -> Vec<Route> {
         ocpi::modules::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
+        partner::transparency::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),
         operator::agreements::routes(),
         operator::keys::routes(),
         operator::cdrs::routes(),
+        operator::transparency::routes(),
+        operator::cases::routes(),
+        operator::rechecks::routes(),
         operator::duties::routes(),
         operator::journal::routes(),
         operator::overview::routes(),

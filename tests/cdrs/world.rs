@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use truewatt::client::Method;
-use truewatt::clock::ManualClock;
+use truewatt::clock::{Clock, ManualClock};
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
 
@@ -139,6 +139,29 @@ impl World {
             .await;
         assert_eq!(status, 201, "{key}");
         key["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The hub's time, as a parameter.
+    pub fn clock_text(&self) -> String {
+        self.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
+    /// The row id of a CDR of DE/ABC.
+    pub async fn row_id(&self, id: &str) -> String {
+        let found = self
+            .hub
+            .store
+            .cdr_find("DE/ABC", &truewatt::ocpi::ids::fold(id))
+            .await
+            .unwrap();
+        found.unwrap().id
+    }
+
+    /// As if all CDRs had been taken by a program that knew no traces.
+    pub async fn forget_traces(&self) {
+        self.site
+            .execute("DELETE FROM traces; UPDATE walks SET position = '', rounds = 0")
+            .await;
     }
 
     /// A request on a bare connection, for callers who hang up.

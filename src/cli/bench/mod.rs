@@ -6,6 +6,7 @@
 //! | [`relay`] | PUT and GET of sessions from party to party | sent = answered = received, octets and headers as sent, none twice |
 //! | [`broadcast`] | locations to a hundred receivers, with and without two that are out of order | everybody else has the last state, in order |
 //! | [`pages`] | GET all at every depth of what the hub keeps | every object exactly once, the same page again |
+//! | [`recheck`] | second looks after one registration, among many CDRs | only those of its meter, each once |
 //!
 //! The hub is a child process of the same binary, so that what it costs can be read from `/proc`; load generator and receivers live
 //! here and cost as little as they can. Everything is made before the clock starts. Where there is a bare path ([`floor`]), it runs
@@ -21,6 +22,7 @@ pub mod hub;
 pub mod load;
 pub mod pages;
 pub mod process;
+pub mod recheck;
 pub mod relay;
 pub mod report;
 pub mod rounds;
@@ -43,7 +45,8 @@ pub struct Arguments {
     /// What is measured.
     #[arg(long, value_enum, default_value_t = What::Cdrs)]
     what: What,
-    /// cdrs: CDRs per round, each with two secp256r1 signatures of its own [default: 4000].
+    /// cdrs: CDRs per round, each with two secp256r1 signatures of its own [default: 4000]. recheck: CDRs in the database [default:
+    /// 100000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     cdrs: Option<u32>,
     /// relay: requests per round, as many PUTs as GETs [default: 4000].
@@ -96,6 +99,8 @@ enum What {
     Broadcast,
     /// Lists of what the hub keeps.
     Pages,
+    /// Second looks after one registration.
+    Recheck,
 }
 
 /// What a receiver answers to everything it takes.
@@ -115,6 +120,7 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         What::Relay => relay::measure(&bench).await?,
         What::Broadcast => broadcast::measure(&bench).await?,
         What::Pages => pages::measure(&bench).await?,
+        What::Recheck => recheck::measure(&bench).await?,
     };
     println!("{}", if arguments.json { report.json() } else { report.text() });
     if report.balances() {
@@ -127,9 +133,9 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 impl Arguments {
     /// An option that says nothing about what is measured is a misunderstanding, not a wish to be passed over.
     fn check(&self) -> Result<(), NotDone> {
-        use What::{Broadcast, Cdrs, Pages, Relay};
+        use What::{Broadcast, Cdrs, Pages, Recheck, Relay};
         let given = [
-            ("--cdrs", self.cdrs.is_some(), &[Cdrs][..]),
+            ("--cdrs", self.cdrs.is_some(), &[Cdrs, Recheck][..]),
             ("--requests", self.requests.is_some(), &[Relay]),
             ("--pushes", self.pushes.is_some(), &[Broadcast]),
             ("--receivers", self.receivers.is_some(), &[Broadcast]),

@@ -1,15 +1,18 @@
-//! CDRs, their octets, verdicts, used blocks and attempts.
+//! CDRs, their octets, verdicts, used blocks and attempts; and what follows from them: the names they are found by, second looks, cases.
 //!
 //! [`take`](super::Store::cdr_take) is the one commit of the house: octets, verdict, duty, used blocks and journal, or nothing. After it the octets
 //! are never written again; what changes (delivery word, verdict in force, visibility) lives in a row of its own.
 //! Start with [`NewCdr`] and [`Taken`], then [`Settlement`].
 
 pub(super) mod credits;
+mod cases;
 mod look;
 mod pull;
+mod rechecks;
 pub(super) mod records;
 mod settle;
 pub(super) mod take;
+pub(super) mod traces;
 mod unhold;
 mod verdicts;
 
@@ -21,9 +24,12 @@ use serde::{Deserialize, Serialize};
 use super::journal::JournalEntry;
 use super::outbox::NewDuty;
 
+pub use cases::{CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, Examined, MeterNeighbour};
 pub use look::{CdrBrief, CdrFilter};
 pub use pull::{CdrListItem, CdrPage, CdrPull};
-pub use verdicts::{NewVerdict, ReportItem};
+pub use rechecks::{NewRecheck, RecheckProgress, RecheckRow};
+pub use traces::{TraceKind, TracePlace, TraceQuery, TraceWalk, Traces};
+pub use verdicts::{NewVerdict, NewestVerdict, ReportItem};
 
 /// A CDR as it stands, one revision of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -128,6 +134,8 @@ pub struct NewCdr {
     pub journal: JournalEntry,
     /// The rejected revision this one succeeds, when it does.
     pub replaces_rejected: Option<i64>,
+    /// What it would ask the registry for.
+    pub traces: Traces,
 }
 
 /// A signed block, by the digest of its bytes and the key that signed it.

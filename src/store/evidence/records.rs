@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 
+use super::traces::TraceRecord;
 use super::{AttemptRow, BlockUse, CdrRow, FirstAnswer, NewCdr, Settled, Settlement};
 use crate::store::StoreError;
 use crate::store::journal::JournalRecord;
 use crate::store::outbox::DutyRecord;
-use crate::store::schema::{attempts, cdrs, octets, used_blocks, verdicts};
+use crate::store::schema::{attempts, cdrs, octets, unexamined, used_blocks, verdicts};
 use crate::store::value::{Weight, id_at, instant, later, micros, record};
 
 record! {
@@ -84,6 +85,13 @@ record! {
     }
 }
 
+record! {
+    /// A CDR that is to be looked through for doubts.
+    UnexaminedRecord, many UnexaminedRecords, in unexamined {
+        cdr: String => Text,
+    }
+}
+
 /// A [`NewCdr`] as rows.
 pub(in crate::store) struct Take {
     pub(in crate::store) cdr: CdrRecord,
@@ -94,6 +102,8 @@ pub(in crate::store) struct Take {
     pub(in crate::store) journal: JournalRecord,
     pub(in crate::store) frees_blocks_of: Option<(String, String)>,
     pub(in crate::store) replaces_rejected: Option<i64>,
+    pub(in crate::store) traces: Vec<TraceRecord>,
+    pub(in crate::store) unexamined: UnexaminedRecord,
 }
 
 impl Take {
@@ -118,6 +128,8 @@ impl Take {
         let verdict = VerdictRecord::new(&id, new.report, new.checked_at);
         let (cdr, octets) = write_row(new.row)?;
         Ok(Take {
+            traces: TraceRecord::of(&id, &new.traces),
+            unexamined: UnexaminedRecord { cdr: id },
             cdr,
             octets,
             verdict,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::records::{BlockRecord, CdrRecord, Take, read_row};
 use super::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken};
-use crate::store::schema::{cdrs, journal, octets, outbox, used_blocks, verdicts};
+use crate::store::schema::{cdrs, journal, octets, outbox, traces, unexamined, used_blocks, verdicts};
 use crate::store::value::Weight;
 use crate::store::{Engine, Store, StoreError, ask, both, change, sqlite as engine};
 
@@ -112,6 +112,10 @@ both! {
         if let Some(duty) = &take.duty {
             diesel::insert_into(outbox::table).values(duty).execute(c).await?;
         }
+        for trace in &take.traces {
+            diesel::insert_into(traces::table).values(trace).execute(c).await?;
+        }
+        diesel::insert_into(unexamined::table).values(&take.unexamined).execute(c).await?;
         diesel::insert_into(journal::table).values(&take.journal).execute(c).await?;
         Ok(())
     }

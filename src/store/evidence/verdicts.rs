@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::records::{BlockRecord, VerdictRecord};
 use super::{BlockClaim, BlockUse};
-use crate::store::schema::{cdrs, used_blocks, verdicts};
+use crate::store::schema::{cdrs, unexamined, used_blocks, verdicts};
 use crate::store::value::{instant, micros, page};
 use crate::store::{Store, StoreError, ask, both, change};
 
@@ -42,6 +42,19 @@ pub struct NewVerdict {
     pub checked_at: DateTime<Utc>,
     /// The signed blocks the CDR uses; those it used before are no conflict.
     pub blocks: Vec<BlockClaim>,
+    /// The verdict that was in force when this one was made (its id): when another is by now, nothing is written.
+    pub instead_of: Option<String>,
+}
+
+/// The verdict in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestVerdict {
+    /// Its id.
+    pub id: String,
+    /// When it was checked.
+    pub checked_at: DateTime<Utc>,
+    /// The verdict as JSON.
+    pub report: String,
 }
 
 impl Store {
@@ -54,6 +67,7 @@ impl Store {
             status: new.status,
             billable: new.billable,
             marker: new.marker,
+            instead_of: new.instead_of,
         };
         match change!(self, add(verdict, force, claims)) {
             Ok(()) => Ok(Vec::new()),
@@ -64,6 +78,19 @@ impl Store {
             },
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The verdict in force.
+    pub async fn verdict_newest(&self, row_id: &str) -> Result<Option<NewestVerdict>, StoreError> {
+        let row_id = row_id.to_owned();
+        let Some(newest) = ask!(self, newest(row_id))? else {
+            return Ok(None);
+        };
+        Ok(Some(NewestVerdict {
+            id: newest.id,
+            checked_at: instant(newest.checked_at)?,
+            report: newest.report,
+        }))
     }
 
     /// All verdicts on a CDR as JSON, oldest first.
@@ -108,6 +135,7 @@ struct Force {
     status: String,
     billable: bool,
     marker: Option<String>,
+    instead_of: Option<String>,
 }
 
 both! {
@@ -148,8 +176,22 @@ both! {
             ))
             .execute(c)
             .await?;
+        // The change above holds the CDR's row: whoever comes second waits there, and sees here what the first one wrote.
+        if let Some(known) = &force.instead_of {
+            let newest = newest(c, &verdict.cdr).await?;
+            if newest.is_none_or(|newest| newest.id != *known) {
+                return Err(StoreError::Conflict("the CDR has another verdict by now".to_owned()));
+            }
+        }
         diesel::insert_into(verdicts::table).values(verdict).execute(c).await?;
+        let unexamined = diesel::insert_into(unexamined::table).values(unexamined::cdr.eq(&verdict.cdr));
+        unexamined.on_conflict_do_nothing().execute(c).await?;
         Ok(())
+    }
+
+    pub(super) async fn newest(c: &mut Connection, row_id: &str) -> Result<Option<VerdictRecord>, StoreError> {
+        let query = verdicts::table.filter(verdicts::cdr.eq(row_id)).order(verdicts::id.desc());
+        Ok(query.select(VerdictRecord::as_select()).first(c).await.optional()?)
     }
 
     pub(super) async fn all(c: &mut Connection, row_id: &str) -> Result<Vec<String>, StoreError> {

@@ -19,8 +19,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::lane::Waiting;
 use super::{Manager, StoreError, Transaction, again, connection};
 use crate::store::evidence::records::{
-    AttemptRecords, BlockRecords, CdrRecords, OctetsRecords, Settle, Take, VerdictRecords,
+    AttemptRecords, BlockRecords, CdrRecords, OctetsRecords, Settle, Take, UnexaminedRecords, VerdictRecords,
 };
+use crate::store::evidence::traces::TraceRecords;
 use crate::store::journal::JournalRecords;
 use crate::store::outbox::DutyRecords;
 use diesel_async::TransactionManager;
@@ -83,6 +84,8 @@ async fn take_together(pool: &Pool<AsyncPgConnection>, group: &[Waiting<Take, ()
         verdicts: VerdictRecords::of(takes.iter().map(|take| &take.verdict)),
         blocks: BlockRecords::of(takes.iter().flat_map(|take| &take.blocks)),
         duties: DutyRecords::of(takes.iter().filter_map(|take| take.duty.as_ref())),
+        traces: TraceRecords::of(takes.iter().flat_map(|take| &take.traces)),
+        unexamined: UnexaminedRecords::of(takes.iter().map(|take| &take.unexamined)),
         journal: JournalRecords::of(takes.iter().map(|take| &take.journal)),
     };
     // A statement outside of a transaction is one: no BEGIN, no COMMIT to travel.
@@ -141,6 +144,8 @@ struct TakeTogether<'a> {
     verdicts: VerdictRecords<'a>,
     blocks: BlockRecords<'a>,
     duties: DutyRecords<'a>,
+    traces: TraceRecords<'a>,
+    unexamined: UnexaminedRecords<'a>,
     journal: JournalRecords<'a>,
 }
 
@@ -162,6 +167,12 @@ impl QueryFragment<Pg> for TakeTogether<'_> {
         out.push_sql("), owed AS (");
         out.push_sql(&insert("outbox", DutyRecords::columns()));
         self.duties.unnest(&mut out)?;
+        out.push_sql("), traced AS (");
+        out.push_sql(&insert("traces", TraceRecords::columns()));
+        self.traces.unnest(&mut out)?;
+        out.push_sql("), asked AS (");
+        out.push_sql(&insert("unexamined", UnexaminedRecords::columns()));
+        self.unexamined.unnest(&mut out)?;
         out.push_sql(") ");
         out.push_sql(&insert("journal", JournalRecords::columns()));
         self.journal.unnest(&mut out)

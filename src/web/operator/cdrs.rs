@@ -39,7 +39,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-type Name = Path<(String, String, String)>;
+pub(super) type Name = Path<(String, String, String)>;
 
 async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     query.only(&["metering_status", "delivery", "cpo", "emsp", "from", "to"])?;
@@ -91,7 +91,7 @@ async fn recheck(name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem
     written(&again(&cdr, &doors).await?, &doors).await
 }
 
-async fn find(name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
+pub(super) async fn find(name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
     let nothing = || Problem::not_found("there is no such CDR");
     let (country_code, party_id, id) = name.into_inner();
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;
@@ -155,7 +155,7 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
 
-fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, Problem> {
+pub(super) fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, Problem> {
     match query.get(name) {
         None => Ok(None),
         Some(text) if words.contains(&text) => Ok(Some(text.to_owned())),
@@ -167,7 +167,7 @@ fn one_of(query: &Query, name: &str, words: &[&str]) -> Result<Option<String>, P
 }
 
 /// A party in a query: `DE/ABC`.
-pub(super) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem> {
+pub(in crate::web) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem> {
     let Some(text) = query.get(name) else {
         return Ok(None);
     };
@@ -176,7 +176,7 @@ pub(super) fn party(query: &Query, name: &str) -> Result<Option<String>, Problem
         .map_err(|error| Problem::bad_request(name, error))
 }
 
-fn instant(query: &Query, name: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
+pub(in crate::web) fn instant(query: &Query, name: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
     let Some(text) = query.get(name) else {
         return Ok(None);
     };

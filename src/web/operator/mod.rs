@@ -9,6 +9,7 @@
 pub mod agreements;
 pub mod auth;
 pub mod body;
+pub mod cases;
 pub mod cdrs;
 pub mod duties;
 pub mod journal;
@@ -18,6 +19,8 @@ pub mod page;
 pub mod parties;
 pub mod platforms;
 pub mod problem;
+pub mod rechecks;
+pub mod transparency;
 pub mod view;
 
 use actix_web::{HttpRequest, HttpResponse};

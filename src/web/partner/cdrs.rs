@@ -28,7 +28,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-type Name = Path<(String, String, String)>;
+pub(super) type Name = Path<(String, String, String)>;
 
 /// The newest verdict, as it was written down.
 async fn report(partner: Partner, name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
@@ -52,7 +52,7 @@ async fn delivery(partner: Partner, name: Name, doors: Data<Doors>) -> Result<Ht
     Ok(HttpResponse::Ok().json(receipts::receipt(&cdr, &attempts)))
 }
 
-async fn find(partner: &Partner, name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
+pub(super) async fn find(partner: &Partner, name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
     let nothing = || Problem::not_found("there is no such CDR");
     let (country_code, party_id, id) = name.into_inner();
     let cpo = PartyId::new(&country_code, &party_id).map_err(|_| nothing())?;

@@ -8,6 +8,7 @@
 
 pub mod cdrs;
 pub mod reports;
+pub mod transparency;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -22,7 +22,7 @@ use crate::metering::key::PublicKey;
 use crate::metering::signature::{self, Check};
 use crate::store::Store;
 use crate::store::evidence::{
-    AttemptRow, BlockClaim, CdrPull, CdrRow, FirstAnswer, NewCdr, Settled, Settlement, Taken,
+    AttemptRow, BlockClaim, CdrPull, CdrRow, FirstAnswer, NewCdr, Settled, Settlement, Taken, Traces,
 };
 use crate::store::journal::JournalEntry;
 use crate::store::outbox::NewDuty;
@@ -233,6 +233,16 @@ impl Floor {
                 duration_ms: None,
             },
             replaces_rejected: None,
+            // As many names as a CDR of the bench has.
+            traces: Traces {
+                evse: Some("ZZFLOE1".to_owned()),
+                uid: Some("ZZ/FLO/1".to_owned()),
+                meters: vec!["FLOOR1".to_owned()],
+                fingerprint: Some(self.fingerprint.clone()),
+                began: Some(now),
+                ended: Some(now),
+                ..Traces::default()
+            },
         })
     }
 
