@@ -15,6 +15,7 @@ mod lifecycle;
 mod pulling;
 mod refusing;
 mod registering;
+mod requirements;
 mod taking;
 mod verdicts;
 mod world;
