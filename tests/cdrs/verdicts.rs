@@ -166,9 +166,7 @@ on_both! {
         world.post(&cpo, &cdr("C-1", "DE/MSP", &signed_data(&meter("mine"), 1, None), "")).await;
         emsp.answers(Answer::plain(500, ""));
         assert_eq!(world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 200);
-        while emsp.posted().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        emsp.until(1).await;
         emsp.answers(Answer::envelope(200, 1000, "fine"));
         world.until_delivery("C-1", "delivered").await;
         assert_eq!(world.list(&msp, "").await.ids(), ["C-1"]);
