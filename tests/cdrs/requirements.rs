@@ -131,24 +131,24 @@ on_both! {
         let three = Three::meet(World::start(on, "").await?).await;
         let of = |first, list: &[Signed<'_>]| values(&three.meter, first, list);
         let (begin, end) = (Signed("Start", 9, "10.000", "04AA"), Signed("End", 10, "17.500", "04AA"));
-        let honest = of(1, &[Signed("Start", 9, "10.000", "04AA"), Signed("End", 10, "17.500", "04AA")]);
-        let mut swapped: Value = serde_json::from_str(&honest).unwrap();
+        let pair = |first| of(first, &[Signed("Start", 9, "10.000", "04AA"), Signed("End", 10, "17.500", "04AA")]);
+        // Each under the other's name.
+        let mut swapped: Value = serde_json::from_str(&pair(40)).unwrap();
         let list = swapped["signed_values"].as_array_mut().unwrap();
-        for member in ["nature", "signed_data"] {
-            let first = list[0][member].clone();
-            list[0][member] = list[1][member].clone();
-            list[1][member] = first;
-        }
+        let first = list[0]["signed_data"].take();
+        list[0]["signed_data"] = list[1]["signed_data"].take();
+        list[1]["signed_data"] = first;
         for (id, data, code) in [
             ("LOST-BEGIN", of(10, &[Signed("End", 10, "17.500", "04AA")]), "MISSING_BEGIN"),
             ("LOST-END", of(20, &[Signed("Start", 9, "10.000", "04AA")]), "MISSING_END"),
             ("TWO-BEGINS", of(30, &[Signed("Start", 9, "10.000", "04AA"), begin, end]), "MULTIPLE_BEGIN"),
-            ("SWAPPED", swapped.to_string(), "PAGINATION_NOT_INCREASING"),
+            ("SWAPPED", swapped.to_string(), "NATURE_MISMATCH"),
         ] {
             let heard = three.post(&cdr(id, "DE/MSP", &data, "")).await;
             assert!(heard.message.contains("INVALID") && heard.message.contains(code), "{id}: {}", heard.message);
             assert!(codes(&three.report(id).await).contains(&code), "{id}");
         }
+        let honest = pair(1);
         assert_eq!(three.post(&cdr("HONEST", "DE/MSP", &honest, "")).await.message, "thanks");
         let heard = three.post(&cdr("AGAIN", "DE/MSP", &honest, "")).await;
         assert_eq!(heard.message, "thanks; metering INVALID: REPLAYED_RECORD");
@@ -305,7 +305,7 @@ on_both! {
             "valid_from": "2027-06-01T00:00:00Z",
         });
         let (status, problem) = three.world.operate(Method::POST, "/operator/v1/keys", Some(claim)).await;
-        assert_eq!(status, 409, "{problem}");
+        assert_eq!(status, 422, "{problem}");
         let found = codes(&problem);
         assert!(found.len() >= 2 && found.contains(&"VALIDITY_TOO_FAR_AHEAD"), "{problem}");
         assert_eq!(three.world.anybody(&format!("/keys/{}", three.meter.public_key().fingerprint())).await.http, 404);
@@ -347,7 +347,8 @@ on_both! {
         assert_eq!(heard.message, "thanks; metering INVALID: SIGNATURE_MISMATCH");
         let reports = three.world.get(&three.cpo, &format!("/partner/v1/reports?since={since}"), &[]).await.json();
         let report = &reports["items"][0];
-        assert_eq!((&report["cdr"]["id"], &report["status"], codes(report)), (&json!("C-1"), &json!("INVALID"), vec!["SIGNATURE_MISMATCH"]));
+        assert_eq!((&report["cdr"]["id"], &report["status"]), (&json!("C-1"), &json!("INVALID")));
+        assert!(codes(report).contains(&"SIGNATURE_MISMATCH"), "{report}");
         Some(())
     }
 
