@@ -87,6 +87,26 @@ impl Three {
     }
 }
 
+impl Three {
+    async fn end(&self, key: &Value, at: &str) -> (u16, Value) {
+        let path = format!("/operator/v1/keys/{}/deactivate", key["id"].as_str().unwrap());
+        self.world.operate(Method::POST, &path, Some(json!({"at": at}))).await
+    }
+
+    /// Another key for M1 at DE*ABC*E1.
+    async fn replace(&self, meter: &SigningMeter, reason: &str, from: &str) -> (u16, Value) {
+        let claim = json!({
+            "public_key": hex::encode(meter.public_key().to_spki_der()),
+            "meter_serial": "M1",
+            "evse_id": "DE*ABC*E1",
+            "cpo": {"country_code": "DE", "party_id": "ABC"},
+            "valid_from": from,
+            "reason": reason,
+        });
+        self.world.operate(Method::POST, "/operator/v1/keys", Some(claim)).await
+    }
+}
+
 fn codes(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().unwrap();
     findings.iter().map(|one| one["code"].as_str().unwrap()).collect()
@@ -211,7 +231,7 @@ on_both! {
     }
 
     // SAF-12, SAF-35, SAF-36: what the hub itself says of conformity follows the confirmation.
-    async fn saf_35_until_it_is_confirmed_nothing_says_that_the_evse_is_calibrated(on) {
+    async fn saf_12_saf_35_saf_36_until_it_is_confirmed_nothing_says_that_the_evse_is_calibrated(on) {
         let mut world = World::start_unreachable(on).await?;
         world.site.hub.url = world.site.hub.bound.clone();
         let three = Three::strangers(world).await;
@@ -273,7 +293,7 @@ on_both! {
     }
 
     // SAF-18, SAF-42: every CDR that passes has been looked at before it is sent.
-    async fn saf_18_no_cdr_passes_without_a_verdict(on) {
+    async fn saf_18_saf_42_no_cdr_passes_without_a_verdict(on) {
         let three = Three::meet(World::start(on, "").await?).await;
         let foreign = cdr("C-4", "DE/MSP", r#"{"encoding_method":"Something else","signed_values":[{"nature":"End","plain_data":"","signed_data":"???"}]}"#, "");
         let forged = signed("C-2", &three.meter, 2).replace("17.500", "17.600");
@@ -369,6 +389,85 @@ on_both! {
         assert_eq!(status, 201);
         let uncalibrated = plain("C-5").replace("DE*ABC*E1", "DE*ABC*E5").replace("\"evse_uid\":\"1\"", "\"evse_uid\":\"5\"");
         assert_eq!(three.post(&uncalibrated).await.message, "thanks");
+        Some(())
+    }
+
+    // SAF-40
+    async fn saf_40_a_key_that_was_deactivated_stays_readable_and_right_for_the_time_before(on) {
+        let three = Three::strangers(World::start(on, "").await?).await;
+        let (_, key) = three.register(&three.meter, "M1", "DE*ABC*E1").await;
+        three.world.clock.advance(TimeDelta::hours(1));
+        let (status, ended) = three.end(&key, "2026-11-21T12:30:00Z").await;
+        assert_eq!((status, &ended["state"], &ended["valid_to"]), (200, &json!("DEACTIVATED"), &json!("2026-11-21T12:30:00Z")));
+        let shown = three.world.anybody(&format!("/keys/{}", three.meter.public_key().fingerprint())).await;
+        assert_eq!((shown.http, &shown.json()["registrations"][0]["state"]), (200, &json!("DEACTIVATED")));
+        // Charged from nine to ten.
+        assert_eq!(three.post(&signed("C-1", &three.meter, 1)).await.message, "thanks");
+        let (status, _) = three.world.operate(Method::DELETE, &format!("/operator/v1/keys/{}", key["id"].as_str().unwrap()), None).await;
+        assert!([404, 405].contains(&status), "nothing is ever deleted: {status}");
+        Some(())
+    }
+
+    // SAF-41
+    async fn saf_41_a_meter_used_again_elsewhere_has_both_places_in_its_history(on) {
+        let three = Three::strangers(World::start(on, "").await?).await;
+        let (_, first) = three.register(&three.meter, "M1", "DE*ABC*E1").await;
+        let elsewhere = three.register(&three.meter, "M1", "DE*ABC*E2").await;
+        assert_eq!(elsewhere.0, 409, "while it is in use: {}", elsewhere.1);
+        three.world.clock.advance(TimeDelta::hours(2));
+        three.end(&first, "2026-11-21T12:30:00Z").await;
+        let claim = json!({
+            "public_key": hex::encode(three.meter.public_key().to_spki_der()),
+            "meter_serial": "M1",
+            "evse_id": "DE*ABC*E2",
+            "cpo": {"country_code": "DE", "party_id": "ABC"},
+            "valid_from": "2026-11-21T13:00:00Z",
+        });
+        let (status, second) = three.world.operate(Method::POST, "/operator/v1/keys", Some(claim)).await;
+        assert_eq!(status, 201, "{second}");
+        let history = three.world.anybody(&format!("/keys/{}/history", three.meter.public_key().fingerprint())).await.json();
+        for place in ["DE*ABC*E1", "DE*ABC*E2"] {
+            assert!(history.to_string().contains(place), "{history}");
+        }
+        // Revision-safe: every version is an entry of the log, and the log is whole.
+        let verified = truewatt::registry::proof::verify(&three.world.hub.store).await.unwrap();
+        assert_eq!(verified.bad, None);
+        assert!(verified.entries >= history["versions"].as_array().unwrap().len() as u64);
+        Some(())
+    }
+
+    // SAF-51
+    async fn saf_51_a_replaced_module_counts_from_its_own_begin_and_not_without_being_submitted(on) {
+        let three = Three::meet(World::start(on, "").await?).await;
+        let module = meter("module");
+        let with_module = |id| {
+            let list = [Signed("Start", 9, "10.000", "04AA"), Signed("End", 10, "17.500", "04AA")];
+            cdr(id, "DE/MSP", &values(&module, 1, &list), "")
+        };
+        let heard = three.post(&with_module("C-1")).await;
+        assert!(heard.message.contains("INVALID") && heard.message.contains("KEY_CONFLICT"), "{}", heard.message);
+        let (status, key) = three.replace(&module, "REPLACEMENT", "2026-11-21T08:00:00Z").await;
+        assert_eq!(status, 201, "{key}");
+        assert_eq!(three.post(&with_module("C-2")).await.message, "thanks");
+        assert!(three.post(&signed("C-3", &three.meter, 50)).await.message.contains("INVALID"), "the old one is out");
+        Some(())
+    }
+
+    // SAF-52
+    async fn saf_52_a_firmware_that_makes_a_new_key_leaves_each_session_to_the_key_of_its_time(on) {
+        let three = Three::meet(World::start(on, "").await?).await;
+        let after = meter("after the update");
+        three.world.clock.advance(TimeDelta::days(1));
+        let (status, key) = three.replace(&after, "FIRMWARE", "2026-11-21T12:00:00Z").await;
+        assert_eq!((status, &key["meter_serial"]), (201, &json!("M1")), "{key}");
+        // From nine to ten the old one, from thirteen to fourteen the new one.
+        assert_eq!(three.post(&signed("C-1", &three.meter, 1)).await.message, "thanks");
+        let list = [Signed("Start", 13, "17.500", "04AA"), Signed("End", 14, "25.000", "04AA")];
+        let later = cdr("C-2", "DE/MSP", &values(&after, 1, &list), "").replace("T09:00:00Z", "T13:00:00Z").replace("T10:00:00Z", "T14:00:00Z");
+        assert_eq!(three.post(&later).await.message, "thanks");
+        let list = [Signed("Start", 13, "17.500", "04AA"), Signed("End", 14, "25.000", "04AA")];
+        let stale = cdr("C-3", "DE/MSP", &values(&three.meter, 90, &list), "").replace("T09:00:00Z", "T13:00:00Z").replace("T10:00:00Z", "T14:00:00Z");
+        assert!(three.post(&stale).await.message.contains("INVALID"));
         Some(())
     }
 }

@@ -8,6 +8,7 @@
 #[macro_use]
 mod world;
 
+mod available;
 mod bad_input;
 mod carrying;
 mod crash;
