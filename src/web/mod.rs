@@ -15,12 +15,13 @@ pub mod keys;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
+pub mod pace;
 pub mod partner;
 pub mod reply;
 pub mod route;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub struct Doors {
     /// What is owed.
     pub delivery: Arc<Delivery>,
     /// How often each address may ask what everybody may.
-    pub pace: keys::pace::Pace,
+    pub pace: pace::Pace<IpAddr>,
     /// How many objects a page holds at most (`[paging]`).
     pub max_limit: u32,
 }
