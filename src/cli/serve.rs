@@ -183,6 +183,7 @@ impl Hub {
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
             pace: Pace::each_second(config.registry.public_rate, clock.clone()),
+            submissions: Pace::each_minute(config.registry.submissions_per_minute, clock.clone()),
             clock,
             max_limit: config.paging.max_limit,
         };
@@ -311,6 +312,7 @@ async fn registry(
         test_keys: config.registry.test_keys,
         require_sample: config.registry.require_sample,
         checkpoint_every: config.registry.checkpoint_interval,
+        show: web::keys::view::whole,
     };
     let mirror = mirror.map_err(at("preparing to read back published keys"))?;
     Registry::open(store.clone(), clock.clone(), mirror, settings, signer)

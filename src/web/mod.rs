@@ -66,6 +66,8 @@ pub struct Doors {
     pub delivery: Arc<Delivery>,
     /// How often each address may ask what everybody may.
     pub pace: pace::Pace<IpAddr>,
+    /// How often each operator may submit or change registrations (PC-20).
+    pub submissions: pace::Pace<String>,
     /// How many objects a page holds at most (`[paging]`).
     pub max_limit: u32,
 }
@@ -83,6 +85,7 @@ pub fn routes() -> Vec<Route> {
         ocpi::modules::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
+        partner::registrations::routes(),
         partner::transparency::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),

@@ -6,7 +6,9 @@ mod carrying;
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
 mod commands;
+mod confirming;
 mod credits;
+mod desk;
 mod doubting;
 mod following;
 mod handing;
@@ -15,6 +17,7 @@ mod lifecycle;
 mod pulling;
 mod refusing;
 mod registering;
+mod submitting;
 mod taking;
 mod verdicts;
 mod world;

@@ -12,7 +12,7 @@ fn claim(seed: u8) -> NewKey {
     NewKey {
         public_key: hex::encode(key(seed).to_spki_der()),
         unit: Unit {
-            meter_serial: "1ABC0000000001".into(),
+            meter_serial: Some("1ABC0000000001".into()),
             ..Unit::default()
         },
         evse_id: "DE*ABC*E1".into(),
@@ -28,6 +28,8 @@ fn claim(seed: u8) -> NewKey {
         encoding_method: None,
         signing_method: None,
         sample: None,
+        key_pair: None,
+        confirm_to: None,
     }
 }
 
@@ -210,7 +212,7 @@ fn pc_07_a_serial_no_record_can_carry_is_refused_and_an_odd_one_needs_a_look() {
     let with = |serial: &str| {
         alone(&NewKey {
             unit: Unit {
-                meter_serial: serial.into(),
+                meter_serial: Some(serial.into()),
                 ..Unit::default()
             },
             ..claim(1)
@@ -241,7 +243,7 @@ fn pc_08_one_key_serves_one_meter_at_one_evse_at_a_time_but_for_a_shared_gateway
 
     let behind = |gateway: &str, meter: &str, evse: &str| NewKey {
         unit: Unit {
-            meter_serial: meter.into(),
+            meter_serial: Some(meter.into()),
             gateway_serial: Some(gateway.into()),
             ..Unit::default()
         },
@@ -265,7 +267,7 @@ fn pc_09_the_same_claim_again_is_the_same_registration() {
         evse_id: "deabce1".into(),
         ..claim(1)
     };
-    again.unit.meter_serial = "1abc0000000001".into();
+    again.unit.meter_serial = Some("1abc0000000001".into());
     assert!(matches!(check(&again, &index, &usual()), Checked::Exists(id) if id == "0"));
 }
 
@@ -297,7 +299,7 @@ fn pc_10_a_meter_has_one_key_at_a_time_unless_the_claim_says_why() {
 fn pc_11_an_evse_has_one_meter_at_a_time_unless_replaced_or_parallel() {
     let index = after(&[claim(1)]);
     let mut second = claim(2);
-    second.unit.meter_serial = "1ABC0000000002".into();
+    second.unit.meter_serial = Some("1ABC0000000002".into());
     assert_eq!(
         found(&second, &index, &usual()),
         [("EVSE_HAS_ACTIVE_METER", Level::Conflict)]
@@ -511,7 +513,7 @@ fn every_fault_of_a_claim_is_named_at_once() {
         valid_to: Some(at("2026-07-02T00:00:00Z")),
         ..claim(1)
     };
-    odd.unit.meter_serial = " 1".into();
+    odd.unit.meter_serial = Some(" 1".into());
     let codes: Vec<_> = alone(&odd).into_iter().map(|(code, _)| code).collect();
     assert_eq!(
         codes,

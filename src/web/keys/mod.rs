@@ -5,12 +5,13 @@
 //! findings, no addresses. Answers may be cached for a while and used by pages of any origin ([`frame`]); nobody may ask too often
 //! ([`crate::web::pace`]).
 //!
-//! Never here: a change of anything. Start with [`read`]; [`claim`] and [`view`] are shared with the doors that register.
+//! Never here: a change of anything. Start with [`read`]; [`claim`], [`view`] and [`paper`] are shared with the doors that register.
 
 pub mod claim;
 pub mod compare;
 pub mod export;
 pub mod frame;
 pub mod log;
+pub mod paper;
 pub mod read;
 pub mod view;

@@ -134,6 +134,23 @@ impl Problem {
         Problem::new(Http::INTERNAL_SERVER_ERROR, "internal error: the log has the details")
     }
 
+    /// The document itself, JSON.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let mut document = self.more.clone();
+        document.insert("type".to_owned(), json!("about:blank"));
+        document.insert(
+            "title".to_owned(),
+            json!(self.status.canonical_reason().unwrap_or("Problem")),
+        );
+        document.insert("status".to_owned(), json!(self.status.as_u16()));
+        document.insert("detail".to_owned(), json!(self.detail));
+        if let Some(field) = &self.field {
+            document.insert("field".to_owned(), json!(field));
+        }
+        Value::Object(document).to_string()
+    }
+
     /// One more member, such as the list of everything that was found.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Problem {
@@ -162,17 +179,6 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut document = self.more.clone();
-        document.insert("type".to_owned(), json!("about:blank"));
-        document.insert(
-            "title".to_owned(),
-            json!(self.status.canonical_reason().unwrap_or("Problem")),
-        );
-        document.insert("status".to_owned(), json!(self.status.as_u16()));
-        document.insert("detail".to_owned(), json!(self.detail));
-        if let Some(field) = &self.field {
-            document.insert("field".to_owned(), json!(field));
-        }
         let mut response = HttpResponse::build(self.status);
         response.insert_header(("Content-Type", "application/problem+json"));
         if self.status == Http::UNAUTHORIZED {
@@ -184,7 +190,7 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header(("Retry-After", seconds));
         }
-        response.body(Value::Object(document).to_string())
+        response.body(self.document())
     }
 }
 
