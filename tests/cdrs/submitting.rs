@@ -325,7 +325,7 @@ on_both! {
         desk.until(&desk.cpo, &second, "CONFIRMED").await;
         assert_eq!(desk.show(&desk.cpo, &first).await["valid_to"], "2026-11-20T00:00:00Z");
         assert_eq!(desk.act(&desk.cpo, &second, "correct", json!({"reason": "FIRMWARE"})).await.json()["field"], "/reason");
-        let corrected = desk.act(&desk.cpo, &second, "correct", json!({"meter_serial": "M7", "valid_from": "2026-11-19T00:00:00Z"})).await.json();
+        let corrected = desk.act(&desk.cpo, &second, "correct", json!({"meter_serial": "M7", "valid_from": "2026-11-20T06:00:00Z"})).await.json();
         assert_eq!((&corrected["reason"], &corrected["evse_id"], &corrected["meter_serial"], &corrected["model"]),
             (&json!("CORRECTION"), &json!("DE*ABC*E2"), &json!("M7"), &json!("Post 1")), "{corrected}");
         desk.until(&desk.cpo, &corrected, "CONFIRMED").await;
@@ -391,6 +391,21 @@ on_both! {
         assert_eq!(desk.world.post(&desk.other, &body.replace("X-1", "X-2")).await.message, "thanks", "and now they are");
         let history = desk.world.anybody(&format!("/keys/{}/history", first["fingerprint"].as_str().unwrap())).await.text();
         assert!(history.contains("DE*ABC*E1") && history.contains("DE*XYZ*E1"), "SAF-53");
+        Some(())
+    }
+
+    // SAF-54.
+    async fn saf_54_a_take_over_whose_evse_was_given_away_meanwhile_waits_for_a_person(on) {
+        let desk = Desk::of(World::start(on, "").await?).await;
+        let mine = meter("mine");
+        let first = desk.register(&desk.cpo, &claim(&mine)).await;
+        let taken = with(claim(&mine), json!({"evse_id": "DE*XYZ*E1", "reason": "TAKE_OVER", "valid_from": "2026-11-21T08:30:00Z"}));
+        let second = desk.submit(&desk.other, &taken).await;
+        desk.register(&desk.other, &with(claim(&meter("own")), json!({"evse_id": "DE*XYZ*E1", "meter_serial": "M9"}))).await;
+        desk.act(&desk.cpo, &first, "release", json!({"to": {"country_code": "DE", "party_id": "XYZ"}})).await;
+        let held = desk.until(&desk.other, &second, "ON_HOLD").await;
+        assert_eq!(found(&held), ["EVSE_HAS_ACTIVE_METER"]);
+        assert_eq!(desk.show(&desk.cpo, &first).await["state"], "CONFIRMED", "nobody is without a key");
         Some(())
     }
 

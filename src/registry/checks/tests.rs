@@ -5,8 +5,8 @@ use super::*;
 use crate::metering::key::Curve;
 use crate::metering::sign::SigningMeter;
 use crate::registry::lifecycle::State;
-use crate::registry::record::Registration;
 use crate::registry::record::tests::{at, key, registration};
+use crate::registry::record::{Registration, Signs};
 
 fn claim(seed: u8) -> NewKey {
     NewKey {
@@ -487,6 +487,63 @@ fn pc_20_who_does_not_speak_for_the_operator_registers_nothing() {
         found(&claim(1), &Index::default(), &stranger),
         [("NOT_ENTITLED", Level::Error)]
     );
+}
+
+// key-registry.md 4.1: a gateway that serves one point.
+#[test]
+fn a_gateway_without_a_meters_number_serves_one_point_with_one_key() {
+    let gateway = |seed: u8, meter: Option<&str>, evse: &str| NewKey {
+        unit: Unit {
+            meter_serial: meter.map(str::to_owned),
+            gateway_serial: Some("GW1".into()),
+            signs: Signs::Gateway,
+            ..Unit::default()
+        },
+        evse_id: evse.into(),
+        ..claim(seed)
+    };
+    let alone = gateway(1, None, "DE*ABC*E1");
+    assert_eq!(self::alone(&alone), []);
+    let index = after(&[alone.clone()]);
+    let found = |claim: NewKey| found(&claim, &index, &usual());
+    assert_eq!(found(alone), [("exists", Level::Note)]);
+    let active_key = ("METER_HAS_ACTIVE_KEY", Level::Conflict);
+    assert_eq!(found(gateway(2, None, "DE*ABC*E2")), [active_key]);
+    assert_eq!(found(gateway(2, Some("M2"), "DE*ABC*E2")), [active_key]);
+    let elsewhere = ("KEY_ACTIVE_ELSEWHERE", Level::Conflict);
+    assert_eq!(found(gateway(1, Some("M2"), "DE*ABC*E2")), [elsewhere]);
+    let mut nothing = claim(1);
+    nothing.unit.meter_serial = None;
+    assert_eq!(self::alone(&nothing), [("SERIAL_MISSING", Level::Error)]);
+}
+
+// key-registry.md 4.2, SAF-50: a person looks at a new manufacturer and at another model.
+#[test]
+fn a_make_nobody_knows_and_another_make_than_before_need_a_look() {
+    let made_by = |seed: u8, manufacturer: &str, model: &str| {
+        let mut made = claim(seed);
+        (made.unit.manufacturer, made.unit.model) = (Some(manufacturer.into()), Some(model.into()));
+        made
+    };
+    let index = after(&[made_by(1, "ACME", "Post 1")]);
+    let of_a_party = Circumstances {
+        manufacturer_must_be_known: true,
+        ..usual()
+    };
+    let replacement = |manufacturer: &str, model: &str| NewKey {
+        reason: Reason::Replacement,
+        valid_from: at("2026-05-01T00:00:00Z"),
+        ..made_by(2, manufacturer, model)
+    };
+    assert_eq!(found(&replacement(" acme", "post 1"), &index, &of_a_party), []);
+    let model = ("MODEL_DIFFERS", Level::Warning);
+    assert_eq!(found(&replacement("ACME", "Post 2"), &index, &of_a_party), [model]);
+    let new = ("MANUFACTURER_NEW", Level::Warning);
+    assert_eq!(
+        found(&replacement("Other", "Post 1"), &index, &of_a_party),
+        [new, model]
+    );
+    assert_eq!(found(&replacement("Other", "Post 1"), &index, &usual()), [model]);
 }
 
 // PC-21
