@@ -15,6 +15,8 @@ mod hints;
 mod place;
 #[path = "store/presence.rs"]
 mod presence;
+#[path = "store/registrations.rs"]
+mod registrations;
 #[path = "store/registry.rs"]
 mod registry;
 #[path = "store/world.rs"]
@@ -32,6 +34,7 @@ use hints::*;
 use lent::*;
 use place::Place;
 use presence::*;
+use registrations::*;
 use registry::*;
 use truewatt::store::*;
 use world::*;
@@ -1427,6 +1430,11 @@ promises! {
     a_checkpoint_of_a_size_is_kept_once_and_the_largest_comes_first,
     all_processes_sign_with_one_key,
     registrations_of_the_time_before_the_log_are_found_until_they_are_in_it,
+    the_first_answer_to_a_request_stays_and_is_forgotten_when_it_is_old,
+    of_many_who_answer_one_request_one_is_kept,
+    a_change_and_the_answer_to_its_request_are_one_commit,
+    a_confirmation_is_owed_with_its_state_and_settled_once,
+    a_document_is_kept_beside_its_registration_and_never_changed,
     what_asks_by_a_name_is_found_once_in_order_page_by_page,
     cdrs_of_the_time_before_traces_are_walked_through,
     a_change_is_entered_once_and_worked_off_by_one_at_a_time,

@@ -116,9 +116,9 @@ struct Register {
     /// A file with the public key.
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     public_key_file: Option<PathBuf>,
-    /// The serial number of the meter, as it stands in its records.
-    #[arg(long)]
-    meter_serial: String,
+    /// The serial number of the meter, as it stands in its records; not needed where a gateway signs that serves one point.
+    #[arg(long, required_unless_present = "gateway_serial")]
+    meter_serial: Option<String>,
     /// The serial number of the gateway that signs for the meter.
     #[arg(long)]
     gateway_serial: Option<String>,
@@ -211,12 +211,12 @@ async fn register(register: Register) -> Result<(), NotDone> {
     };
     let mut wish = Map::new();
     wish.insert("public_key".to_owned(), json!(public_key));
-    wish.insert("meter_serial".to_owned(), json!(register.meter_serial));
     wish.insert("evse_id".to_owned(), json!(register.evse_id));
     wish.insert("cpo".to_owned(), party("--cpo", &register.cpo)?);
     wish.insert("valid_from".to_owned(), json!(register.valid_from));
     wish.insert("calibrated".to_owned(), json!(!register.not_calibrated));
     let optional = [
+        ("meter_serial", register.meter_serial),
         ("gateway_serial", register.gateway_serial),
         ("evse_uid", register.evse_uid),
         ("valid_to", register.valid_to),

@@ -38,7 +38,7 @@ use crate::registry::log::checkpoint::Signer;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
-use crate::web::keys::pace::Pace;
+use crate::web::pace::Pace;
 use crate::web::{self, Doors};
 
 /// Starts hubs.
@@ -176,14 +176,15 @@ impl Hub {
             hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
-            clock,
             operator_token: operator_token.clone(),
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             rechecks: cdrs.rechecks.clone(),
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
-            pace: Pace::new(config.registry.public_rate),
+            pace: Pace::each_second(config.registry.public_rate, clock.clone()),
+            submissions: Pace::each_minute(config.registry.submissions_per_minute, clock.clone()),
+            clock,
             max_limit: config.paging.max_limit,
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
@@ -311,6 +312,7 @@ async fn registry(
         test_keys: config.registry.test_keys,
         require_sample: config.registry.require_sample,
         checkpoint_every: config.registry.checkpoint_interval,
+        show: web::keys::view::whole,
     };
     let mirror = mirror.map_err(at("preparing to read back published keys"))?;
     Registry::open(store.clone(), clock.clone(), mirror, settings, signer)

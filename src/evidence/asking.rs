@@ -64,7 +64,7 @@ fn told(registrations: impl IntoIterator<Item = Arc<Registered>>, known_at: Date
         told.push(RegisteredKey {
             id: one.id.clone(),
             key: key.clone(),
-            meter_serial: Some(one.unit.meter_serial.clone()),
+            meter_serial: one.unit.meter_serial.clone(),
             gateway_serial: one.unit.gateway_serial.clone(),
             evse_id: Some(one.evse_id.clone()),
             evse_uid: one.evse_uid.clone(),

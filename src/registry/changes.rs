@@ -17,8 +17,8 @@ pub struct Change {
     pub registration: String,
     /// The key.
     pub fingerprint: String,
-    /// The meter.
-    pub meter_serial: String,
+    /// The meter, where it has a number of its own.
+    pub meter_serial: Option<String>,
     /// The gateway that signs for it.
     pub gateway_serial: Option<String>,
     /// The EVSE.

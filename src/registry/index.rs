@@ -3,7 +3,7 @@
 //! A lookup reads memory only and never waits for I/O (key-registry.md 4.6): it happens for every CDR. Two times matter: when something
 //! held (`at`), and when the registry knew it ([`Registered::known_at`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
@@ -101,8 +101,10 @@ pub struct Index {
     serials_of_gateways: Places,
     evses: Places,
     uids: Places,
-    /// Those that wait for something: to be read back, or for the end of their validity.
+    /// Those that wait for something: for another's release, to be read back, or for the end of their validity.
     waiting: BTreeSet<String>,
+    /// Who made units of which a registration was confirmed once.
+    manufacturers: HashSet<String>,
     /// The latest record time of all.
     learned_at: Option<DateTime<Utc>>,
 }
@@ -120,10 +122,13 @@ impl Index {
         });
         let now = one.now();
         let waits = match now.state {
-            State::Published => true,
+            State::Submitted | State::Published => true,
             State::Confirmed => now.valid_to.is_some(),
             _ => false,
         };
+        if let (State::Confirmed, Some(manufacturer)) = (now.state, &now.unit.manufacturer) {
+            self.manufacturers.insert(fold(manufacturer.trim()));
+        }
         match waits {
             true => self.waiting.insert(id.clone()),
             false => self.waiting.remove(&id),
@@ -137,7 +142,9 @@ impl Index {
             }
         };
         enter(&mut self.fingerprints, now.fingerprint.clone());
-        enter(&mut self.serials, fold(&now.unit.meter_serial));
+        if let Some(meter) = &now.unit.meter_serial {
+            enter(&mut self.serials, fold(meter));
+        }
         if let Some(gateway) = &now.unit.gateway_serial {
             enter(&mut self.serials_of_gateways, fold(gateway));
         }
@@ -168,7 +175,13 @@ impl Index {
             .map(|(_, one)| one)
     }
 
-    /// Those that wait to be read back, or for the end of their validity.
+    /// Whether a registration of a unit of this manufacturer was ever confirmed.
+    #[must_use]
+    pub fn knows_manufacturer(&self, name: &str) -> bool {
+        self.manufacturers.contains(&fold(name.trim()))
+    }
+
+    /// Those that wait for another's release, to be read back, or for the end of their validity.
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<Registered>> {
         self.waiting.iter().filter_map(|id| self.all.get(id))
     }

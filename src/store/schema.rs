@@ -18,6 +18,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    answers (holder, key) {
+        holder -> Text,
+        key -> Text,
+        digest -> Text,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        body -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     attempts (id) {
         id -> Text,
         cdr -> Text,
@@ -89,6 +101,20 @@ diesel::table! {
         credit_reference -> Nullable<Text>,
         marker -> Nullable<Text>,
         first_answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    confirmations (duty) {
+        duty -> Text,
+        registration -> Text,
+        url -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        last_at -> Nullable<BigInt>,
+        last_outcome -> Nullable<Text>,
+        created_at -> BigInt,
     }
 }
 
@@ -333,6 +359,15 @@ diesel::table! {
         recorded_at -> BigInt,
         state -> Nullable<Text>,
         document -> Text,
+    }
+}
+
+diesel::table! {
+    registry_files (registration, sha256) {
+        registration -> Text,
+        sha256 -> Text,
+        content -> Text,
+        kept_at -> BigInt,
     }
 }
 

@@ -10,7 +10,7 @@ use truewatt::registry::lifecycle::State;
 use truewatt::registry::log::checkpoint::Checkpoint;
 use truewatt::registry::proof::{self, Against};
 use truewatt::registry::record::{Reason, Unit};
-use truewatt::registry::{Actor, Declined, Submitted};
+use truewatt::registry::{Actor, Declined, Submitted, Wish};
 
 use crate::common::listed::{Heard, Platform};
 use crate::on_both;
@@ -263,7 +263,7 @@ on_both! {
         let party = |text: &str| PartyId::from_slash(text).unwrap();
         let claim = |key: &SigningMeter, cpo: &str, reason| NewKey {
             public_key: hex::encode(key.public_key().to_spki_der()),
-            unit: Unit { meter_serial: "M1".into(), ..Unit::default() },
+            unit: Unit { meter_serial: Some("M1".into()), ..Unit::default() },
             evse_id: format!("{}*E1", cpo.replace('/', "*")),
             evse_uid: None,
             location_id: None,
@@ -277,6 +277,8 @@ on_both! {
             encoding_method: None,
             signing_method: None,
             sample: None,
+            key_pair: None,
+            confirm_to: None,
         };
         let (abc, xyz) = (Actor::Party(party("DE/ABC")), Actor::Party(party("DE/XYZ")));
         let state = |id: &str| registry.latest(id).unwrap().state;
@@ -287,8 +289,8 @@ on_both! {
         let old_curve = SigningMeter::from_seed(Curve::Secp192r1, b"old").unwrap();
         let held = new(registry.submit(claim(&old_curve, "DE/ABC", Reason::Commissioning), &abc).await.unwrap());
         assert_eq!(held.state, State::OnHold);
-        assert!(matches!(registry.withdraw(&held.id, &xyz).await, Err(Declined::Unknown)), "it is none of their business");
-        registry.withdraw(&held.id, &abc).await.unwrap();
+        assert!(matches!(registry.wish(&held.id, &Wish::Withdraw, &xyz).await, Err(Declined::Unknown)), "it is none of their business");
+        registry.wish(&held.id, &Wish::Withdraw, &abc).await.unwrap();
         let held = new(registry.submit(claim(&old_curve, "DE/ABC", Reason::Commissioning), &abc).await.unwrap());
         let key = json!({"id": held.id});
         assert_eq!(street.act(&key, "accept", Some(json!({}))).await.0, 422, "not without a reason");
@@ -300,7 +302,7 @@ on_both! {
         assert!(matches!(stranger, Submitted::Refused(_, findings) if findings.iter().any(|one| one.code == "NOT_ENTITLED")));
         let waiting = new(registry.submit(claim(&old_curve, "DE/XYZ", Reason::TakeOver), &xyz).await.unwrap());
         assert_eq!(waiting.state, State::Submitted, "SAF-54");
-        registry.release(&held.id, &party("DE/XYZ"), &abc).await.unwrap();
+        registry.wish(&held.id, &Wish::Release(party("DE/XYZ")), &abc).await.unwrap();
         // Released, and a person has to look at the old curve all the same.
         assert_eq!(state(&waiting.id), State::OnHold);
         street.act(&json!({"id": waiting.id}), "accept", Some(json!({"reason": "as before"}))).await;

@@ -6,7 +6,9 @@ mod carrying;
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
 mod commands;
+mod confirming;
 mod credits;
+mod desk;
 mod doubting;
 mod following;
 mod handing;
@@ -16,6 +18,7 @@ mod pulling;
 mod refusing;
 mod registering;
 mod requirements;
+mod submitting;
 mod taking;
 mod verdicts;
 mod world;

@@ -177,7 +177,7 @@ fn check_sample(claim: &NewKey, key: &PublicKey, circumstances: &Circumstances, 
         found.add("SAMPLE_DOES_NOT_FIT", Level::Error, "/sample", text);
         return;
     }
-    let ours = [Some(&claim.unit.meter_serial), claim.unit.gateway_serial.as_ref()];
+    let ours = [claim.unit.meter_serial.as_ref(), claim.unit.gateway_serial.as_ref()];
     let names_ours = |serial: &str| ours.iter().flatten().any(|one| folded(one) == folded(serial));
     let mut named = examination
         .records
