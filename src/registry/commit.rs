@@ -116,7 +116,8 @@ impl Registry {
             if plan.drafts.is_empty() {
                 return Ok(plan.outcome);
             }
-            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(now));
+            let at = self.index().next_record_time(now);
+            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(at));
             let recorded = recorded.collect::<Result<Vec<_>, _>>()?;
             match self.write(&mut head, recorded, plan.duties).await {
                 Ok(()) => return Ok(plan.outcome),

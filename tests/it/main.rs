@@ -12,6 +12,7 @@ mod bad_input;
 mod carrying;
 mod crash;
 mod custody;
+mod following;
 mod holding;
 mod manners;
 mod privacy;
