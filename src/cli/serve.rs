@@ -280,7 +280,7 @@ impl CdrRooms {
         };
         let exchange = CdrExchange::new(store.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
         Ok(CdrRooms {
-            rechecks: Rechecks::new(intake.clone(), clock.clone()),
+            rechecks: Rechecks::new(intake.clone(), clock.clone(), config.duties.lease),
             doubts: Doubts::new(store.clone(), clock.clone()),
             registry,
             delivery,

@@ -169,7 +169,7 @@ pub struct Presence {
 /// `[duties]`
 #[derive(Debug, Clone, Copy)]
 pub struct Duties {
-    /// How long an attempt belongs to one process; longer than `timeouts.relay`.
+    /// How long an attempt, or a portion of second looks, belongs to one process; longer than `timeouts.relay`.
     pub lease: Duration,
     /// Between the first and the second attempt.
     pub first_retry: Duration,

@@ -123,6 +123,7 @@ impl<'c> Inquiry<'c> {
         let mut assessment = Assessment::blank(claim, policy.key_policy);
         assessment.question = question.clone();
         assessment.sources = knowledge.sources_of_calibration(&question);
+        assessment.key.known_at = knowledge.known_at;
         let (Some(opened), SignedPart::Present(signed)) = (opened, &claim.signed) else {
             assessment.without_signed_values(&claim.signed, knowledge.calibrated);
             return assessment;
@@ -143,7 +144,6 @@ impl<'c> Inquiry<'c> {
         };
         let examination = opened.verify(&given);
         assessment.encoding_method = signed.encoding_method.as_deref().map(str::to_owned);
-        assessment.key.known_at = knowledge.known_at;
         assessment.conclude(claim, examination, selection, policy);
         assessment
     }

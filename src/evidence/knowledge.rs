@@ -41,7 +41,7 @@ pub struct KeyKnowledge {
     pub by_fingerprint: Vec<RegisteredKey>,
     /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
     pub calibrated: bool,
-    /// When the registry was asked: it would give the same answer again for that record time.
+    /// The record time of all that was known: for it, the registry would give the same answer again.
     pub known_at: Option<DateTime<Utc>>,
 }
 
@@ -51,7 +51,7 @@ impl KeyKnowledge {
         let instants = [question.from, question.to];
         let says_so = |r: &&RegisteredKey| {
             let held = instants.iter().flatten().any(|at| r.held_at(Some(*at)));
-            r.calibrated && held && r.is_of_cpo(&question.cpo)
+            r.calibrated && r.is_confirmed && held && r.is_of_cpo(&question.cpo)
         };
         let told = |r: &RegisteredKey| Source {
             source: "REGISTRY",

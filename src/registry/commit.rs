@@ -197,7 +197,8 @@ impl Registry {
             if plan.drafts.is_empty() && asked.is_none() {
                 return Ok(Told::Now(plan.outcome));
             }
-            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(now));
+            let at = self.index().next_record_time(now);
+            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(at));
             let recorded = recorded.collect::<Result<Vec<_>, _>>()?;
             let answer = asked.map(|asked| {
                 let said = (asked.say)(&plan.outcome);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::evse_id::EvseId;
 use super::lifecycle::State;
@@ -155,11 +155,20 @@ impl Index {
         self.all.insert(id.clone(), one.clone());
     }
 
-    /// The record time of a question asked at `now`. Never before what is known already: another process may have written it by a clock
-    /// that is ahead of ours.
+    /// The record time of all that is known here: asked with it as `known_at` later, the registry says the same again. Not simply `now`:
+    /// what another process has just confirmed was recorded before now, and is not known here yet. `now` only where nothing is known.
     #[must_use]
     pub fn record_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.learned_at.map_or(now, |learned| learned.max(now))
+        self.learned_at.unwrap_or(now)
+    }
+
+    /// The record time of what is written next: `now`, but behind all that is known, also what was written by a clock ahead of ours.
+    #[must_use]
+    pub fn next_record_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self.learned_at {
+            Some(learned) if learned >= now => learned + TimeDelta::microseconds(1),
+            _ => now,
+        }
     }
 
     /// One registration.
@@ -212,18 +221,24 @@ impl Index {
         found(&self.uids, &uid_name(cpo_key, evse_uid))
     }
 
-    /// Registrations at the EVSE of a CDR: by EVSE-ID, or, when none stands there, by the operator's own id (key-registry.md 4.6).
+    /// Registrations at the EVSE of a CDR, as far as they were known at `known_at`: by EVSE-ID, or, when none stood there, by the operator's
+    /// own id (key-registry.md 4.6).
     #[must_use]
-    pub fn at_evse(&self, cpo_key: &str, evse_id: Option<&str>, evse_uid: Option<&str>) -> Vec<Arc<Registered>> {
-        let by_id: Vec<_> = evse_id.into_iter().flat_map(|id| self.of_evse(id)).cloned().collect();
+    pub fn at_evse(
+        &self,
+        cpo_key: &str,
+        evse_id: Option<&str>,
+        evse_uid: Option<&str>,
+        known_at: DateTime<Utc>,
+    ) -> Vec<Arc<Registered>> {
+        let is_known = |one: &&Arc<Registered>| one.known_at(known_at).is_some();
+        let by_id = evse_id.into_iter().flat_map(|id| self.of_evse(id)).filter(is_known);
+        let by_id: Vec<_> = by_id.cloned().collect();
         if !by_id.is_empty() {
             return by_id;
         }
-        evse_uid
-            .into_iter()
-            .flat_map(|uid| self.of_uid(cpo_key, uid))
-            .cloned()
-            .collect()
+        let by_uid = evse_uid.into_iter().flat_map(|uid| self.of_uid(cpo_key, uid));
+        by_uid.filter(is_known).cloned().collect()
     }
 }
 
@@ -272,10 +287,12 @@ mod tests {
     #[test]
     fn the_evse_uid_is_asked_only_when_the_evse_id_says_nothing() {
         let index = index([registration("1", &key(1))]);
-        assert_eq!(index.at_evse("DE/ABC", Some("DE*ABC*E1"), None).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", None, Some("e-1")).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", Some("#NA"), Some("e-1")).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", None, None).len(), 0);
+        let known_at = at("2027-01-01T00:00:00Z");
+        let found = |id, uid| index.at_evse("DE/ABC", id, uid, known_at).len();
+        assert_eq!(found(Some("DE*ABC*E1"), None), 1);
+        assert_eq!(found(None, Some("e-1")), 1);
+        assert_eq!(found(Some("#NA"), Some("e-1")), 1);
+        assert_eq!(found(None, None), 0);
     }
 
     #[test]
@@ -315,10 +332,21 @@ mod tests {
         }
         let one = index.get("1").unwrap();
         assert!(one.earlier.is_empty());
-        let (before, after) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
-        assert_eq!(index.record_time(before), at("2026-01-01T00:00:00Z"));
-        assert_eq!(index.record_time(after), after);
         assert_eq!(one.known_at(at("2026-01-01T00:00:00Z")).unwrap().version, 3);
+    }
+
+    #[test]
+    fn what_is_learned_later_is_recorded_later_whatever_the_clock_says() {
+        let (before, learned, after) = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        let nothing = Index::default();
+        assert_eq!(nothing.record_time(at(after)), at(after));
+        assert_eq!(nothing.next_record_time(at(after)), at(after));
+        let index = index([registration("1", &key(1))]);
+        for now in [before, learned, after] {
+            assert_eq!(index.record_time(at(now)), at(learned), "{now}");
+            assert!(index.next_record_time(at(now)) > at(learned), "{now}");
+        }
+        assert_eq!(index.next_record_time(at(after)), at(after));
     }
 
     #[test]

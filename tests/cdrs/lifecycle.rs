@@ -209,7 +209,7 @@ on_both! {
         street.recheck("C-24").await;
         let report = street.report("C-24").await;
         assert_eq!((&report["status"], codes(&report)), (&json!("VERIFIED"), vec!["VERIFIED_KEY_LATER_PUBLISHED"]));
-        assert_eq!(report["key"]["known_at"], "2026-11-26T12:00:00.000000Z");
+        assert!(report["key"]["known_at"].as_str().unwrap().starts_with("2026-11-26T12:00:00."), "{report}");
         street.recheck("C-22").await;
         assert_eq!(street.report("C-22").await["status"], "VERIFIED", "before, the old key stays right");
         assert_eq!(street.post(&signed_on("C-23", &old, 23)).await.message, "thanks");

@@ -189,7 +189,9 @@ on_both! {
         let (status, cdr) = world.operate(Method::POST, recheck, None).await;
         assert_eq!((status, &cdr["metering_status"]), (200, &json!("VERIFIED")), "{cdr}");
         let statuses: Vec<_> = cdr["reports"].as_array().unwrap().iter().map(|report| report["status"].clone()).collect();
-        assert_eq!(statuses, ["UNVERIFIABLE", "UNVERIFIABLE", "VERIFIED"]);
+        // The hub follows its registry by itself, and may have been quicker than the operator who asked.
+        assert_eq!(statuses[..2], ["UNVERIFIABLE", "UNVERIFIABLE"]);
+        assert!(statuses.len() > 2 && statuses[2..].iter().all(|status| status == "VERIFIED"), "{statuses:?}");
         world.until_delivery("C-1", "delivered").await;
         assert_eq!(emsp.posted()[0].text(), body);
         assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("VERIFIED"));

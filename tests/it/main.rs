@@ -13,6 +13,7 @@ mod bad_input;
 mod carrying;
 mod crash;
 mod custody;
+mod following;
 mod holding;
 mod manners;
 mod privacy;

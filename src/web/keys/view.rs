@@ -1,5 +1,6 @@
 //! Registrations as they are shown: to everybody, and, with what is nobody else's business, to their operator and the people of the hub.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::ocpi::time;
@@ -33,6 +34,12 @@ pub fn whole(one: &Registration) -> Value {
         members.extend(more);
     }
     Value::Object(members)
+}
+
+/// A record time, as exact as it is kept: given back as `known_at` it must not be earlier than it was.
+#[must_use]
+pub fn recorded(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 fn members(one: &Registration) -> Map<String, Value> {
