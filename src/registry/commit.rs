@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::log::chain::{Head, Line};
 use super::log::{canonical, entry::Entry};
 use super::record::{self, Registration};
+use super::waivers::{self, Waiver};
 use super::{Index, Registry};
 use crate::store::outbox::NewDuty;
 use crate::store::registry::{RegistryBatch, RegistryDocument, RegistryLine};
@@ -25,7 +26,14 @@ pub(super) struct Draft {
     event: &'static str,
     actor: String,
     document: Result<String, StoreError>,
-    registration: Option<Registration>,
+    entered: Entered,
+}
+
+/// What the index learns by it.
+enum Entered {
+    Registration(Box<Registration>),
+    Waiver(Box<Waiver>),
+    Nothing,
 }
 
 /// The same, with the instant at which the registry learns of it.
@@ -48,8 +56,17 @@ impl Draft {
             id: registration.id.clone(),
             version: registration.version,
             state: Some(registration.state.as_str()),
-            registration: Some(registration.clone()),
+            entered: Entered::Registration(Box::new(registration.clone())),
             ..Draft::once(record::kind::REGISTRATION, String::new(), &registration, event, actor)
+        }
+    }
+
+    /// A version of a waiver.
+    pub(super) fn of_waiver(waiver: Waiver, event: &'static str, actor: &str) -> Draft {
+        Draft {
+            version: waiver.version,
+            entered: Entered::Waiver(Box::new(waiver.clone())),
+            ..Draft::once(waivers::KIND, waiver.name(), &waiver, event, actor)
         }
     }
 
@@ -69,7 +86,7 @@ impl Draft {
             event,
             actor: actor.to_owned(),
             document: record::text(document),
-            registration: None,
+            entered: Entered::Nothing,
         }
     }
 
@@ -168,8 +185,10 @@ impl Registry {
         self.store.registry_append(batch).await?;
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for one in recorded {
-            if let Some(registration) = one.draft.registration {
-                index.put(registration, one.at);
+            match one.draft.entered {
+                Entered::Registration(registration) => index.put(*registration, one.at),
+                Entered::Waiver(waiver) => index.put_waiver(*waiver, one.at),
+                Entered::Nothing => {}
             }
         }
         *head = next;

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use super::evse_id::EvseId;
 use super::lifecycle::State;
 use super::record::Registration;
+use super::waivers::{Waiver, Waivers};
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::fold;
 
@@ -103,6 +104,7 @@ pub struct Index {
     uids: Places,
     /// Those that wait for something: to be read back, or for the end of their validity.
     waiting: BTreeSet<String>,
+    waivers: Waivers,
     /// The latest record time of all.
     learned_at: Option<DateTime<Utc>>,
 }
@@ -146,6 +148,18 @@ impl Index {
             enter(&mut self.uids, uid_name(&now.cpo, uid));
         }
         self.all.insert(id.clone(), one.clone());
+    }
+
+    /// Enters a version of a waiver, likewise.
+    pub fn put_waiver(&mut self, waiver: Waiver, since: DateTime<Utc>) {
+        self.learned_at = self.learned_at.max(Some(since));
+        self.waivers.put(waiver, since);
+    }
+
+    /// What eMSPs have waived.
+    #[must_use]
+    pub fn waivers(&self) -> &Waivers {
+        &self.waivers
     }
 
     /// The record time of a question asked at `now`. Never before what is known already: another process may have written it by a clock
