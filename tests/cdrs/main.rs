@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+mod claiming;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
@@ -10,6 +11,7 @@ mod credits;
 mod doubting;
 mod following;
 mod handing;
+mod hearing;
 mod kept;
 mod lifecycle;
 mod pulling;
@@ -17,6 +19,7 @@ mod refusing;
 mod registering;
 mod taking;
 mod verdicts;
+mod waiving;
 mod world;
 
 use common::{on_both, peer};
