@@ -7,6 +7,8 @@
 
 #[path = "store/consequences.rs"]
 mod consequences;
+#[path = "store/heard.rs"]
+mod heard;
 #[path = "store/lent.rs"]
 mod lent;
 #[path = "store/hints.rs"]
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use consequences::*;
 use futures_util::future::join_all;
+use heard::*;
 use hints::*;
 use lent::*;
 use place::Place;
@@ -1387,6 +1390,11 @@ macro_rules! promises {
 mod mirror;
 
 promises! {
+    what_is_heard_often_is_one_row_for_each_evse_whoever_hears_it,
+    observations_are_listed_newest_first_page_by_page_and_by_operator,
+    only_what_a_charge_point_reported_is_a_reported_key_and_the_last_comes_first,
+    verified_cdrs_of_a_meter_are_found_unless_they_came_with_the_key,
+    a_location_that_may_claim_conformity_is_found_until_it_does_not,
     a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all,
     octets_come_back_as_they_were_posted,
     fifty_concurrent_takes_of_one_cdr_store_one,

@@ -1,5 +1,6 @@
 //! `truewatt key`: meter keys, over the operator API; and the proof that nobody rewrote their log, over the database itself.
 
+mod heard;
 mod log;
 
 use std::path::PathBuf;
@@ -37,6 +38,12 @@ enum Action {
     Release(Release),
     /// End a registration, now or at an instant gone by.
     Deactivate(Deactivate),
+    /// For whom eMSPs do without conformity.
+    Waivers(heard::Waivers),
+    /// Keys and serial numbers heard of that nobody has registered, or had not.
+    Observations(heard::Observations),
+    /// EVSEs that claim in their location to be calibrated, and whether the registry confirms it.
+    Conformity(heard::Conformity),
     /// The log of all this.
     Log(Log),
 }
@@ -172,6 +179,9 @@ pub(super) async fn run(arguments: Arguments, config: impl FnOnce() -> Result<Co
             act(wish.of, "release", Some(json!({"to": to}))).await
         }
         Action::Deactivate(wish) => act(wish.of, "deactivate", wish.at.map(|at| json!({"at": at}))).await,
+        Action::Waivers(wish) => heard::waivers(wish).await,
+        Action::Observations(wish) => heard::observations(wish).await,
+        Action::Conformity(wish) => heard::conformity(wish).await,
         Action::Log(Log {
             action: LogAction::Verify(wish),
         }) => log::verify(wish, config()?).await,

@@ -22,6 +22,7 @@ use crate::evidence::doubts::Doubts;
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
 use crate::evidence::rechecks::Rechecks;
+use crate::evidence::sightings::Sightings;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::exchange::hints::Hints;
 use crate::exchange::journal::Journal;
@@ -66,6 +67,7 @@ pub struct Running {
     pub copies: Arc<Copies>,
     hints: Arc<Hints>,
     journal: Arc<Journal>,
+    sightings: Arc<Sightings>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -172,6 +174,7 @@ impl Hub {
         };
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let relay = RelayRooms::furnish(&config, &url, &store, &parties, &clock);
+        let sightings = cdrs.intake.sightings().clone();
         let doors = Doors {
             hall: relay.hall.clone(),
             parties: parties.clone(),
@@ -198,6 +201,7 @@ impl Hub {
             tokio::spawn(cdrs.registry.clone().follow()),
             tokio::spawn(cdrs.rechecks.clone().follow()),
             tokio::spawn(cdrs.doubts.clone().follow()),
+            tokio::spawn(sightings.clone().follow()),
             tokio::spawn(relay.mirror.clone().follow()),
             tokio::spawn(relay.links.clone().tend()),
             tokio::spawn(relay.journal.clone().write()),
@@ -215,6 +219,7 @@ impl Hub {
             copies: relay.copies,
             hints: relay.hints,
             journal: relay.journal,
+            sightings,
             store,
             made_token,
             database,
@@ -473,6 +478,9 @@ impl Running {
         self.rounds.stop().await;
         self.hints.flush().await;
         self.journal.flush().await;
+        if let Err(error) = self.sightings.write().await {
+            log::error!("noting keys that nobody registered: {error}");
+        }
         for worker in &self.workers {
             worker.abort();
         }

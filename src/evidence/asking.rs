@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::assess::{KeyKnowledge, KeyQuestion, RegisteredKey};
+use super::assess::{KeyKnowledge, KeyQuestion, RegisteredKey, Source};
 use crate::registry::index::{Index, Registered};
 use crate::registry::lifecycle::Standing;
 
@@ -44,8 +44,23 @@ pub fn answer_as_of(index: &Index, question: &KeyQuestion, known_at: DateTime<Ut
         by_fingerprint: told(by_fingerprint, known_at),
         for_evse: told(for_evse, known_at),
         calibrated,
+        waiver: waiver(index, question, known_at),
         known_at: Some(known_at),
     }
+}
+
+/// What counts is that it held when charging began: then it was decided whether to let the customer charge (SAF-37).
+fn waiver(index: &Index, question: &KeyQuestion, known_at: DateTime<Utc>) -> Option<Source> {
+    let found = index
+        .waivers()
+        .of(&question.customer, &question.cpo, question.from?, known_at)?;
+    Some(Source {
+        source: Source::WAIVER,
+        reference: found.waiver.id.clone(),
+        valid_from: found.waiver.from,
+        valid_to: found.waiver.to,
+        recorded_at: Some(found.at),
+    })
 }
 
 /// Each registration once, as the assessment takes it. What was refused or withdrawn never said anything.

@@ -85,7 +85,9 @@ impl Intake {
 
     async fn judge_again(&self, cdr: &CdrRow, now: DateTime<Utc>, occasion: Occasion) -> Result<bool, NotNow> {
         let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
-        let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone()), now).await?;
+        let assessment = self
+            .assess(&bytes::Bytes::from(cdr.body.clone()), &cdr.emsp_key, now)
+            .await?;
         let blocks = super::intake::as_claims(&assessment.blocks());
         let credited = self.credited(&head, &cdr.cpo_key, &cdr.emsp_key).await?;
         // Taken back: its records are free for a new bill, which must neither be hindered by this one nor speak against it.

@@ -150,12 +150,14 @@ impl Registry {
         sample_is_required: bool,
         asked: Option<&Asked<'_, Submitted>>,
     ) -> Result<Told<Submitted>, StoreError> {
-        let evse_is_in_location = self.evse_is_in_location(claim).await?;
+        let heard = self.heard_about(claim).await?;
         self.commit_once(asked, |index, now| {
             let circumstances = Circumstances {
                 test_keys: self.settings.test_keys,
                 is_entitled: actor.speaks_for(&claim.cpo.key()),
-                evse_is_in_location,
+                evse_is_in_location: heard.evse_is_in_location,
+                verified_with_another_key: heard.verified_with_another_key,
+                reported_fingerprint: heard.reported_fingerprint.clone(),
                 sample_is_required,
                 manufacturer_must_be_known: matches!(actor, Actor::Party(_)),
                 ..Circumstances::at(now)
@@ -240,6 +242,24 @@ impl Registry {
         .await
     }
 
+    /// What others have said about the key, the meter and the EVSE of a claim. Asked before the commit: it is no part of what the commit
+    /// keeps true.
+    async fn heard_about(&self, claim: &NewKey) -> Result<HeardAbout, StoreError> {
+        let evse_is_in_location = self.evse_is_in_location(claim).await?;
+        let Ok(key) = checks::key::read(claim) else {
+            return Ok(HeardAbout {
+                evse_is_in_location,
+                ..HeardAbout::default()
+            });
+        };
+        let fingerprint = key.fingerprint();
+        Ok(HeardAbout {
+            evse_is_in_location,
+            verified_with_another_key: Some(self.verified_with_another_key(claim, &fingerprint).await?),
+            reported_fingerprint: self.reported_fingerprint(claim, &fingerprint).await?,
+        })
+    }
+
     /// PC-13: whether the location the claim names is known, and has the EVSE.
     async fn evse_is_in_location(&self, claim: &NewKey) -> Result<Option<bool>, StoreError> {
         let Some(location) = &claim.location_id else {
@@ -251,6 +271,14 @@ impl Registry {
             .await?;
         Ok(Some(found.is_some_and(|row| has_evse(&row.body, &claim.evse_id))))
     }
+}
+
+/// What is known beside the claim and the registry, as [`Circumstances`] takes it.
+#[derive(Default)]
+struct HeardAbout {
+    evse_is_in_location: Option<bool>,
+    verified_with_another_key: Option<bool>,
+    reported_fingerprint: Option<String>,
 }
 
 /// Whether a Location document has an EVSE of that id, in any spelling.

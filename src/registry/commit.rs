@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::log::chain::{Head, Line};
 use super::log::{canonical, entry::Entry};
 use super::record::{self, Registration};
+use super::waivers::{self, Waiver};
 use super::{Actor, Index, Registry};
 use crate::delivery::kinds;
 use crate::store::answers::AnswerRow;
@@ -28,7 +29,14 @@ pub(super) struct Draft {
     event: &'static str,
     actor: String,
     document: Result<String, StoreError>,
-    registration: Option<Registration>,
+    entered: Entered,
+}
+
+/// What the index learns by it.
+enum Entered {
+    Registration(Box<Registration>),
+    Waiver(Box<Waiver>),
+    Nothing,
 }
 
 /// The same, with the instant at which the registry learns of it.
@@ -51,8 +59,17 @@ impl Draft {
             id: registration.id.clone(),
             version: registration.version,
             state: Some(registration.state.as_str()),
-            registration: Some(registration.clone()),
+            entered: Entered::Registration(Box::new(registration.clone())),
             ..Draft::once(record::kind::REGISTRATION, String::new(), &registration, event, actor)
+        }
+    }
+
+    /// A version of a waiver.
+    pub(super) fn of_waiver(waiver: Waiver, event: &'static str, actor: &str) -> Draft {
+        Draft {
+            version: waiver.version,
+            entered: Entered::Waiver(Box::new(waiver.clone())),
+            ..Draft::once(waivers::KIND, waiver.name(), &waiver, event, actor)
         }
     }
 
@@ -72,7 +89,7 @@ impl Draft {
             event,
             actor: actor.to_owned(),
             document: record::text(document),
-            registration: None,
+            entered: Entered::Nothing,
         }
     }
 
@@ -261,8 +278,10 @@ impl Registry {
         }
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for one in recorded {
-            if let Some(registration) = one.draft.registration {
-                index.put(registration, one.at);
+            match one.draft.entered {
+                Entered::Registration(registration) => index.put(*registration, one.at),
+                Entered::Waiver(waiver) => index.put_waiver(*waiver, one.at),
+                Entered::Nothing => {}
             }
         }
         *head = next;
@@ -271,7 +290,9 @@ impl Registry {
 
     /// What a version owes to whoever submitted it: a word when it counts (SAF-31), or when a person ended its waiting.
     fn confirmation(&self, recorded: &Recorded) -> Option<NewConfirmation> {
-        let registration = recorded.draft.registration.as_ref()?;
+        let Entered::Registration(registration) = &recorded.draft.entered else {
+            return None;
+        };
         let to = registration.confirm_to.as_ref()?;
         let is_news = match recorded.draft.event {
             "CONFIRMED" => true,

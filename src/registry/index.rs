@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::evse_id::EvseId;
 use super::lifecycle::State;
 use super::record::Registration;
+use super::waivers::{Waiver, Waivers};
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::fold;
 
@@ -105,6 +106,7 @@ pub struct Index {
     waiting: BTreeSet<String>,
     /// Who made units of which a registration was confirmed once.
     manufacturers: HashSet<String>,
+    waivers: Waivers,
     /// The latest record time of all.
     learned_at: Option<DateTime<Utc>>,
 }
@@ -153,6 +155,18 @@ impl Index {
             enter(&mut self.uids, uid_name(&now.cpo, uid));
         }
         self.all.insert(id.clone(), one.clone());
+    }
+
+    /// Enters a version of a waiver, likewise.
+    pub fn put_waiver(&mut self, waiver: Waiver, since: DateTime<Utc>) {
+        self.learned_at = self.learned_at.max(Some(since));
+        self.waivers.put(waiver, since);
+    }
+
+    /// What eMSPs have waived.
+    #[must_use]
+    pub fn waivers(&self) -> &Waivers {
+        &self.waivers
     }
 
     /// The record time of all that is known here: asked with it as `known_at` later, the registry says the same again. Not simply `now`:

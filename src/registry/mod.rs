@@ -6,6 +6,9 @@
 //! commit with its line in the [`log`], and what ended stays right for the time before. The steps there are stand in [`lifecycle`], what may be wished for in [`wish`].
 //! Everything is held in memory ([`index`]), because every CDR asks and none may wait.
 //!
+//! Beside registrations stand what an eMSP does without ([`waivers`]), keys and serial numbers heard of that nobody registered
+//! ([`observations`]), and what EVSEs say of themselves ([`conformity`]): none of it makes a key count.
+//!
 //! No signature of a CDR is checked here, and no key is answered without an instant: a key without one is a guess. The rule all follows
 //! from: **one key, one meter, one EVSE at a time** (PC-08, PC-10, PC-11). Start with [`Registry::submit`] in [`act`].
 //!
@@ -18,13 +21,16 @@ pub mod act;
 pub mod changes;
 pub mod checks;
 mod commit;
+pub mod conformity;
 pub mod evse_id;
 pub mod index;
 pub mod lifecycle;
 pub mod log;
+pub mod observations;
 pub mod proof;
 pub mod publish;
 pub mod record;
+pub mod waivers;
 pub mod wish;
 
 use std::collections::HashSet;
@@ -49,6 +55,7 @@ use log::checkpoint::Signer;
 use log::tree::Tree;
 use publish::Attempts;
 use record::{Key, Registration, kind};
+use waivers::Waiver;
 pub use wish::{NewEvidence, Wish};
 
 /// What this room needs to know of the configuration.
@@ -187,8 +194,10 @@ impl Registry {
             let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
             // What came after `size` is read next time, with the line that belongs to it.
             for document in documents.into_iter().filter(|document| document.seq <= size) {
-                if document.kind == kind::REGISTRATION {
-                    index.put(Registration::read(&document.document)?, document.recorded_at);
+                match document.kind.as_str() {
+                    kind::REGISTRATION => index.put(Registration::read(&document.document)?, document.recorded_at),
+                    waivers::KIND => index.put_waiver(Waiver::read(&document.document)?, document.recorded_at),
+                    _ => {}
                 }
             }
         }

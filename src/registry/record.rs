@@ -439,25 +439,25 @@ pub fn text(document: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// Instants as documents write them: RFC 3339 in UTC with microseconds, as exact as the databases are.
-mod instant {
+pub(super) mod instant {
     use chrono::{DateTime, SecondsFormat, Utc};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
         let text = String::deserialize(from)?;
         DateTime::parse_from_rfc3339(&text)
             .map(|at| at.to_utc())
             .map_err(|_| D::Error::custom("no instant"))
     }
 
-    pub(super) mod optional {
+    pub(in super::super) mod optional {
         use super::{DateTime, Deserialize, Deserializer, Serializer, Utc};
 
-        pub(in super::super) fn serialize<S: Serializer>(
+        pub(in super::super::super) fn serialize<S: Serializer>(
             at: &Option<DateTime<Utc>>,
             out: S,
         ) -> Result<S::Ok, S::Error> {
@@ -467,7 +467,7 @@ mod instant {
             }
         }
 
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        pub(in super::super::super) fn deserialize<'de, D: Deserializer<'de>>(
             from: D,
         ) -> Result<Option<DateTime<Utc>>, D::Error> {
             #[derive(Deserialize)]

@@ -75,6 +75,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000007", "lent_object"),
     migration!("2026-11-21-000008", "consequences"),
     migration!("2026-11-21-000009", "registrations"),
+    migration!("2026-11-21-000010", "heard"),
 ];
 
 const RECORD: &str =

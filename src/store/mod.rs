@@ -31,6 +31,7 @@ pub mod journal;
 pub mod links;
 mod migrate;
 pub mod mirror;
+pub mod observations;
 pub mod outbox;
 pub mod parties;
 mod postgres;
@@ -54,7 +55,7 @@ pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
     CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
     NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
-    TraceQuery, TraceWalk, Traces,
+    TraceQuery, TraceWalk, Traces, VerifiedQuery,
 };
 pub use files::NewFile;
 pub use hints::{HintChange, HintRow};
@@ -62,6 +63,7 @@ pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
+pub use observations::ObservationRow;
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;

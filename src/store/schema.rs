@@ -260,6 +260,28 @@ diesel::table! {
         deleted_at -> Nullable<BigInt>,
         listed -> BigInt,
         body -> Text,
+        claims_conformity -> BigInt,
+    }
+}
+
+diesel::table! {
+    observations (id) {
+        id -> Text,
+        cpo_key -> Text,
+        source -> Text,
+        kind -> Text,
+        name -> Text,
+        evse -> Text,
+        evse_id -> Nullable<Text>,
+        evse_uid -> Nullable<Text>,
+        public_key -> Nullable<Text>,
+        curve -> Nullable<Text>,
+        meter_serial -> Nullable<Text>,
+        gateway_serial -> Nullable<Text>,
+        first_seen -> BigInt,
+        last_seen -> BigInt,
+        times -> BigInt,
+        last_cdr -> Nullable<Text>,
     }
 }
 

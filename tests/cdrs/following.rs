@@ -83,7 +83,7 @@ impl World {
         let claim = NewKey {
             public_key: hex::encode(meter.public_key().to_spki_der()),
             unit: Unit {
-                meter_serial: "M1".into(),
+                meter_serial: Some("M1".into()),
                 ..Unit::default()
             },
             evse_id: "DE*ABC*E1".into(),
@@ -99,6 +99,8 @@ impl World {
             encoding_method: None,
             signing_method: None,
             sample: None,
+            key_pair: None,
+            confirm_to: None,
         };
         match self.hub.registry.submit(claim, &Actor::Party(party)).await.unwrap() {
             Submitted::New(one) if one.state == State::OnHold => one.id,

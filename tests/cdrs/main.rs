@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+mod claiming;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
@@ -12,6 +13,7 @@ mod desk;
 mod doubting;
 mod following;
 mod handing;
+mod hearing;
 mod kept;
 mod lifecycle;
 mod pulling;
@@ -21,6 +23,7 @@ mod requirements;
 mod submitting;
 mod taking;
 mod verdicts;
+mod waiving;
 mod world;
 
 use common::{on_both, peer};

@@ -7,9 +7,13 @@
 //! Start with [`Partner`], which every handler here begins with.
 
 pub mod cdrs;
+pub mod conformity;
+pub mod observations;
 pub mod registrations;
+pub mod repeat;
 pub mod reports;
 pub mod transparency;
+pub mod waivers;
 
 use std::future::Future;
 use std::pin::Pin;
