@@ -13,7 +13,7 @@ use super::worker::Attempt;
 use crate::client::outcome::Outcome;
 use crate::client::{Method, backoff};
 use crate::ocpi::headers::MessageIds;
-use crate::ocpi::ids::PlatformId;
+use crate::ocpi::ids::{PlatformId, fold};
 use crate::parties::Fault;
 use crate::parties::line::{Call, Target};
 use crate::routing::directory::{Platform, PlatformStatus};
@@ -107,7 +107,7 @@ impl Delivery {
             platform: Some(duty.platform_id.clone()),
             module: "registrations".to_owned(),
             method: "POST".to_owned(),
-            object: Some(owed.registration.clone()),
+            object: Some(fold(&owed.registration)),
             http_status,
             status_code: None,
             outcome: said.to_owned(),

@@ -99,10 +99,9 @@ impl Registry {
                 .collect()
         };
         for id in over {
-            match self.wish(&id, &Wish::Deactivate(None), &Actor::Hub).await {
-                Err(Declined::Failed(error)) => return Err(error),
-                // Another process was quicker.
-                Ok(_) | Err(_) => {}
+            // Declined where another process was quicker.
+            if let Err(Declined::Failed(error)) = self.wish(&id, &Wish::Deactivate(None), &Actor::Hub).await {
+                return Err(error);
             }
         }
         Ok(())

@@ -112,7 +112,7 @@ fn on_day(body: &str, day: u32) -> String {
     body.replace("2026-11-21T", &format!("2026-11-{day:02}T"))
 }
 
-fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
+pub fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
     // The day is under the signature as well.
     let data = |text: String| on_day(&text, day);
     let record = |number: u32, marker: &str, hour: u32, value: &str| {

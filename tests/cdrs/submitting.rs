@@ -10,6 +10,7 @@ use truewatt::registry::proof;
 
 use crate::common::site::owned;
 use crate::desk::{DESK, Desk, KEYS, claim, found, id, with, write_at};
+use crate::lifecycle::signed_on;
 use crate::on_both;
 use crate::world::{World, at, cdr, meter, signed};
 
@@ -298,20 +299,38 @@ on_both! {
         Some(())
     }
 
-    // SAF-51, SAF-52.
-    async fn saf_51_a_new_module_or_firmware_counts_from_its_change_and_not_without_submission(on) {
+    // SAF-51.
+    async fn saf_51_a_new_signing_module_counts_from_its_change_and_not_without_submission(on) {
         let desk = Desk::of(World::start(on, "").await?).await;
         let (old, new) = (meter("old"), meter("new"));
         let first = desk.register(&desk.cpo, &claim(&old)).await;
         let message = desk.world.post(&desk.cpo, &signed("C-1", &new, 1)).await.message;
         assert!(message.contains("INVALID"), "not submitted: {message}");
-        let wish = |reason: &str| json!({"changed_at": "2026-11-21T08:00:00Z", "public_key": hex::encode(new.public_key().to_spki_der()), "key_pair": "GENERATED", "reason": reason});
-        assert_eq!(desk.act(&desk.cpo, &first, "replace", wish("TAKE_OVER")).await.json()["field"], "/reason");
-        let heard = desk.act(&desk.cpo, &first, "replace", wish("FIRMWARE")).await;
+        let wish = json!({"changed_at": "2026-11-21T08:00:00Z", "public_key": hex::encode(new.public_key().to_spki_der()), "key_pair": "GENERATED"});
+        let wrong = with(wish.clone(), json!({"reason": "TAKE_OVER"}));
+        assert_eq!(desk.act(&desk.cpo, &first, "replace", wrong).await.json()["field"], "/reason");
+        let heard = desk.act(&desk.cpo, &first, "replace", wish).await;
         let second = heard.json();
-        assert_eq!((heard.http, &second["meter_serial"], &second["manufacturer"]), (202, &json!("M1"), &json!("ACME")), "{second}");
+        assert_eq!((heard.http, &second["reason"], &second["meter_serial"], &second["manufacturer"]), (202, &json!("REPLACEMENT"), &json!("M1"), &json!("ACME")), "{second}");
         desk.until(&desk.cpo, &second, "CONFIRMED").await;
         assert_eq!(desk.world.post(&desk.cpo, &signed("C-2", &new, 2)).await.message, "thanks");
+        Some(())
+    }
+
+    // SAF-52.
+    async fn saf_52_new_firmware_with_a_new_key_closes_the_old_one_at_the_update(on) {
+        let desk = Desk::of(World::start(on, "").await?).await;
+        let (old, new) = (meter("old"), meter("new"));
+        let first = desk.register(&desk.cpo, &claim(&old)).await;
+        let wish = json!({"changed_at": "2026-11-20T20:00:00Z", "public_key": hex::encode(new.public_key().to_spki_der()),
+            "key_pair": "GENERATED", "reason": "FIRMWARE", "firmware": "2.0"});
+        let second = desk.act(&desk.cpo, &first, "replace", wish).await.json();
+        assert_eq!((&second["reason"], &second["firmware"], &second["model"]), (&json!("FIRMWARE"), &json!("2.0"), &json!("Post 1")), "{second}");
+        desk.until(&desk.cpo, &second, "CONFIRMED").await;
+        assert_eq!(desk.world.post(&desk.cpo, &signed_on("C-20", &old, 20)).await.message, "thanks", "before, by the old key");
+        assert_eq!(desk.world.post(&desk.cpo, &signed_on("C-21", &new, 21)).await.message, "thanks", "after, by the new one");
+        let message = desk.world.post(&desk.cpo, &signed_on("C-22", &new, 19)).await.message;
+        assert!(message.contains("INVALID"), "the new key before its time: {message}");
         Some(())
     }
 
@@ -334,7 +353,7 @@ on_both! {
         Some(())
     }
 
-    // SAF-34, PC-09.
+    // SAF-34.
     async fn saf_34_exchanged_hardware_leaves_the_assignment_unbroken_and_tells_nobody(on) {
         let desk = Desk::of(World::start(on, "").await?).await;
         let one = desk.register(&desk.cpo, &claim(&meter("one"))).await;
@@ -366,8 +385,8 @@ on_both! {
         Some(())
     }
 
-    // SAF-53, SAF-54.
-    async fn saf_54_a_take_over_waits_for_the_release_and_both_intervals_stay(on) {
+    // SAF-54.
+    async fn saf_54_a_take_over_waits_for_the_release(on) {
         let desk = Desk::of(World::start(on, "").await?).await;
         let mine = meter("mine");
         let first = desk.register(&desk.cpo, &claim(&mine)).await;
@@ -378,9 +397,12 @@ on_both! {
         assert_eq!(desk.list(&desk.cpo, "?awaiting=release").await, [id(&first)]);
         assert_eq!(desk.show(&desk.cpo, &first).await["release_asked_by"], json!([{"country_code": "DE", "party_id": "XYZ"}]));
         assert!(desk.list(&desk.other, "?awaiting=release").await.is_empty());
-        let body = cdr("X-1", "DE/MSP", &crate::world::signed_data(&mine, 1, Some(&mine)), "")
-            .replace("\"party_id\":\"ABC\"", "\"party_id\":\"XYZ\"").replace("DE*ABC*E1", "DE*XYZ*E1");
-        assert!(desk.world.post(&desk.other, &body).await.message.contains("KEY_FOR_OTHER_CPO"), "not theirs yet");
+        let body = |id: &str, page| {
+            cdr(id, "DE/MSP", &crate::world::signed_data(&mine, page, Some(&mine)), "")
+                .replace("\"party_id\":\"ABC\"", "\"party_id\":\"XYZ\"")
+                .replace("DE*ABC*E1", "DE*XYZ*E1")
+        };
+        assert!(desk.world.post(&desk.other, &body("X-1", 1)).await.message.contains("KEY_FOR_OTHER_CPO"), "not theirs yet");
         assert_eq!(desk.act(&desk.other, &second, "release", json!({"to": {"country_code": "DE", "party_id": "XYZ"}})).await.http, 409);
         let heard = desk.act(&desk.cpo, &first, "release", json!({"to": {"country_code": "DE", "party_id": "XYZ"}})).await;
         assert_eq!((heard.http, &heard.json()["released_to"]), (200, &json!("DE/XYZ")));
@@ -388,9 +410,29 @@ on_both! {
         let closed = desk.show(&desk.cpo, &first).await;
         assert_eq!((&closed["state"], &closed["valid_to"]), (&json!("SUPERSEDED"), &json!("2026-11-21T08:30:00Z")));
         assert!(desk.list(&desk.cpo, "?awaiting=release").await.is_empty());
-        assert_eq!(desk.world.post(&desk.other, &body.replace("X-1", "X-2")).await.message, "thanks", "and now they are");
+        assert_eq!(desk.world.post(&desk.other, &body("X-2", 2)).await.message, "thanks", "and now they are");
+        Some(())
+    }
+
+    // SAF-53.
+    async fn saf_53_cdrs_verify_under_the_operator_of_their_time_and_both_intervals_stay(on) {
+        let desk = Desk::of(World::start(on, "").await?).await;
+        let mine = meter("mine");
+        let first = desk.register(&desk.cpo, &claim(&mine)).await;
+        let released = json!({"to": {"country_code": "DE", "party_id": "XYZ"}});
+        assert_eq!(desk.act(&desk.cpo, &first, "release", released).await.http, 200, "a release may come first");
+        let taken = with(claim(&mine), json!({"evse_id": "DE*XYZ*E1", "reason": "TAKE_OVER", "valid_from": "2026-11-19T20:00:00Z"}));
+        let second = desk.register(&desk.other, &taken).await;
+        assert_eq!(second["supersedes"], first["id"]);
+        let theirs = |body: String| body.replace("\"party_id\":\"ABC\"", "\"party_id\":\"XYZ\"").replace("DE*ABC*E1", "DE*XYZ*E1");
+        for (by, body) in [(&desk.cpo, signed_on("C-20", &mine, 20)), (&desk.other, theirs(signed_on("X-18", &mine, 18)))] {
+            let message = desk.world.post(by, &body).await.message;
+            assert!(message.contains("INVALID"), "{message}");
+        }
+        assert_eq!(desk.world.post(&desk.cpo, &signed_on("C-19", &mine, 19)).await.message, "thanks");
+        assert_eq!(desk.world.post(&desk.other, &theirs(signed_on("X-21", &mine, 21))).await.message, "thanks");
         let history = desk.world.anybody(&format!("/keys/{}/history", first["fingerprint"].as_str().unwrap())).await.text();
-        assert!(history.contains("DE*ABC*E1") && history.contains("DE*XYZ*E1"), "SAF-53");
+        assert!(history.contains("DE*ABC*E1") && history.contains("DE*XYZ*E1"));
         Some(())
     }
 

@@ -504,7 +504,7 @@ fn a_gateway_without_a_meters_number_serves_one_point_with_one_key() {
     };
     let alone = gateway(1, None, "DE*ABC*E1");
     assert_eq!(self::alone(&alone), []);
-    let index = after(&[alone.clone()]);
+    let index = after(std::slice::from_ref(&alone));
     let found = |claim: NewKey| found(&claim, &index, &usual());
     assert_eq!(found(alone), [("exists", Level::Note)]);
     let active_key = ("METER_HAS_ACTIVE_KEY", Level::Conflict);

@@ -1,6 +1,8 @@
 //! Documents laid beside a registration: handover protocols, the proof of a take-over. Their SHA-256 is part of the registration and its
 //! log; their octets may be kept here too.
 
+use std::sync::OnceLock;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use base64::Engine;
@@ -35,15 +37,18 @@ const MAX_OCTETS: usize = 5 * 1024 * 1024;
 const MAX_CONTENT: usize = MAX_OCTETS.div_ceil(3) * 4;
 
 async fn add(id: Path<String>, writing: Writing, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    let read = |wish: &Members| Ok(Wish::AddEvidence(Box::new(document(wish)?)));
+    // Which one was named, whatever place it has in the list.
+    let named = OnceLock::new();
+    let read = |wish: &Members| {
+        let new = document(wish)?;
+        named.get_or_init(|| new.sha256.clone());
+        Ok(Wish::AddEvidence(Box::new(new)))
+    };
     let say = |one: &Registration| Said {
         status: 201,
-        // The document that was named, whichever place it has in the list.
-        location: writing
-            .members()
-            .and_then(|wish| document(&wish))
-            .ok()
-            .map(|new| format!("{}/evidence/{}", place(&doors, &one.id), new.sha256)),
+        location: named
+            .get()
+            .map(|sha256| format!("{}/evidence/{sha256}", place(&doors, &one.id))),
         body: view::whole(one).to_string(),
     };
     grant(&id, &writing, &doors, read, say).await

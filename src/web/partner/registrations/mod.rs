@@ -60,9 +60,10 @@ fn is_of(one: &Registration, partner: &Partner) -> bool {
     partner.asking.cpo_keys.contains(&whose)
 }
 
-/// The operator of a registration that the caller found.
-fn operator_of(one: &Registration) -> Result<PartyId, Problem> {
-    PartyId::from_slash(&one.cpo).map_err(|_| Fault::found("a registration names no party").into())
+/// The operator of a registration that the caller found, as whom it acts: one of its own.
+fn operator_of(one: &Registration, partner: &Partner) -> Result<PartyId, Problem> {
+    let own = partner.asking.cpo_keys.iter().find(|key| **key == one.cpo);
+    own.and_then(|key| PartyId::from_slash(key).ok()).ok_or_else(nothing)
 }
 
 /// Registrations are for operators of charge points.

@@ -73,7 +73,7 @@ pub(super) async fn grant(
     let work = async {
         let one = find(&writing.partner, id, doors).await?;
         let wish = read(&writing.members()?)?;
-        let actor = Actor::Party(operator_of(&one)?);
+        let actor = Actor::Party(operator_of(&one, &writing.partner)?);
         let asked = Asked {
             request: &writing.request,
             say: &say,
