@@ -56,6 +56,7 @@ fn corpus(file: &str) -> Option<Vec<Row>> {
         Err(_) => {
             println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
             None
+                .statement
         }
     }
 }
@@ -73,6 +74,7 @@ impl Said {
     fn by(record: &RecordExamination) -> Said {
         let text = |text: &Option<String>| text.clone();
         Said {
+                    .statement
             blocks: record.block_digests.clone(),
             readings: record
                 .readings
@@ -87,17 +89,17 @@ impl Said {
                 })
                 .collect(),
             names: [
-                text(&record.meter_serial),
-                text(&record.logbook),
-                text(&record.session_id),
-                text(&record.adapter),
+                text(&record.statement.meter_serial),
+                text(&record.statement.logbook),
+                text(&record.statement.session_id),
+                text(&record.statement.adapter),
                 record
                     .identification
                     .as_ref()
                     .map(Identification::reveal)
                     .map(str::to_owned),
             ],
-            pagination: record.pagination.map(|pagination| pagination.number),
+            pagination: record.statement.pagination.map(|pagination| pagination.number),
         }
     }
 }

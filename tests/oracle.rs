@@ -153,7 +153,11 @@ fn compare_content(ledger: &mut Ledger, row: &Row, examination: &Examination) {
         return;
     }
     let unit = (row.format != "OCMF").then_some(row.unit.as_deref()).flatten();
-    let readings: Vec<&Reading> = examination.records.iter().flat_map(|record| &record.readings).collect();
+    let readings: Vec<&Reading> = examination
+        .records
+        .iter()
+        .flat_map(|record| &record.statement.readings)
+        .collect();
     // A lone record whose format has no word for its place is entered at one side or the other; then any of its readings may be the one.
     let alone = row.records.is_none() && row.format != "OCMF";
     for (side, own, number, time) in [
@@ -244,7 +248,7 @@ fn judge_records(file: &str, at_least: usize) {
                 format!("{}: curve {found:?}, stated {curve}", row.id)
             });
         }
-        if !examination.records[0].readings.is_empty() {
+        if !examination.records[0].statement.readings.is_empty() {
             compare_content(&mut ledger, row, &examination);
             compare_findings(&mut ledger, row, &examination);
         } else {

@@ -129,8 +129,11 @@ impl SessionAnswer {
     fn write_story(&self, text: &mut String) {
         let records = &self.examination.records;
         let first = |of: fn(&RecordExamination) -> Option<&str>| records.iter().find_map(of);
-        if let Some(identification) = records.iter().find_map(|record| record.identification.as_ref()) {
-            let level = first(|record| record.identification_level.as_deref())
+        if let Some(identification) = records
+            .iter()
+            .find_map(|record| record.statement.identification.as_ref())
+        {
+            let level = first(|record| record.statement.identification_level.as_deref())
                 .map(|level| format!(", assigned as {}", printable(level)))
                 .unwrap_or_default();
             line(text, &format!("Who         {}{level}", masked(identification)));
@@ -138,10 +141,10 @@ impl SessionAnswer {
         let places = [
             (
                 "station",
-                first(|record| record.charge_point.as_ref().map(|point| point.id.as_str())),
+                first(|record| record.statement.charge_point.as_ref().map(|point| point.id.as_str())),
             ),
-            ("meter", first(|record| record.meter_serial.as_deref())),
-            ("gateway", first(|record| record.gateway_serial.as_deref())),
+            ("meter", first(|record| record.statement.meter_serial.as_deref())),
+            ("gateway", first(|record| record.statement.gateway_serial.as_deref())),
         ];
         let places: Vec<String> = places
             .into_iter()
@@ -213,7 +216,7 @@ fn write_record(text: &mut String, index: usize, count: usize, record: &RecordEx
     for shown in shown_readings(record) {
         line(text, &format!("  Reading   {}", sentence(&shown.reading)));
     }
-    for deviation in &record.deviations {
+    for deviation in &record.statement.deviations {
         line(text, &format!("  Note      {}", deviation.sentence()));
     }
 }
