@@ -1,12 +1,13 @@
 //! Every requirement of the checklist and the test that proves it, as a table in `tests/checklist/proofs.md`.
 //!
-//! The checklist is not part of this repository; it is looked for at `$TRUEWATT_SHARED`, by default `../shared`. The table holds
+//! The checklist is not part of this repository; it is found as `tests/corpus` says. The table holds
 //! its ids, levels and the names of our tests, and nobody writes it by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
 #[path = "checklist/cited.rs"]
 mod cited;
+mod corpus;
 #[path = "checklist/elsewhere.rs"]
 mod elsewhere;
 #[path = "house/files.rs"]
@@ -15,7 +16,7 @@ mod files;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cited::{by_id, ids_in, tests_in};
 use elsewhere::{OTHER_VERSION, PEERS_ONLY, STATED};
@@ -39,15 +40,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// The rows of sections 1.1 to 1.18; `None`, with a line, when the checklist is not here.
 fn rows() -> Option<Vec<Row>> {
-    let shared = environment("TRUEWATT_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join("ocpi-checklist.md");
-    let Ok(text) = fs::read_to_string(&path) else {
-        println!("skipped: no checklist at {}", path.display());
-        return None;
-    };
+    let text = corpus::text("ocpi-checklist.md")?;
     let from = text.find("\n## 1.1 ").unwrap();
     let to = text.find("\n## 1.19 ").unwrap();
     let rows = text[from..to].lines().filter_map(row).collect::<Vec<_>>();
