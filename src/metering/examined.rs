@@ -79,14 +79,6 @@ impl RecordExamination {
         self.add(code, Place::Record(self.value), message);
     }
 
-    pub(super) fn cannot_be_read_yet(&mut self, format: FormatName) {
-        self.format = Some(format);
-        self.undecidable(
-            Code::UnsupportedFormat,
-            &format!("records in the format {} cannot be checked yet", format.as_str()),
-        );
-    }
-
     pub(super) fn malformed(&mut self, malformed: &Malformed) {
         self.format = Some(malformed.format);
         self.wrong(Code::MalformedRecord, &malformed.to_string());
@@ -160,7 +152,12 @@ impl RecordExamination {
         let mut answer = None;
         for block in blocks {
             let Ok(signature) = &block.signature else { return };
-            let (this, sentence) = verdict::verify(&key, signature.curve, &block.octets, &signature.signature);
+            let (mut this, mut sentence) = verdict::verify(&key, signature.curve, &block.octets, &signature.signature);
+            let is_known_from_records = self.format.is_none_or(FormatName::is_known_from_records);
+            if matches!(this, SignatureAnswer::DoesNotFit(Code::SignatureMismatch)) && !is_known_from_records {
+                this = SignatureAnswer::CannotTell(Code::UnsupportedFormat);
+                sentence = "the signature does not fit, which disproves nothing: no genuine record of this format ever confirmed what is signed";
+            }
             if let SignatureAnswer::DoesNotFit(code) | SignatureAnswer::CannotTell(code) = &this {
                 self.add(*code, Place::Record(self.value), sentence);
             }
@@ -239,7 +236,6 @@ impl Evidence<'_> {
 /// What a value turned out to carry.
 pub(super) enum Carried<'a> {
     Records(Vec<ReadRecord<'a>>),
-    Foreign(FormatName),
     Unrecognised(Cow<'a, str>),
     Empty,
     TooLong,
@@ -273,9 +269,8 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
 
 fn records<'a>(format: FormatName, content: &Content<'a>) -> Carried<'a> {
     match formats::read(format, content) {
-        Some(records) if records.is_empty() => Carried::Empty,
-        Some(records) => Carried::Records(records),
-        None => Carried::Foreign(format),
+        records if records.is_empty() => Carried::Empty,
+        records => Carried::Records(records),
     }
 }
 

@@ -196,12 +196,10 @@ impl<'a> Opened<'a> {
                 }
                 return;
             }
-            Carried::Foreign(format) => record.cannot_be_read_yet(format),
             Carried::Empty => record.undecidable(Code::NoSignedData, "the value is empty"),
             Carried::TooLong => record.undecidable(Code::UndecodableSignedData, "the value is longer than any record"),
             Carried::Unrecognised(text) => {
                 match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
-                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(format),
                     Some((_, Some(format))) if format.is_wanted_by(&text) => record.malformed(&Malformed::new(
                         format,
                         "the value does not begin like a record of the format that its label names",

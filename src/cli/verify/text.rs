@@ -48,22 +48,10 @@ impl Answer {
         let reason = decisive(outcome, self.findings())
             .map(|finding| printable(&finding.message))
             .unwrap_or_default();
-        let format = self
-            .sessions
-            .iter()
-            .flat_map(|session| &session.examination.records)
-            .find_map(|record| match record.signature {
-                SignatureAnswer::CannotTell(Code::UnsupportedFormat) => record.format,
-                _ => None,
-            });
-        match (outcome, format) {
-            (Outcome::Valid, _) => format!("VALID: {}; every signature fits and nothing contradicts it.", self.what),
-            (Outcome::Invalid, _) => format!("INVALID: {}; {reason}.", self.what),
-            (Outcome::Unverifiable, Some(format)) => format!(
-                "CANNOT BE DECIDED YET: the format is {}, which this version does not read.",
-                format.as_str()
-            ),
-            (Outcome::Unverifiable, None) => format!("CANNOT BE DECIDED: {}; {reason}.", self.what),
+        match outcome {
+            Outcome::Valid => format!("VALID: {}; every signature fits and nothing contradicts it.", self.what),
+            Outcome::Invalid => format!("INVALID: {}; {reason}.", self.what),
+            Outcome::Unverifiable => format!("CANNOT BE DECIDED: {}; {reason}.", self.what),
         }
     }
 
