@@ -1,13 +1,14 @@
 //! Every requirement and the test that proves it, as tables: `tests/checklist/proofs.md` for OCPI, `tests/checklist/registry.md` for keys
 //! and evidence.
 //!
-//! The requirements are not part of this repository; they are looked for at `$TRUEWATT_SHARED`, by default `../shared`. The tables hold
-//! their ids, levels or parts, and the names of our tests, and nobody writes them by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
+//! The requirements are not part of this repository; they are found as `tests/corpus` says. The tables hold their ids, levels or parts, and
+//! the names of our tests, and nobody writes them by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
 #[path = "checklist/cited.rs"]
 mod cited;
+mod corpus;
 #[path = "checklist/elsewhere.rs"]
 mod elsewhere;
 #[path = "house/files.rs"]
@@ -16,7 +17,7 @@ mod files;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cited::{by_id, ids_in, tests_in};
 use elsewhere::{LATER_OR_OTHERS, OTHER_VERSION, PEERS_ONLY, STATED};
@@ -40,23 +41,9 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A file of requirements; `None`, with a line, when it is not here.
-fn requirements(file: &str) -> Option<String> {
-    let shared = environment("TRUEWATT_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join(file);
-    let text = fs::read_to_string(&path).ok();
-    if text.is_none() {
-        println!("skipped: no requirements at {}", path.display());
-    }
-    text
-}
-
-/// The rows of sections 1.1 to 1.18.
+/// The rows of sections 1.1 to 1.18; `None`, with a line, when the checklist is not here.
 fn rows() -> Option<Vec<Row>> {
-    let text = requirements("ocpi-checklist.md")?;
+    let text = corpus::text("ocpi-checklist.md")?;
     let from = text.find("\n## 1.1 ").unwrap();
     let to = text.find("\n## 1.19 ").unwrap();
     let rows = text[from..to].lines().filter_map(row).collect::<Vec<_>>();
@@ -82,7 +69,7 @@ fn row(line: &str) -> Option<Row> {
 
 /// The rows about calibration law, best practices, interfaces and plausibility, with the parts they bind.
 fn registry_rows() -> Option<Vec<Row>> {
-    let text = requirements("key-registry.md")?;
+    let text = corpus::text("key-registry.md")?;
     let rows: Vec<Row> = text.lines().filter_map(registry_row).collect();
     assert!(rows.len() > 70, "key-registry.md has {} rows", rows.len());
     Some(rows)

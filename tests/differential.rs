@@ -1,15 +1,11 @@
 //! Two implementations of OCMF that know nothing of each other are asked the same question: does this signature fit these octets under this key?
 //!
 //! The other one is the crate `ocmf`, built without OpenSSL: it can judge secp192r1, secp256k1, secp256r1 and secp384r1 and says so of the rest.
-//! Where the two differ, the row stands below by name with the reason. The corpus is found as in `tests/oracle.rs`.
+//! Where the two differ, the row stands below by name with the reason. The corpus is found as `tests/corpus` says.
 
 #![allow(clippy::unwrap_used)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "where the corpus lies is said by the environment"
-)]
 
-use std::path::PathBuf;
+mod corpus;
 
 use ocmf::VerifyError;
 use proptest::prelude::*;
@@ -72,16 +68,9 @@ struct Row {
 
 #[test]
 fn two_implementations_agree_on_every_record_of_the_corpus_that_both_can_judge() {
-    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let path = shared.join("vectors/ocmf.json");
-    let Ok(bytes) = std::fs::read(&path) else {
-        println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
+    let Some(rows) = corpus::rows::<Row>("ocmf.json") else {
         return;
     };
-    let rows: Vec<Row> = serde_json::from_slice(&bytes).unwrap();
     let (mut agreed, mut beyond_it) = (0, 0);
     let mut unexplained = Vec::new();
     let mut explained: Vec<&str> = Vec::new();

@@ -12,6 +12,7 @@ use truewatt::metering::formats::{FormatName, safe_xml};
 use truewatt::metering::key::Curve;
 use truewatt::metering::record::SignedValue;
 use truewatt::metering::sign::SigningMeter;
+use truewatt::metering::sign::documents::{BsmFields, GdfFields, charge_it_bsm, charge_transparency_record, ptb};
 
 fn meter(curve: Curve) -> SigningMeter {
     SigningMeter::from_seed(curve, b"a meter whose proof is handed on").unwrap()
@@ -286,6 +287,38 @@ fn arrives_like(session: &Session<'_>, other: &Session<'_>) {
             export::write(std::slice::from_ref(session), form),
             export::write(std::slice::from_ref(other), form)
         );
+    }
+}
+
+#[test]
+fn a_document_that_chargy_reads_leaves_as_it_came_and_our_own_reader_finds_the_session_in_it() {
+    let meter = meter(Curve::Secp256r1);
+    let [begin, end] = pair(&meter, 1, "");
+    let snapshots = [(1, 0, 10, 0), (2, 7500, 11, 3600)].map(|(kind, energy, counter, later)| BsmFields {
+        kind,
+        energy,
+        counter,
+        epoch: 1_767_258_000 + later,
+    });
+    let measured = [(2500, 0), (10_000, 3600)].map(|(value, later)| GdfFields {
+        value,
+        utc: 1_767_258_000 + later,
+    });
+    for document in [
+        charge_it_bsm(&meter, &snapshots),
+        charge_transparency_record(&meter, &measured),
+        ptb(&meter, &begin, &end),
+    ] {
+        let carried = [base64(&document)];
+        let session = Session {
+            values: values(&carried, &["End"]),
+            ..Session::default()
+        };
+        let file = export::write(std::slice::from_ref(&session), Form::Chargy);
+        assert_eq!(String::from_utf8_lossy(&file).trim_end(), document);
+        let (code, text) = exit_code(&file, None);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("signed 7.5"), "{text}");
     }
 }
 

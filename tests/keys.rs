@@ -1,11 +1,10 @@
 //! Public keys as the field writes them, each with the point an independent reader found in it.
 //!
-//! The corpus lies outside the repository (its licences are not ours). `TRUEWATT_SHARED` says where, `../shared` is the default;
-//! without it these tests say so and skip.
+//! The corpus is found as `tests/corpus` says.
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
+mod corpus;
 
 use serde::Deserialize;
 use truewatt::metering::key::{Curve, PublicKey};
@@ -31,7 +30,9 @@ struct Decoded {
 
 #[test]
 fn every_key_of_the_corpus_is_read_as_the_point_it_is_or_refused() {
-    let Some(vectors) = corpus() else { return };
+    let Some(vectors) = corpus::rows::<Vector>("public_keys.json") else {
+        return;
+    };
     assert!(!vectors.is_empty());
     let disagreements: Vec<String> = vectors.iter().filter_map(disagreement).collect();
     assert!(
@@ -46,7 +47,9 @@ fn every_key_of_the_corpus_is_read_as_the_point_it_is_or_refused() {
 // Where a verdict is a matter of taste (`also_acceptable`), a reader that takes what the field sends is of more use.
 #[test]
 fn no_key_is_refused_that_others_could_read() {
-    let Some(vectors) = corpus() else { return };
+    let Some(vectors) = corpus::rows::<Vector>("public_keys.json") else {
+        return;
+    };
     for vector in vectors.iter().filter(|vector| vector.expected == "ACCEPT") {
         let read = PublicKey::read(&vector.text, hint(vector));
         assert!(read.is_ok(), "{} ({}): {read:?}", vector.id, vector.kind);
@@ -56,7 +59,9 @@ fn no_key_is_refused_that_others_could_read() {
 // A key keeps its identity through our own hands: canonical form out, same point and fingerprint in.
 #[test]
 fn every_key_of_the_corpus_survives_its_canonical_form() {
-    let Some(vectors) = corpus() else { return };
+    let Some(vectors) = corpus::rows::<Vector>("public_keys.json") else {
+        return;
+    };
     for vector in &vectors {
         let Ok(key) = PublicKey::read(&vector.text, hint(vector)) else {
             continue;
@@ -90,24 +95,4 @@ fn disagreement(vector: &Vector) -> Option<String> {
 fn hint(vector: &Vector) -> Option<Curve> {
     let name = vector.curve_hint.as_deref()?;
     Some(Curve::from_name(name).unwrap())
-}
-
-fn corpus() -> Option<Vec<Vector>> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where the shared data lies is the test's business, not a setting"
-    )]
-    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let file = shared.join("vectors/public_keys.json");
-    if !file.exists() {
-        eprintln!(
-            "skipped: {} is not here; set TRUEWATT_SHARED to the corpus",
-            file.display()
-        );
-        return None;
-    }
-    Some(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
 }

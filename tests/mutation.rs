@@ -12,18 +12,14 @@
 //! | Alfen | the version, the padding and letter case of base32 |
 //! | EDL_40_P, ISA | transaction and client ids, sensor and gateway time, list name (EDL_40_P), high bits of the status, checksums, entries that are not used |
 //! | EDL_40_SIG | names of methods, comments, the copy of the log counter behind the signature, letter case of hex |
+//! | PCDF | the marks around the line, letter case of the signature |
 //! | Mennekes | metering point, address, comments, event log; the offset of a time, as long as the wall clock stays |
 //!
-//! Keys inside records are unsigned too, but a changed one is another key. The corpus lies beside the repository (`TRUEWATT_SHARED`); without it these
-//! tests say so in one line and skip.
+//! Keys inside records are unsigned too, but a changed one is another key. The corpus is found as `tests/corpus` says.
 
 #![allow(clippy::unwrap_used)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "where the corpus lies is said by the environment"
-)]
 
-use std::path::PathBuf;
+mod corpus;
 
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
@@ -45,21 +41,6 @@ struct Row {
     expected: String,
 }
 
-fn corpus(file: &str) -> Option<Vec<Row>> {
-    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let path = shared.join("vectors").join(file);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
-            None
-        }
-    }
-}
-
 /// What a record says that somebody could be billed by. Times as wall clock: of some formats the offset is not signed.
 #[derive(Debug, PartialEq)]
 struct Said {
@@ -75,6 +56,7 @@ impl Said {
         Said {
             blocks: record.block_digests.clone(),
             readings: record
+                .statement
                 .readings
                 .iter()
                 .map(|reading| {
@@ -87,17 +69,18 @@ impl Said {
                 })
                 .collect(),
             names: [
-                text(&record.meter_serial),
-                text(&record.logbook),
-                text(&record.session_id),
-                text(&record.adapter),
+                text(&record.statement.meter_serial),
+                text(&record.statement.logbook),
+                text(&record.statement.session_id),
+                text(&record.statement.adapter),
                 record
+                    .statement
                     .identification
                     .as_ref()
                     .map(Identification::reveal)
                     .map(str::to_owned),
             ],
-            pagination: record.pagination.map(|pagination| pagination.number),
+            pagination: record.statement.pagination.map(|pagination| pagination.number),
         }
     }
 }
@@ -127,8 +110,10 @@ fn content(row: &Row) -> (Vec<u8>, bool) {
 
 /// Changes one octet after the other in each genuine record of a file.
 fn mutate(file: &str, at_least: usize) {
-    let Some(rows) = corpus(file) else { return };
-    let step = match std::env::var("TRUEWATT_LONG") {
+    let Some(rows) = corpus::rows::<Row>(file) else { return };
+    #[expect(clippy::disallowed_methods, reason = "how long a test may run, the tester knows")]
+    let long = std::env::var("TRUEWATT_LONG");
+    let step = match long {
         Ok(value) if value == "1" => 1,
         _ => 7,
     };
@@ -202,4 +187,9 @@ fn no_changed_signature_only_record_is_valid_and_says_something_else() {
 #[test]
 fn no_changed_mennekes_process_is_valid_and_says_something_else() {
     mutate("edl40_mennekes.json", 15);
+}
+
+#[test]
+fn no_changed_pcdf_record_is_valid_and_says_something_else() {
+    mutate("pcdf.json", 20);
 }

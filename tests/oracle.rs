@@ -1,18 +1,12 @@
 //! Signed records with the verdict of somebody else's verifiers: every row of the corpus must come out as they say.
 //!
-//! The corpus lies beside the repository (`TRUEWATT_SHARED`, by default `../shared`) and is not part of it: licences differ. Without it these
-//! tests say so in one line and skip. A row agrees when the outcome is `expected` or in `also_acceptable`.
+//! The corpus is found as `tests/corpus` says. A row agrees when the outcome is `expected` or in `also_acceptable`.
 
 #![allow(clippy::unwrap_used)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "where the corpus lies is said by the environment"
-)]
 
 #[path = "oracle/containers.rs"]
 mod containers;
-
-use std::path::PathBuf;
+mod corpus;
 
 use chrono::DateTime;
 use serde::Deserialize;
@@ -38,8 +32,8 @@ struct Row {
     public_key: Option<String>,
     registry_public_key: Option<String>,
     records: Option<Vec<RecordRow>>,
-    expected: String,
-    also_acceptable: Option<Vec<String>>,
+    #[serde(flatten)]
+    agreed: Agreed,
     signature: Option<String>,
     findings: Option<Vec<String>>,
     meter_serial: Option<String>,
@@ -58,25 +52,21 @@ struct RecordRow {
     public_key: Option<String>,
 }
 
-/// The rows of one file of the corpus; `None`, and a line that says so, where there is no corpus.
-fn corpus<T: for<'de> Deserialize<'de>>(file: &str) -> Option<Vec<T>> {
-    let shared = std::env::var_os("TRUEWATT_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let path = shared.join("vectors").join(file);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            println!("skipped: no corpus at {} (set TRUEWATT_SHARED)", path.display());
-            None
-        }
-    }
+/// The verdict of a row, and those that are a matter of taste.
+#[derive(Deserialize)]
+struct Agreed {
+    expected: String,
+    also_acceptable: Option<Vec<String>>,
 }
 
-impl Row {
+impl Agreed {
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let others = self.also_acceptable.iter().flatten();
+        std::iter::once(&self.expected).chain(others).map(String::as_str)
+    }
+
     fn accepts(&self, outcome: &str) -> bool {
-        self.expected == outcome || self.also_acceptable.iter().flatten().any(|other| other == outcome)
+        self.words().any(|word| word == outcome)
     }
 }
 
@@ -153,7 +143,11 @@ fn compare_content(ledger: &mut Ledger, row: &Row, examination: &Examination) {
         return;
     }
     let unit = (row.format != "OCMF").then_some(row.unit.as_deref()).flatten();
-    let readings: Vec<&Reading> = examination.records.iter().flat_map(|record| &record.readings).collect();
+    let readings: Vec<&Reading> = examination
+        .records
+        .iter()
+        .flat_map(|record| &record.statement.readings)
+        .collect();
     // A lone record whose format has no word for its place is entered at one side or the other; then any of its readings may be the one.
     let alone = row.records.is_none() && row.format != "OCMF";
     for (side, own, number, time) in [
@@ -218,7 +212,7 @@ fn compare_findings(ledger: &mut Ledger, row: &Row, examination: &Examination) {
 
 /// Judges every row of a file of single records.
 fn judge_records(file: &str, at_least: usize) {
-    let Some(rows) = corpus::<Row>(file) else {
+    let Some(rows) = corpus::rows::<Row>(file) else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -226,12 +220,12 @@ fn judge_records(file: &str, at_least: usize) {
         ledger.rows += 1;
         let examination = examine_record(row);
         let outcome = examination.outcome.as_str();
-        ledger.check(row.accepts(outcome), || {
+        ledger.check(row.agreed.accepts(outcome), || {
             format!(
                 "{} ({}): expected {}, {}",
                 row.id,
                 row.kind,
-                row.expected,
+                row.agreed.expected,
                 shown(&examination)
             )
         });
@@ -244,7 +238,7 @@ fn judge_records(file: &str, at_least: usize) {
                 format!("{}: curve {found:?}, stated {curve}", row.id)
             });
         }
-        if !examination.records[0].readings.is_empty() {
+        if !examination.records[0].statement.readings.is_empty() {
             compare_content(&mut ledger, row, &examination);
             compare_findings(&mut ledger, row, &examination);
         } else {
@@ -326,8 +320,13 @@ fn every_mennekes_record_of_the_corpus_comes_out_as_expected() {
 }
 
 #[test]
+fn every_pcdf_record_of_the_corpus_comes_out_as_two_independent_verifiers_say() {
+    judge_records("pcdf.json", 71);
+}
+
+#[test]
 fn every_session_of_the_corpus_comes_out_as_expected() {
-    let Some(rows) = corpus::<Row>("sessions.json") else {
+    let Some(rows) = corpus::rows::<Row>("sessions.json") else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -349,12 +348,12 @@ fn every_session_of_the_corpus_comes_out_as_expected() {
         };
         let examination = examine(&values, &given, JudgedAs::Session);
         let outcome = examination.outcome.as_str();
-        ledger.check(row.accepts(outcome), || {
+        ledger.check(row.agreed.accepts(outcome), || {
             format!(
                 "{} ({}): expected {}, {}",
                 row.id,
                 row.kind,
-                row.expected,
+                row.agreed.expected,
                 shown(&examination)
             )
         });
@@ -373,8 +372,8 @@ struct CdrRow {
     registry: Option<Vec<RegistryRow>>,
     previous_cdrs: Option<Vec<Box<RawValue>>>,
     energy_from_records_kwh: Option<String>,
-    expected: String,
-    also_acceptable: Option<Vec<String>>,
+    #[serde(flatten)]
+    agreed: Agreed,
     findings: Option<Vec<String>>,
 }
 
@@ -448,8 +447,7 @@ impl CdrRow {
 
     /// The words of the verdict that the row's words allow (README of the vectors, "Map to the product's status words").
     fn accepts(&self, status: Status) -> bool {
-        let words = std::iter::once(&self.expected).chain(self.also_acceptable.iter().flatten());
-        words.map(String::as_str).any(|word| match status {
+        self.agreed.words().any(|word| match status {
             Status::Verified => word == "VALID" && self.registry.is_some(),
             Status::IntegrityOnly => word == "VALID" && self.registry.is_none(),
             Status::Invalid => word == "INVALID",
@@ -461,7 +459,7 @@ impl CdrRow {
 
 #[test]
 fn every_cdr_of_the_corpus_gets_the_status_it_deserves() {
-    let Some(rows) = corpus::<CdrRow>("ocpi_cdr.json") else {
+    let Some(rows) = corpus::rows::<CdrRow>("ocpi_cdr.json") else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -477,7 +475,7 @@ fn every_cdr_of_the_corpus_gets_the_status_it_deserves() {
                 "{} ({}): expected {}, {} {codes:?}",
                 row.id,
                 row.kind,
-                row.expected,
+                row.agreed.expected,
                 verdict.status.as_str()
             )
         });
@@ -532,8 +530,14 @@ fn word(code: u8) -> &'static str {
 }
 
 #[test]
-fn truewatt_verify_ends_with_the_exit_code_that_every_ocmf_vector_asks_for() {
-    let Some(rows) = corpus::<Row>("ocmf.json") else {
+fn truewatt_verify_ends_with_the_exit_code_that_every_ocmf_and_pcdf_vector_asks_for() {
+    command_on_records("ocmf.json", 433);
+    command_on_records("pcdf.json", 71);
+}
+
+/// Gives every row of a file of single records to the command.
+fn command_on_records(file: &str, at_least: usize) {
+    let Some(rows) = corpus::rows::<Row>(file) else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -549,20 +553,20 @@ fn truewatt_verify_ends_with_the_exit_code_that_every_ocmf_vector_asks_for() {
                 json,
             };
             let (code, text) = verify(row.signed_data.as_deref().unwrap().as_bytes(), &args);
-            ledger.check(row.accepts(word(code)), || {
+            ledger.check(row.agreed.accepts(word(code)), || {
                 format!(
                     "{} ({}): expected {}, exit {code}: {text}",
-                    row.id, row.kind, row.expected
+                    row.id, row.kind, row.agreed.expected
                 )
             });
         }
     }
-    ledger.close(433);
+    ledger.close(at_least);
 }
 
 #[test]
 fn truewatt_verify_judges_sessions_given_as_lines() {
-    let Some(rows) = corpus::<Row>("sessions.json") else {
+    let Some(rows) = corpus::rows::<Row>("sessions.json") else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -582,10 +586,10 @@ fn truewatt_verify_judges_sessions_given_as_lines() {
             ..VerifyArgs::default()
         };
         let (code, text) = verify(lines.join("\n").as_bytes(), &args);
-        ledger.check(row.accepts(word(code)), || {
+        ledger.check(row.agreed.accepts(word(code)), || {
             format!(
                 "{} ({}): expected {}, exit {code}: {text}",
-                row.id, row.kind, row.expected
+                row.id, row.kind, row.agreed.expected
             )
         });
     }
@@ -594,7 +598,7 @@ fn truewatt_verify_judges_sessions_given_as_lines() {
 
 #[test]
 fn truewatt_verify_judges_every_cdr_as_far_as_it_can_without_a_registry() {
-    let Some(rows) = corpus::<CdrRow>("ocpi_cdr.json") else {
+    let Some(rows) = corpus::rows::<CdrRow>("ocpi_cdr.json") else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -615,12 +619,10 @@ fn truewatt_verify_judges_every_cdr_as_far_as_it_can_without_a_registry() {
             ..VerifyArgs::default()
         };
         let (code, text) = verify(row.cdr.get().as_bytes(), &args);
-        let words = std::iter::once(&row.expected).chain(row.also_acceptable.iter().flatten());
-        let agrees = words.map(String::as_str).any(|accepted| accepted == word(code));
-        ledger.check(agrees, || {
+        ledger.check(row.agreed.accepts(word(code)), || {
             format!(
                 "{} ({}): expected {}, exit {code}: {text}",
-                row.id, row.kind, row.expected
+                row.id, row.kind, row.agreed.expected
             )
         });
     }

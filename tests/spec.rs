@@ -1,13 +1,14 @@
 //! The specification's own examples: everything in them that we have a typed view of can be read.
 //!
-//! The examples are not part of this repository. They are looked for at `$TRUEWATT_SHARED`, by default `../shared`; without
-//! them there is nothing to prove, and each test says so in one line.
+//! The examples are not part of this repository; they are found as `tests/corpus` says.
 
 #![allow(clippy::unwrap_used)]
 
+mod corpus;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use truewatt::ocpi::v2_2_1::cdr::{self, CdrHead};
@@ -15,23 +16,11 @@ use truewatt::ocpi::v2_2_1::credentials::Credentials;
 use truewatt::ocpi::v2_2_1::structure::{self, ENUMERATIONS, Finding, STRUCTURES, Severity, Structure};
 use truewatt::ocpi::{InterfaceRole, StatusCode, envelope, json, patch, splice, versions};
 
-fn shared() -> PathBuf {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "where the examples are is no setting of the program"
-    )]
-    let named = std::env::var_os("TRUEWATT_SHARED");
-    named.map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    )
-}
-
 /// The examples of 2.2.1 by file name; `None`, with a line, when they are not here.
 fn examples() -> Option<BTreeMap<String, Vec<u8>>> {
-    let folder = shared().join("fixtures/ocpi/2.2.1");
+    let folder = corpus::folder().join("fixtures/ocpi/2.2.1");
     let Ok(entries) = fs::read_dir(&folder) else {
-        println!("skipped: no examples of the specification at {}", folder.display());
+        corpus::missing(&folder);
         return None;
     };
     let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -177,12 +166,9 @@ fn every_example_has_the_digest_of_what_it_says_and_not_of_how_it_is_written() {
 // design.md 3.6.1
 #[test]
 fn the_head_of_every_cdr_with_signed_data_we_know_can_be_read() {
-    let path = shared().join("vectors/ocpi_cdr.json");
-    let Ok(text) = fs::read(&path) else {
-        println!("skipped: no CDRs with signed data at {}", path.display());
+    let Some(vectors) = corpus::rows::<Value>("ocpi_cdr.json") else {
         return;
     };
-    let vectors: Vec<Value> = serde_json::from_slice(&text).unwrap();
     assert!(!vectors.is_empty());
     for vector in &vectors {
         let name = &vector["id"];
@@ -414,8 +400,7 @@ fn every_example_is_accepted_or_refused_for_the_recorded_reason_and_none_is_left
 /// The list of slips beside the examples was made by somebody else, with another program.
 #[test]
 fn the_errors_we_find_in_the_examples_are_those_recorded_beside_them() {
-    let Ok(text) = fs::read_to_string(shared().join("fixtures/ocpi/README.md")) else {
-        println!("skipped: no record beside the examples of the specification");
+    let Some(text) = corpus::text("fixtures/ocpi/README.md") else {
         return;
     };
     let (_, record) = text.split_once("## Valid JSON that breaks the object tables").unwrap();
@@ -488,11 +473,7 @@ fn every_example_comes_out_of_our_readers_octet_for_octet() {
 
 /// The rows of one table of the checklist: id, name, third cell.
 fn checklist(prefix: &str) -> Option<Vec<[String; 3]>> {
-    let path = shared().join("ocpi-checklist.md");
-    let Ok(text) = fs::read_to_string(&path) else {
-        println!("skipped: no checklist at {}", path.display());
-        return None;
-    };
+    let text = corpus::text("ocpi-checklist.md")?;
     let start = format!("| {prefix}");
     let rows = text.lines().filter(|row| row.starts_with(&start)).map(|row| {
         let mut cells = row.split(" | ").map(|cell| cell.trim_start_matches("| ").to_owned());

@@ -129,7 +129,7 @@ struct SessionAnswer {
 impl Answer {
     fn about(input: &[u8], format: Option<&str>, key: Option<&str>) -> Answer {
         let mut answer = input::read(input, format, key);
-        // Whoever names a readable format says: this is one, or it is broken (design.md 3.5).
+        // Whoever names a format says: this is one, or it is broken (design.md 3.5).
         let named = format.and_then(FormatName::from_encoding_method);
         let is_unrecognised =
             |finding: &Finding| matches!(finding.code, Code::UndecodableSignedData | Code::NoSignedData);
@@ -138,7 +138,7 @@ impl Answer {
             let mut errors = answer.findings().filter(is_error).peekable();
             errors.peek().is_some() && errors.all(is_unrecognised)
         };
-        if named.is_some_and(FormatName::is_readable) && only_unrecognised && !answer.is_cdr() {
+        if named.is_some() && only_unrecognised && !answer.is_cdr() {
             answer.further.push(Finding::new(
                 Code::MalformedRecord,
                 Place::Session,
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_without_a_reader_are_called_by_name_and_left_undecided() {
+    fn what_cannot_be_read_is_called_by_name_and_left_undecided() {
         for (input, name) in [
             (
                 "<?xml version=\"1.0\"?><values/>",

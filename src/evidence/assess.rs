@@ -91,8 +91,11 @@ impl<'c> Inquiry<'c> {
         question.delivered_fingerprint = delivered.as_ref().map(PublicKey::fingerprint);
         let claims = opened.claims();
         for record in &claims.records {
-            add_once(&mut question.meter_serials, record.meter_serial.as_deref());
-            add_once(&mut question.gateway_serials, record.gateway_serial.as_deref());
+            add_once(&mut question.meter_serials, record.statement.meter_serial.as_deref());
+            add_once(
+                &mut question.gateway_serials,
+                record.statement.gateway_serial.as_deref(),
+            );
         }
         let (from, to) = plausible::comparable_times(claims);
         (question.from, question.to) = (from.or(question.from), to.or(question.to));

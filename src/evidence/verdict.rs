@@ -227,7 +227,7 @@ pub fn shown_readings(examination: &Examination) -> Vec<ShownReading> {
         examination
             .records
             .iter()
-            .flat_map(|record| record.readings.iter().map(move |reading| (record, reading)))
+            .flat_map(|record| record.statement.readings.iter().map(move |reading| (record, reading)))
     };
     let any_billed = all().any(|(_, reading)| reading.billed);
     all()

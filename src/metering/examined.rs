@@ -5,16 +5,15 @@
 
 use std::borrow::Cow;
 
-use super::deviation::Deviation;
 use super::finding::{Code, Finding, Place};
 pub use super::formats::signed_record::ChargePoint;
-use super::formats::signed_record::{Malformed, Pagination, Places, SignedBlock, SignedRecord, Unusable};
+use super::formats::signed_record::{Malformed, Places, SignedBlock, SignedRecord, Statement, Unusable};
 use super::formats::transport::{self, Content, Unwrapped};
 use super::formats::{self, FormatName, ReadRecord, chargepoint, ocmf};
 use super::json;
 use super::key::{Curve, PublicKey};
-use super::reading::{Marker, Reading};
-use super::record::{Identification, KeyTrust, Nature, SignedValue};
+use super::reading::Marker;
+use super::record::{KeyTrust, Nature, SignedValue};
 use super::verdict::{self, SignatureAnswer};
 
 /// What was found out about one record.
@@ -30,40 +29,16 @@ pub struct RecordExamination {
     pub signature: SignatureAnswer,
     /// The key it was held against, and on whose word.
     pub key: Option<(PublicKey, KeyTrust)>,
-    /// Everything it says, in its own order.
-    pub readings: Vec<Reading>,
+    /// What it says.
+    pub statement: Statement,
     /// What concerns this record alone.
     pub findings: Vec<Finding>,
     /// Identity of each block of signed octets, for recognising replays; see [`verdict::block_digest`].
     pub block_digests: Vec<[u8; 32]>,
-    /// Serial number of the meter.
-    pub meter_serial: Option<String>,
-    /// Serial number of the gateway that signs.
-    pub gateway_serial: Option<String>,
-    /// The charge point it names.
-    pub charge_point: Option<ChargePoint>,
-    /// Whom it names.
-    pub identification: Option<Identification>,
-    /// How well that was checked, as written.
-    pub identification_level: Option<String>,
-    /// Its number.
-    pub pagination: Option<Pagination>,
     /// Its label, as carried.
     pub nature: Option<String>,
     /// The transaction that a container counts it to; unsigned.
     pub transaction: Option<String>,
-    /// The state of the meter's logbook, in hex.
-    pub logbook: Option<String>,
-    /// The session, as the meter counts them.
-    pub session_id: Option<String>,
-    /// The adapter that signs beside the meter.
-    pub adapter: Option<String>,
-    /// Where begin and end are written.
-    pub(super) places: Places,
-    /// Whether the format has one register and nothing to choose.
-    pub(super) has_one_register: bool,
-    /// Harmless departures from the format.
-    pub deviations: Vec<Deviation>,
 }
 
 impl RecordExamination {
@@ -74,29 +49,20 @@ impl RecordExamination {
             curve: None,
             signature: SignatureAnswer::CannotTell(Code::UndecodableSignedData),
             key: None,
-            readings: Vec::new(),
+            statement: Statement::default(),
             findings: Vec::new(),
             block_digests: Vec::new(),
-            meter_serial: None,
-            gateway_serial: None,
-            charge_point: None,
-            identification: None,
-            identification_level: None,
-            pagination: None,
             nature: value.nature.map(str::to_owned),
             transaction: None,
-            logbook: None,
-            session_id: None,
-            adapter: None,
-            places: Places::default(),
-            has_one_register: false,
-            deviations: Vec::new(),
         }
     }
 
     /// The serial number that identifies whoever signs: the meter's, otherwise the gateway's.
     pub fn identifying_serial(&self) -> Option<&str> {
-        self.meter_serial.as_deref().or(self.gateway_serial.as_deref())
+        self.statement
+            .meter_serial
+            .as_deref()
+            .or(self.statement.gateway_serial.as_deref())
     }
 
     pub(super) fn add(&mut self, code: Code, place: Place, message: &str) {
@@ -111,14 +77,6 @@ impl RecordExamination {
     fn wrong(&mut self, code: Code, message: &str) {
         self.signature = SignatureAnswer::DoesNotFit(code);
         self.add(code, Place::Record(self.value), message);
-    }
-
-    pub(super) fn cannot_be_read_yet(&mut self, format: FormatName) {
-        self.format = Some(format);
-        self.undecidable(
-            Code::UnsupportedFormat,
-            &format!("records in the format {} cannot be checked yet", format.as_str()),
-        );
     }
 
     pub(super) fn malformed(&mut self, malformed: &Malformed) {
@@ -169,19 +127,7 @@ impl RecordExamination {
         }
         self.nature = nature.or(self.nature.take());
         self.transaction = transaction;
-        self.readings = statement.readings;
-        self.places = statement.places;
-        self.has_one_register = statement.has_one_register;
-        self.meter_serial = statement.meter_serial;
-        self.gateway_serial = statement.gateway_serial;
-        self.charge_point = statement.charge_point;
-        self.identification = statement.identification;
-        self.identification_level = statement.identification_level;
-        self.pagination = statement.pagination;
-        self.logbook = statement.logbook;
-        self.session_id = statement.session_id;
-        self.adapter = statement.adapter;
-        self.deviations = statement.deviations;
+        self.statement = statement;
         Some(Evidence {
             blocks,
             own_key: delivered_key.or(value.delivered_key.map(Cow::Borrowed)),
@@ -206,7 +152,12 @@ impl RecordExamination {
         let mut answer = None;
         for block in blocks {
             let Ok(signature) = &block.signature else { return };
-            let (this, sentence) = verdict::verify(&key, signature.curve, &block.octets, &signature.signature);
+            let (mut this, mut sentence) = verdict::verify(&key, signature.curve, &block.octets, &signature.signature);
+            let is_known_from_records = self.format.is_none_or(FormatName::is_known_from_records);
+            if matches!(this, SignatureAnswer::DoesNotFit(Code::SignatureMismatch)) && !is_known_from_records {
+                this = SignatureAnswer::CannotTell(Code::UnsupportedFormat);
+                sentence = "the signature does not fit, which disproves nothing: no genuine record of this format ever confirmed what is signed";
+            }
             if let SignatureAnswer::DoesNotFit(code) | SignatureAnswer::CannotTell(code) = &this {
                 self.add(*code, Place::Record(self.value), sentence);
             }
@@ -219,13 +170,15 @@ impl RecordExamination {
     }
 
     pub(super) fn begins(&self) -> bool {
-        self.readings
+        self.statement
+            .readings
             .iter()
             .any(|reading| reading.marker == Some(Marker::Begin))
     }
 
     pub(super) fn ends(&self) -> bool {
-        self.readings
+        self.statement
+            .readings
             .iter()
             .any(|reading| reading.marker.as_ref().is_some_and(Marker::is_end))
     }
@@ -237,7 +190,7 @@ impl RecordExamination {
 
     /// Gives readings that have no word of their own for it their place in the session.
     pub(super) fn place_readings(&mut self, nature: Nature) {
-        if self.places != Places::ByTheLabel {
+        if self.statement.places != Places::ByTheLabel {
             return;
         }
         let marker = match nature {
@@ -245,7 +198,7 @@ impl RecordExamination {
             Nature::Intermediate => Marker::Charging,
             Nature::End => Marker::End,
         };
-        for reading in &mut self.readings {
+        for reading in &mut self.statement.readings {
             reading.marker = Some(marker.clone());
         }
     }
@@ -283,7 +236,6 @@ impl Evidence<'_> {
 /// What a value turned out to carry.
 pub(super) enum Carried<'a> {
     Records(Vec<ReadRecord<'a>>),
-    Foreign(FormatName),
     Unrecognised(Cow<'a, str>),
     Empty,
     TooLong,
@@ -317,9 +269,8 @@ pub(super) fn carried<'a>(value: &SignedValue<'a>) -> Carried<'a> {
 
 fn records<'a>(format: FormatName, content: &Content<'a>) -> Carried<'a> {
     match formats::read(format, content) {
-        Some(records) if records.is_empty() => Carried::Empty,
-        Some(records) => Carried::Records(records),
-        None => Carried::Foreign(format),
+        records if records.is_empty() => Carried::Empty,
+        records => Carried::Records(records),
     }
 }
 

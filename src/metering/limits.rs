@@ -18,3 +18,7 @@ pub const MAX_KEY_LAYERS: usize = 4;
 
 /// Longest signature that is read, in bytes. DER of a secp521r1 signature, the longest of any curve we know, has at most 139.
 pub const MAX_SIGNATURE_BYTES: usize = 256;
+
+/// Most stations, connectors and meters of a charge transparency record that are looked through for a key, each list for itself. The only document
+/// of its kind in public has three stations with one meter each.
+pub const MAX_LISTED: usize = 100;

@@ -100,7 +100,7 @@ pub fn names_the_payer(examination: &Examination, bill: &Bill<'_>) -> Option<boo
     let mut named = examination
         .records
         .iter()
-        .filter_map(|record| record.identification.as_ref())
+        .filter_map(|record| record.statement.identification.as_ref())
         .map(|identification| folded(Identification::reveal(identification)))
         .filter(|identification| !identification.is_empty())
         .peekable();
@@ -208,7 +208,7 @@ fn names_other_evse(examination: &Examination, bill: &Bill<'_>) -> bool {
     let mut named = examination
         .records
         .iter()
-        .filter_map(|record| record.charge_point.as_ref())
+        .filter_map(|record| record.statement.charge_point.as_ref())
         .filter(|point| point.is_evse());
     named.any(|point| folded(&point.id) != billed)
 }
@@ -218,7 +218,7 @@ fn names_other_meter(examination: &Examination, bill: &Bill<'_>) -> bool {
         return false;
     };
     examination.records.iter().any(|record| {
-        let mut serials = [&record.meter_serial, &record.gateway_serial]
+        let mut serials = [&record.statement.meter_serial, &record.statement.gateway_serial]
             .into_iter()
             .flatten()
             .peekable();

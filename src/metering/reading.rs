@@ -39,6 +39,32 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// What a meter without a complaint reads: register, value and unit as written, and nothing else said.
+    pub fn plain(
+        register: impl Into<String>,
+        value_text: impl Into<String>,
+        unit: impl Into<String>,
+        time: SignedTime,
+    ) -> Reading {
+        let (register, value_text) = (register.into(), value_text.into());
+        Reading {
+            obis: Obis::read(&register),
+            register,
+            value: exact_decimal(&value_text),
+            value_text,
+            unit: unit.into(),
+            time,
+            marker: None,
+            status: None,
+            condition: Condition::Good,
+            energy_unusable: false,
+            time_unusable: false,
+            event_counter: None,
+            operating_seconds: None,
+            billed: false,
+        }
+    }
+
     /// The value in kWh; `None` if it is no energy, no number, or too long to convert exactly.
     pub fn kilowatt_hours(&self) -> Option<Decimal> {
         let exponent = energy_exponent(&self.unit)?;
@@ -496,11 +522,7 @@ mod tests {
 
     #[test]
     fn watt_hours_become_kilowatt_hours_without_losing_a_digit() {
-        let reading = |value: &str, unit: &str| Reading {
-            value: exact_decimal(value),
-            unit: unit.into(),
-            ..blank()
-        };
+        let reading = |value: &str, unit: &str| Reading::plain("1-0:1.8.0", value, unit, SignedTime::read(""));
         assert_eq!(
             reading("2850685", "Wh").kilowatt_hours().unwrap().to_string(),
             "2850.685"
@@ -568,25 +590,6 @@ mod tests {
             "T+",
         ] {
             assert_eq!(SignedTime::read(nonsense).instant, None, "{nonsense:?}");
-        }
-    }
-
-    fn blank() -> Reading {
-        Reading {
-            register: String::new(),
-            obis: None,
-            value_text: String::new(),
-            value: None,
-            unit: String::new(),
-            time: SignedTime::read(""),
-            marker: None,
-            status: None,
-            condition: Condition::Unstated,
-            operating_seconds: None,
-            energy_unusable: false,
-            time_unusable: false,
-            event_counter: None,
-            billed: false,
         }
     }
 

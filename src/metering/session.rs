@@ -196,12 +196,10 @@ impl<'a> Opened<'a> {
                 }
                 return;
             }
-            Carried::Foreign(format) => record.cannot_be_read_yet(format),
             Carried::Empty => record.undecidable(Code::NoSignedData, "the value is empty"),
             Carried::TooLong => record.undecidable(Code::UndecodableSignedData, "the value is longer than any record"),
             Carried::Unrecognised(text) => {
                 match encoding_method.map(|label| (label, FormatName::from_encoding_method(label))) {
-                    Some((_, Some(format))) if !format.is_readable() => record.cannot_be_read_yet(format),
                     Some((_, Some(format))) if format.is_wanted_by(&text) => record.malformed(&Malformed::new(
                         format,
                         "the value does not begin like a record of the format that its label names",
@@ -268,7 +266,7 @@ impl Examination {
 
     fn reading(&self, at: Option<(usize, usize)>) -> Option<&Reading> {
         let (record, reading) = at?;
-        self.records.get(record)?.readings.get(reading)
+        self.records.get(record)?.statement.readings.get(reading)
     }
 
     fn add(&mut self, code: Code, place: Place, message: &str) {
@@ -306,15 +304,15 @@ impl Examination {
             if let Some(nature) = record.labelled_nature() {
                 record.place_readings(nature);
             }
-            if record.readings.is_empty() {
+            if record.statement.readings.is_empty() {
                 continue;
             }
             let value = record.value;
             let pair = pairing::pair(
                 &mut [Sheet {
                     record: index,
-                    readings: &mut record.readings,
-                    has_one_register: record.has_one_register,
+                    readings: &mut record.statement.readings,
+                    has_one_register: record.statement.has_one_register,
                 }],
                 false,
             );
@@ -342,7 +340,7 @@ impl Examination {
             );
         }
         // What could not be read may hold the reading that seems to be missing.
-        if self.records.is_empty() || self.records.iter().any(|record| record.readings.is_empty()) {
+        if self.records.is_empty() || self.records.iter().any(|record| record.statement.readings.is_empty()) {
             return;
         }
         let order = self.order();
@@ -358,8 +356,8 @@ impl Examination {
             .enumerate()
             .map(|(record, examined)| Sheet {
                 record,
-                readings: &mut examined.readings,
-                has_one_register: examined.has_one_register,
+                readings: &mut examined.statement.readings,
+                has_one_register: examined.statement.has_one_register,
             })
             .collect();
         sheets.sort_by_key(|sheet| order.iter().position(|record| *record == sheet.record));
@@ -382,7 +380,7 @@ impl Examination {
             let record = &self.records[*index];
             let nature = record.labelled_nature().unwrap_or_else(|| record.nature_by_content());
             let number = match nature {
-                Nature::Intermediate => record.pagination.map_or(0, |pagination| pagination.number),
+                Nature::Intermediate => record.statement.pagination.map_or(0, |pagination| pagination.number),
                 Nature::Start | Nature::End => 0,
             };
             (nature, number)
@@ -479,8 +477,10 @@ impl Examination {
     /// Numbers rise from record to record in one series; a gap is legitimate, other connectors and fiscal readings share the counter (15).
     fn check_pagination(&mut self, order: &[usize]) {
         for pair in order.windows(2) {
-            let (Some(before), Some(after)) = (self.records[pair[0]].pagination, self.records[pair[1]].pagination)
-            else {
+            let (Some(before), Some(after)) = (
+                self.records[pair[0]].statement.pagination,
+                self.records[pair[1]].statement.pagination,
+            ) else {
                 continue;
             };
             let place = Place::Record(self.records[pair[1]].value);
@@ -512,32 +512,32 @@ struct Constant {
 
 const CONSTANTS: [Constant; 6] = [
     Constant {
-        of: |record| record.meter_serial.as_deref(),
+        of: |record| record.statement.meter_serial.as_deref(),
         code: Code::SerialChanged,
         message: "the records name different meters",
     },
     Constant {
-        of: |record| record.gateway_serial.as_deref(),
+        of: |record| record.statement.gateway_serial.as_deref(),
         code: Code::SerialChanged,
         message: "the records name different meters",
     },
     Constant {
-        of: |record| record.identification.as_ref().map(Identification::reveal),
+        of: |record| record.statement.identification.as_ref().map(Identification::reveal),
         code: Code::ContractChanged,
         message: "the records name different users",
     },
     Constant {
-        of: |record| record.logbook.as_deref(),
+        of: |record| record.statement.logbook.as_deref(),
         code: Code::LogbookChanged,
         message: "something was written into the meter's logbook during the session",
     },
     Constant {
-        of: |record| record.session_id.as_deref(),
+        of: |record| record.statement.session_id.as_deref(),
         code: Code::SessionIdChanged,
         message: "the meter counts the records to different sessions",
     },
     Constant {
-        of: |record| record.adapter.as_deref(),
+        of: |record| record.statement.adapter.as_deref(),
         code: Code::AdapterChanged,
         message: "the records were made by different adapters",
     },

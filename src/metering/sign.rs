@@ -3,6 +3,7 @@
 //! It signs on each of the seven curves, always the same way for the same seed and block (RFC 6979), so that a test that failed
 //! yesterday fails today. Its private key stays in here: it is wiped when dropped and appears in no output.
 
+pub mod documents;
 pub mod records;
 
 use std::fmt;

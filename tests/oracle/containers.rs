@@ -1,58 +1,8 @@
-//! PCDF, S.A.F.E. XML and the other containers of the corpus, row by row.
+//! S.A.F.E. XML and the other containers of the corpus, row by row.
 
 use super::*;
 use truewatt::metering::formats::safe_xml;
 use truewatt::metering::session::examine_read;
-
-#[test]
-fn every_pcdf_record_of_the_corpus_comes_out_as_two_independent_verifiers_say() {
-    let Some(rows) = corpus::<Row>("pcdf.json") else {
-        return;
-    };
-    let mut ledger = Ledger::default();
-    for row in &rows {
-        ledger.rows += 1;
-        let registered = row
-            .registry_public_key
-            .as_deref()
-            .map(|text| PublicKey::read(text, Some(Curve::Secp256r1)).unwrap());
-        let value = SignedValue {
-            signed_data: row.signed_data.as_deref().unwrap(),
-            ..SignedValue::default()
-        };
-        let given = Given {
-            encoding_method: row.encoding_method.as_deref(),
-            delivered_key: row.public_key.as_deref(),
-            registered_key: registered.as_ref(),
-            given_key: None,
-        };
-        let examination = examine(&[value], &given, JudgedAs::Record);
-        let outcome = examination.outcome.as_str();
-        ledger.check(row.accepts(outcome), || {
-            format!(
-                "{} ({}): expected {}, {}",
-                row.id,
-                row.kind,
-                row.expected,
-                shown(&examination)
-            )
-        });
-        // What is malformed says nothing.
-        if !examination.records[0].readings.is_empty() {
-            compare_content(&mut ledger, row, &examination);
-            compare_findings(&mut ledger, row, &examination);
-        }
-        // The command has no registry: the better key is the one to give it.
-        let args = VerifyArgs {
-            public_key: row.registry_public_key.clone().or(row.public_key.clone()),
-            format: row.encoding_method.clone(),
-            ..VerifyArgs::default()
-        };
-        let (code, text) = verify(row.signed_data.as_deref().unwrap().as_bytes(), &args);
-        ledger.check(row.accepts(word(code)), || format!("{}: exit {code}: {text}", row.id));
-    }
-    ledger.close(71);
-}
 
 /// A S.A.F.E. file, with a verdict on each of its values and one on the whole.
 #[derive(Deserialize)]
@@ -61,8 +11,8 @@ struct FileRow {
     kind: String,
     document: String,
     values: Option<Vec<ValueRow>>,
-    expected: String,
-    also_acceptable: Option<Vec<String>>,
+    #[serde(flatten)]
+    agreed: Agreed,
     findings: Option<Vec<String>>,
 }
 
@@ -73,15 +23,9 @@ struct ValueRow {
     expected: String,
 }
 
-impl FileRow {
-    fn accepts(&self, outcome: &str) -> bool {
-        self.expected == outcome || self.also_acceptable.iter().flatten().any(|other| other == outcome)
-    }
-}
-
 #[test]
 fn every_safe_file_of_the_corpus_ends_with_its_verdict_and_so_does_every_value_in_it() {
-    let Some(rows) = corpus::<FileRow>("safe_xml.json") else {
+    let Some(rows) = corpus::rows::<FileRow>("safe_xml.json") else {
         return;
     };
     let mut ledger = Ledger::default();
@@ -92,10 +36,10 @@ fn every_safe_file_of_the_corpus_ends_with_its_verdict_and_so_does_every_value_i
             ..VerifyArgs::default()
         };
         let (code, json) = verify(row.document.as_bytes(), &args);
-        ledger.check(row.accepts(word(code)), || {
+        ledger.check(row.agreed.accepts(word(code)), || {
             format!(
                 "{} ({}): expected {}, exit {code}: {json}",
-                row.id, row.kind, row.expected
+                row.id, row.kind, row.agreed.expected
             )
         });
         // A finding that is stated decides or remarks; where the row may come out otherwise it need not be there.
@@ -103,7 +47,7 @@ fn every_safe_file_of_the_corpus_ends_with_its_verdict_and_so_does_every_value_i
             .findings
             .iter()
             .flatten()
-            .filter(|_| row.also_acceptable.as_ref().is_none_or(Vec::is_empty))
+            .filter(|_| row.agreed.also_acceptable.as_ref().is_none_or(Vec::is_empty))
         {
             let name = format!("\"{stated}\"");
             ledger.check(json.contains(&name), || {
@@ -128,7 +72,7 @@ fn every_safe_file_of_the_corpus_ends_with_its_verdict_and_so_does_every_value_i
             let examination = examine_read(value.records(), &Given::default(), JudgedAs::Record);
             ledger.check(
                 examination.outcome.as_str() == stated.expected
-                    || !row.also_acceptable.as_ref().is_none_or(Vec::is_empty),
+                    || !row.agreed.also_acceptable.as_ref().is_none_or(Vec::is_empty),
                 || {
                     format!(
                         "{} value {index}: expected {}, {}",
@@ -160,7 +104,7 @@ struct DocumentRow {
 
 #[test]
 fn every_other_container_of_the_corpus_ends_with_its_verdict_but_for_one_curve() {
-    let Some(rows) = corpus::<DocumentRow>("other_containers.json") else {
+    let Some(rows) = corpus::rows::<DocumentRow>("other_containers.json") else {
         return;
     };
     let mut ledger = Ledger::default();

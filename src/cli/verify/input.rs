@@ -111,38 +111,56 @@ impl<'a> Asked<'a> {
     /// A CDR, signed data of one, a document of Chargy's kinds, or a list of such. `None` for any other JSON.
     fn about_json(self, document: Value<'_>) -> Option<Answer> {
         if document.kind() != Kind::List {
-            let (what, session) = self.about_document(document)?;
-            return Some(Answer::of(what, session));
+            let (what, sessions) = self.about_document(document)?;
+            return Some(Answer {
+                what: what.to_owned(),
+                sessions,
+                further: Vec::new(),
+            });
         }
         let documents = document.first_elements(MAX_DOCUMENTS);
-        let sessions: Option<Vec<SessionAnswer>> = documents
+        let sessions: Option<Vec<Vec<SessionAnswer>>> = documents
             .into_iter()
-            .map(|document| self.about_document(document).map(|(_, session)| session))
+            .map(|document| self.about_document(document).map(|(_, sessions)| sessions))
             .collect();
         let sessions = sessions.filter(|sessions| !sessions.is_empty())?;
         Some(Answer {
             what: format!("a list of {} documents", sessions.len()),
-            sessions,
+            sessions: sessions.into_iter().flatten().collect(),
             further: Vec::new(),
         })
     }
 
-    fn about_document(self, document: Value<'_>) -> Option<(&'static str, SessionAnswer)> {
+    fn about_document(self, document: Value<'_>) -> Option<(&'static str, Vec<SessionAnswer>)> {
         let has_values = document
             .get("signed_values")
             .is_some_and(|values| values.kind() == Kind::List);
         if has_values && let Some(signed) = SignedData::read(document) {
-            return Some(("signed data of a CDR", self.about_signed_data(&signed)));
+            return Some(("signed data of a CDR", vec![self.about_signed_data(&signed)]));
         }
         let is_cdr = document.get("signed_data").is_some()
             || (document.get("total_energy").is_some() && document.get("cdr_token").is_some());
         let text = document.as_written();
         if is_cdr && let Ok(claim) = Claim::read(text.as_bytes()) {
-            return Some(("a CDR", self.about_cdr(&claim)));
+            return Some(("a CDR", vec![self.about_cdr(&claim)]));
         }
         let format = FormatName::recognise(text.as_bytes())?;
-        let records = crate::metering::formats::read(format, &Content::Text(Cow::Borrowed(text)))?;
-        Some(("a document of signed values", self.about_read(records)))
+        let records = crate::metering::formats::read(format, &Content::Text(Cow::Borrowed(text)));
+        let sessions = match format {
+            FormatName::GraphDefined | FormatName::Chargy => by_transaction(records),
+            _ => vec![records],
+        };
+        let about_session = |records: Vec<ReadRecord<'_>>| {
+            let transaction = records.iter().flatten().find_map(|record| record.transaction.clone());
+            SessionAnswer {
+                transaction,
+                ..self.about_read(records)
+            }
+        };
+        Some((
+            "a document of signed values",
+            sessions.into_iter().map(about_session).collect(),
+        ))
     }
 
     fn about_signed_data(self, signed: &SignedData<'_>) -> SessionAnswer {
@@ -210,6 +228,22 @@ impl<'a> Asked<'a> {
             given_key: self.key,
         }
     }
+}
+
+/// The records of a document of many sessions; what is none belongs to the session in which it stands.
+fn by_transaction(records: Vec<ReadRecord<'_>>) -> Vec<Vec<ReadRecord<'_>>> {
+    let mut sessions: Vec<(Option<String>, Vec<ReadRecord<'_>>)> = Vec::new();
+    for read in records {
+        let transaction = read.as_ref().ok().and_then(|record| record.transaction.clone());
+        match sessions.last_mut() {
+            Some((open, session)) if read.is_err() || *open == transaction => session.push(read),
+            _ => sessions.push((transaction, vec![read])),
+        }
+    }
+    if sessions.is_empty() {
+        return vec![Vec::new()];
+    }
+    sessions.into_iter().map(|(_, session)| session).collect()
 }
 
 fn examined(values: &[SignedValue<'_>], given: &Given<'_>) -> (&'static str, Examination) {

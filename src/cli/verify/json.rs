@@ -111,8 +111,12 @@ fn pointed<'f>(
 }
 
 pub(super) fn shown_readings(record: &RecordExamination) -> Vec<ShownReading> {
-    let any_billed = record.readings.iter().any(|reading| reading.billed);
-    let worth_showing = record.readings.iter().filter(|reading| reading.billed || !any_billed);
+    let any_billed = record.statement.readings.iter().any(|reading| reading.billed);
+    let worth_showing = record
+        .statement
+        .readings
+        .iter()
+        .filter(|reading| reading.billed || !any_billed);
     worth_showing
         .map(|reading| ShownReading {
             nature: record.nature.clone(),

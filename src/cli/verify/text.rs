@@ -48,22 +48,10 @@ impl Answer {
         let reason = decisive(outcome, self.findings())
             .map(|finding| printable(&finding.message))
             .unwrap_or_default();
-        let format = self
-            .sessions
-            .iter()
-            .flat_map(|session| &session.examination.records)
-            .find_map(|record| match record.signature {
-                SignatureAnswer::CannotTell(Code::UnsupportedFormat) => record.format,
-                _ => None,
-            });
-        match (outcome, format) {
-            (Outcome::Valid, _) => format!("VALID: {}; every signature fits and nothing contradicts it.", self.what),
-            (Outcome::Invalid, _) => format!("INVALID: {}; {reason}.", self.what),
-            (Outcome::Unverifiable, Some(format)) => format!(
-                "CANNOT BE DECIDED YET: the format is {}, which this version does not read.",
-                format.as_str()
-            ),
-            (Outcome::Unverifiable, None) => format!("CANNOT BE DECIDED: {}; {reason}.", self.what),
+        match outcome {
+            Outcome::Valid => format!("VALID: {}; every signature fits and nothing contradicts it.", self.what),
+            Outcome::Invalid => format!("INVALID: {}; {reason}.", self.what),
+            Outcome::Unverifiable => format!("CANNOT BE DECIDED: {}; {reason}.", self.what),
         }
     }
 
@@ -129,8 +117,11 @@ impl SessionAnswer {
     fn write_story(&self, text: &mut String) {
         let records = &self.examination.records;
         let first = |of: fn(&RecordExamination) -> Option<&str>| records.iter().find_map(of);
-        if let Some(identification) = records.iter().find_map(|record| record.identification.as_ref()) {
-            let level = first(|record| record.identification_level.as_deref())
+        if let Some(identification) = records
+            .iter()
+            .find_map(|record| record.statement.identification.as_ref())
+        {
+            let level = first(|record| record.statement.identification_level.as_deref())
                 .map(|level| format!(", assigned as {}", printable(level)))
                 .unwrap_or_default();
             line(text, &format!("Who         {}{level}", masked(identification)));
@@ -138,10 +129,10 @@ impl SessionAnswer {
         let places = [
             (
                 "station",
-                first(|record| record.charge_point.as_ref().map(|point| point.id.as_str())),
+                first(|record| record.statement.charge_point.as_ref().map(|point| point.id.as_str())),
             ),
-            ("meter", first(|record| record.meter_serial.as_deref())),
-            ("gateway", first(|record| record.gateway_serial.as_deref())),
+            ("meter", first(|record| record.statement.meter_serial.as_deref())),
+            ("gateway", first(|record| record.statement.gateway_serial.as_deref())),
         ];
         let places: Vec<String> = places
             .into_iter()
@@ -213,7 +204,7 @@ fn write_record(text: &mut String, index: usize, count: usize, record: &RecordEx
     for shown in shown_readings(record) {
         line(text, &format!("  Reading   {}", sentence(&shown.reading)));
     }
-    for deviation in &record.deviations {
+    for deviation in &record.statement.deviations {
         line(text, &format!("  Note      {}", deviation.sentence()));
     }
 }

@@ -12,7 +12,7 @@ use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
 use crate::metering::json::{self, Value};
 use crate::metering::key::Curve;
-use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
+use crate::metering::reading::{Marker, Reading, SignedTime, TimeStatus};
 use crate::metering::record::{Identification, MAX_READINGS};
 use crate::metering::signature;
 
@@ -93,25 +93,14 @@ fn statement(receipt: &[u8]) -> Result<Statement, Malformed> {
         let instant = time
             .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
             .map(|instant| instant.fixed_offset());
+        let time = SignedTime {
+            text: instant.map(|instant| instant.to_rfc3339()).unwrap_or_default(),
+            instant,
+            status: TimeStatus::Ungraded,
+        };
         Some(Reading {
-            register: REGISTER.to_owned(),
-            obis: Obis::read(REGISTER),
-            value: exact_decimal(&value_text),
-            value_text,
-            unit: unit.clone(),
-            time: SignedTime {
-                text: instant.map(|instant| instant.to_rfc3339()).unwrap_or_default(),
-                instant,
-                status: TimeStatus::Ungraded,
-            },
             marker: Some(marker),
-            status: None,
-            condition: Condition::Good,
-            operating_seconds: None,
-            energy_unusable: false,
-            time_unusable: false,
-            event_counter: None,
-            billed: false,
+            ..Reading::plain(REGISTER, value_text, unit.clone(), time)
         })
     };
     let readings = [

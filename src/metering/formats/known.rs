@@ -93,6 +93,12 @@ impl FormatName {
         })
     }
 
+    /// Whether genuine records confirmed what is signed. Of GraphDefined's meters there is a description and not one record with a signature that
+    /// fits: one that fits here proves, one that does not leaves it open whether the record or the description is wrong.
+    pub fn is_known_from_records(self) -> bool {
+        self != FormatName::GraphDefined
+    }
+
     /// Whether a text that was not recognised still wants to be a record of this format, which its label names: it has what no transport encoding
     /// and no plain sentence has, or, for binary formats, it is all encoding. Then it is a broken record and not an unknown thing.
     pub fn is_wanted_by(self, text: &str) -> bool {
@@ -216,7 +222,13 @@ fn by_members(text: &str) -> Option<FormatName> {
     {
         return Some(FormatName::ChargePoint);
     }
-    context.map(|_| FormatName::Chargy)
+    context.map(|_| {
+        if text.contains(super::chargy::GDF_CONTEXT) {
+            FormatName::GraphDefined
+        } else {
+            FormatName::Chargy
+        }
+    })
 }
 
 #[cfg(test)]
@@ -284,6 +296,10 @@ mod tests {
         assert_eq!(
             named("{\"@context\":\"https://open.charging.cloud/contexts/CTR+json\"}"),
             Some(FormatName::Chargy)
+        );
+        assert_eq!(
+            named("{\"@context\":\"CTR+json\",\"chargingSessions\":[{\"@context\":\"GDFCrypt01+json\"}]}"),
+            Some(FormatName::GraphDefined)
         );
         for unknown in [
             "",

@@ -2,14 +2,16 @@
 //!
 //! The content decides which format a record has; the label is only compared with it ([`known`]). Transport encodings are peeled off first
 //! ([`transport`]); what lies below them is never changed, because its octets are signed. Then [`read`] takes it to the reader of its format,
-//! one file or folder each, and all of them yield the same thing: a [`SignedRecord`]. What has no reader is called by name: "I know what this is
-//! and cannot check it" is an honest answer, "wrong" would not be.
+//! one file or folder each, and all of them yield the same thing: a [`SignedRecord`]. What a reader recognises and cannot check it calls by name:
+//! "I know what this is and cannot check it" is an honest answer, "wrong" would not be.
 //!
 //! Start with [`signed_record`], then [`read`].
 
 pub mod alfen;
 pub mod chargeit;
 pub mod chargepoint;
+pub mod chargy;
+mod document;
 pub mod edl40;
 pub mod known;
 pub mod ocmf;
@@ -29,21 +31,20 @@ use transport::Content;
 /// One record of a carried value, or why that which wants to be one is none.
 pub type ReadRecord<'a> = Result<SignedRecord<'a>, Malformed>;
 
-/// Reads content whose format was recognised. One record, several out of a container, none out of an empty one; `None` if the format is only
-/// known by name. A container hands what it holds to the readers of the formats inside, each record with the key, label and transaction that
-/// the container carries beside it.
-pub fn read<'a>(format: FormatName, content: &Content<'a>) -> Option<Vec<ReadRecord<'a>>> {
+/// Reads content whose format was recognised. One record, several out of a container, none out of an empty one. A container hands what it holds
+/// to the readers of the formats inside, each record with the key, label and transaction that the container carries beside it.
+pub fn read<'a>(format: FormatName, content: &Content<'a>) -> Vec<ReadRecord<'a>> {
     match content {
         Content::Text(std::borrow::Cow::Borrowed(text)) => read_octets(format, text.as_bytes()),
         // What was decoded does not outlive this function: its records take their octets along.
-        Content::Text(std::borrow::Cow::Owned(text)) => Some(owned(read_octets(format, text.as_bytes())?)),
-        Content::Binary(octets) => Some(owned(read_octets(format, octets)?)),
+        Content::Text(std::borrow::Cow::Owned(text)) => owned(read_octets(format, text.as_bytes())),
+        Content::Binary(octets) => owned(read_octets(format, octets)),
     }
 }
 
-/// The one table of readers: a format is readable when it has an arm here.
-fn read_octets(format: FormatName, content: &[u8]) -> Option<Vec<ReadRecord<'_>>> {
-    Some(match format {
+/// The one table of readers.
+fn read_octets(format: FormatName, content: &[u8]) -> Vec<ReadRecord<'_>> {
+    match format {
         FormatName::Ocmf => vec![ocmf::read(content)],
         FormatName::Alfen => vec![alfen::read(content)],
         FormatName::Edl40P => vec![edl40::edl_40_p::read(content)],
@@ -54,9 +55,9 @@ fn read_octets(format: FormatName, content: &[u8]) -> Option<Vec<ReadRecord<'_>>
         FormatName::SafeXml => safe_xml::read(content),
         FormatName::ChargeIt => chargeit::read(content),
         FormatName::ChargePoint => vec![chargepoint::read(content)],
+        FormatName::GraphDefined | FormatName::Chargy => chargy::read(content),
         FormatName::Ptb => ptb::read(content),
-        _ => return None,
-    })
+    }
 }
 
 fn owned(records: Vec<ReadRecord<'_>>) -> Vec<ReadRecord<'static>> {
@@ -64,13 +65,6 @@ fn owned(records: Vec<ReadRecord<'_>>) -> Vec<ReadRecord<'static>> {
         .into_iter()
         .map(|record| record.map(SignedRecord::into_owned))
         .collect()
-}
-
-impl FormatName {
-    /// Whether records of it can be checked.
-    pub fn is_readable(self) -> bool {
-        read_octets(self, b"").is_some()
-    }
 }
 
 #[cfg(test)]
@@ -81,11 +75,14 @@ mod tests {
     use std::borrow::Cow;
 
     #[test]
-    fn nothing_is_a_record_of_every_format_that_is_read() {
+    fn nothing_is_a_record_of_no_format() {
         for format in FormatName::ALL {
             let nothing = read(format, &Content::Text(Cow::Borrowed("")));
-            assert_eq!(nothing.is_some(), format.is_readable(), "{}", format.as_str());
-            assert!(nothing.into_iter().flatten().all(|record| record.is_err()));
+            assert!(
+                !nothing.is_empty() && nothing.iter().all(Result::is_err),
+                "{}",
+                format.as_str()
+            );
         }
     }
 
@@ -108,7 +105,7 @@ mod tests {
             .chain(binary.iter().map(Vec::as_slice));
         for octets in contents {
             for format in FormatName::ALL {
-                for record in read_octets(format, octets).into_iter().flatten() {
+                for record in read_octets(format, octets) {
                     assert!(record.is_err(), "{}", format.as_str());
                 }
             }

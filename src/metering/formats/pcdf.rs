@@ -14,7 +14,7 @@ use super::signed_record::{self, BlockSignature, Pagination, SignedBlock, Signed
 use super::{FormatName, ReadRecord};
 use crate::metering::finding::Code;
 use crate::metering::key::Curve;
-use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
+use crate::metering::reading::{Marker, Obis, Reading, SignedTime, TimeStatus, exact_decimal};
 use crate::metering::record::Identification;
 use crate::metering::signature;
 
@@ -198,26 +198,15 @@ impl Pcdf<'_> {
     }
 
     fn statement(&self) -> Statement {
-        let reading = |value: Decimal, text: &str, time, marker| Reading {
-            register: HEADER.to_owned(),
+        let reading = |text: &str, time, marker| Reading {
             obis: Some(REGISTER),
-            value_text: text.to_owned(),
-            value: Some(value),
-            unit: "kWh".to_owned(),
-            time: self.time(time),
             marker: Some(marker),
-            status: None,
-            condition: Condition::Good,
-            operating_seconds: None,
-            energy_unusable: false,
-            time_unusable: false,
-            event_counter: None,
-            billed: false,
+            ..Reading::plain(HEADER, text, "kWh", self.time(time))
         };
         Statement {
             readings: vec![
-                reading(Decimal::ZERO, "0", self.start, Marker::Begin),
-                reading(self.energy_kwh, self.energy_text, self.stop, Marker::End),
+                reading("0", self.start, Marker::Begin),
+                reading(self.energy_text, self.stop, Marker::End),
             ],
             meter_serial: Some(self.hardware.to_owned()).filter(|serial| !serial.is_empty()),
             identification: self.identification.clone(),

@@ -1,6 +1,6 @@
 //! Readings as binary formats carry them: a register in six octets, a unit code, a power of ten, an integer.
 
-use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, exact_decimal};
+use crate::metering::reading::{Marker, Obis, Reading, SignedTime, exact_decimal};
 
 /// Code of the unit watt-hour (DLMS/COSEM, table of units).
 pub const WATT_HOUR: u8 = 30;
@@ -22,21 +22,12 @@ impl BinaryReading {
     /// The reading it stands for: exact, its text in the unit itself (`-1` and `248490` are `24849.0`).
     pub fn at(&self, time: SignedTime, marker: Option<Marker>) -> Reading {
         let value = exact_decimal(&format!("{}e{}", self.value, self.scaler));
+        let value_text = value.map_or_else(|| format!("{}e{}", self.value, self.scaler), |value| value.to_string());
         Reading {
-            register: hex::encode_upper(self.obis),
             obis: Some(Obis::from_octets(self.obis)),
-            value_text: value.map_or_else(|| format!("{}e{}", self.value, self.scaler), |value| value.to_string()),
             value,
-            unit: unit(self.unit),
-            time,
             marker,
-            status: None,
-            condition: Condition::Good,
-            energy_unusable: false,
-            time_unusable: false,
-            event_counter: None,
-            operating_seconds: None,
-            billed: false,
+            ..Reading::plain(hex::encode_upper(self.obis), value_text, unit(self.unit), time)
         }
     }
 }

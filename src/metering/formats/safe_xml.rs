@@ -200,17 +200,10 @@ impl ContainedValue {
         let decoded = self.without_base32(text);
         match transport::unwrap(decoded.as_deref().unwrap_or(text)) {
             Unwrapped::Recognised(FormatName::SafeXml, _) => vec![Err(malformed("a container inside a container"))],
-            Unwrapped::Recognised(format, content) => match super::read(format, &content) {
-                Some(records) => records
-                    .into_iter()
-                    .map(|record| record.map(SignedRecord::into_owned))
-                    .collect(),
-                None => vec![Ok(unread(
-                    format,
-                    Code::UnsupportedFormat,
-                    &format!("records in the format {} cannot be checked yet", format.as_str()),
-                ))],
-            },
+            Unwrapped::Recognised(format, content) => super::read(format, &content)
+                .into_iter()
+                .map(|record| record.map(SignedRecord::into_owned))
+                .collect(),
             Unwrapped::Text(text) if text.is_empty() => {
                 vec![self.no_record(label, "the record is empty", Code::NoSignedData)]
             }
@@ -222,15 +215,10 @@ impl ContainedValue {
         }
     }
 
-    /// What names a format that can be read, and is none, is malformed; otherwise nothing can be said.
+    /// What names a format, and is none, is malformed; otherwise nothing can be said.
     fn no_record(&self, label: Option<FormatName>, sentence: &str, code: Code) -> ReadRecord<'static> {
         match label {
-            Some(format) if format.is_readable() => Err(Malformed::new(format, sentence)),
-            Some(format) => Ok(unread(
-                format,
-                Code::UnsupportedFormat,
-                &format!("records in the format {} cannot be checked yet", format.as_str()),
-            )),
+            Some(format) => Err(Malformed::new(format, sentence)),
             None => Ok(unread(
                 FormatName::SafeXml,
                 code,

@@ -14,7 +14,7 @@ use super::FormatName;
 use crate::metering::record::MAX_CARRIED_TEXT;
 
 /// How many encodings are taken off. Two are seen (base64 around hex, base64 twice); the third is the quotes-and-entities kind of accident.
-const MAX_LAYERS: usize = 3;
+pub const MAX_LAYERS: usize = 3;
 
 /// Shortest text that is tried as hex, in digits: shorter ones are identifiers, not records.
 const SHORTEST_HEX: usize = 40;

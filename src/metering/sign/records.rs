@@ -131,7 +131,7 @@ impl Default for Edl40Fields {
 }
 
 /// Minutes from UTC to the local time of these records.
-const OFFSET_MINUTES: i32 = 120;
+pub(super) const OFFSET_MINUTES: i32 = 120;
 
 impl Edl40Fields {
     /// The block as it is signed.

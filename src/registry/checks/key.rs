@@ -187,7 +187,12 @@ fn check_sample(claim: &NewKey, key: &PublicKey, circumstances: &Circumstances, 
     let mut named = examination
         .records
         .iter()
-        .flat_map(|record| [record.meter_serial.as_deref(), record.gateway_serial.as_deref()])
+        .flat_map(|record| {
+            [
+                record.statement.meter_serial.as_deref(),
+                record.statement.gateway_serial.as_deref(),
+            ]
+        })
         .flatten()
         .peekable();
     if named.peek().is_some() && !named.any(names_ours) {

@@ -7,9 +7,10 @@
 mod bsm;
 mod emh;
 
+use super::document::{self, at, text, whole};
 use super::signed_record::{Malformed, SignedRecord};
 use super::{FormatName, ReadRecord};
-use crate::metering::json::{self, Kind, Value};
+use crate::metering::json::Value;
 use crate::metering::record::MAX_RECORDS;
 
 /// What `@context` of a BSM snapshot contains.
@@ -17,7 +18,7 @@ const BSM_CONTEXT: &str = "bsm-ws36a";
 
 /// Reads a document, or one signed value outside of a document.
 pub fn read(content: &[u8]) -> Vec<ReadRecord<'static>> {
-    let document = match document(content) {
+    let document = match document::read(FormatName::ChargeIt, content) {
         Ok(document) => document,
         Err(malformed) => return vec![Err(malformed)],
     };
@@ -28,36 +29,13 @@ pub fn read(content: &[u8]) -> Vec<ReadRecord<'static>> {
     if values.len() > MAX_RECORDS {
         return vec![Err(malformed("there are more signed values than any session has"))];
     }
-    let last = values.len().saturating_sub(1);
+    let count = values.len();
     let with_place = |(index, value): (usize, Value<'_>)| {
         let mut record = read_value(value)?;
-        if last > 0 {
-            let nature = match index {
-                0 => "Start",
-                _ if index == last => "End",
-                _ => "Intermediate",
-            };
-            record.nature = Some(nature.to_owned());
-        }
+        record.nature = document::place_in_list(index, count).map(str::to_owned);
         Ok(record)
     };
     values.into_iter().enumerate().map(with_place).collect()
-}
-
-fn document(content: &[u8]) -> Result<Value<'_>, Malformed> {
-    let text = std::str::from_utf8(content).map_err(|_| malformed("the document is not text"))?;
-    let document = json::read(text).map_err(|error| malformed(format!("the document is not JSON: {error}")))?;
-    if document.kind() != Kind::Object {
-        return Err(malformed("the document is not a JSON object"));
-    }
-    // Which of two members counts decides what was signed.
-    match document.first_duplicate() {
-        Some(name) => Err(malformed(format!(
-            "a member stands twice ({})",
-            name.chars().take(40).collect::<String>()
-        ))),
-        None => Ok(document),
-    }
 }
 
 fn read_value(value: Value<'_>) -> ReadRecord<'static> {
@@ -73,26 +51,6 @@ fn read_value(value: Value<'_>) -> ReadRecord<'static> {
 
 fn malformed(message: impl std::fmt::Display) -> Malformed {
     Malformed::new(FormatName::ChargeIt, message)
-}
-
-/// The member at the end of a path.
-fn at<'v>(value: Value<'v>, path: &[&str]) -> Option<Value<'v>> {
-    path.iter().try_fold(value, |value, name| value.get(name))
-}
-
-/// A member that is text, or a number as written; empty means absent.
-fn text(value: Value<'_>, path: &[&str]) -> Option<String> {
-    let found = at(value, path)?;
-    let text = match found.kind() {
-        Kind::Number => found.number()?.to_owned(),
-        _ => found.text()?.into_owned(),
-    };
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-/// A whole number, written as one or as text.
-fn whole(value: Value<'_>, path: &[&str]) -> Option<i64> {
-    text(value, path)?.trim().parse().ok()
 }
 
 #[cfg(test)]

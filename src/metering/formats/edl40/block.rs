@@ -1,5 +1,6 @@
 //! The 320 octets that EDL40 meters sign (signed-metering-formats.md 7.1), from fields and back.
 
+use super::padded;
 use crate::metering::formats::register::{BinaryReading, WATT_HOUR, name, octets_at};
 use crate::metering::formats::signed_record::{Pagination, Places, Statement};
 use crate::metering::reading::{Reading, SignedTime};
@@ -60,7 +61,7 @@ pub struct Emoc {
 impl Block {
     /// The block as it is signed.
     pub fn to_octets(&self) -> [u8; BLOCK] {
-        let parts: [&[u8]; 18] = [
+        let parts: [&[u8]; 17] = [
             &self.server_id,
             &self.local_time.to_le_bytes(),
             &[self.status],
@@ -78,14 +79,8 @@ impl Block {
             &self.emoc.resistance.to_le_bytes(),
             &self.emoc.duration.to_le_bytes(),
             &self.emoc.price.to_be_bytes(),
-            &[],
         ];
-        let mut block = [0; BLOCK];
-        block
-            .iter_mut()
-            .zip(parts.concat())
-            .for_each(|(octet, field)| *octet = field);
-        block
+        padded(&parts)
     }
 
     /// The fields of a block that came as it is; `None` unless it has 320 octets.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::block::{CONTRACT, contract, contract_field};
 use super::edl_40_p::reading;
 use super::sml::{Entry, ListResponse, Time};
-use super::{LogSignature, malformed};
+use super::{LogSignature, malformed, padded};
 use crate::metering::finding::Code;
 use crate::metering::formats::register::{BinaryReading, WATT_HOUR};
 use crate::metering::formats::signed_record::{Malformed, Pagination, SignedBlock, SignedRecord, Statement};
@@ -159,12 +159,7 @@ impl Fields {
             &self.list_name,
             &self.pagination.to_le_bytes(),
         ];
-        let mut block = [0; BLOCK];
-        block
-            .iter_mut()
-            .zip(parts.concat())
-            .for_each(|(octet, field)| *octet = field);
-        block
+        padded(&parts)
     }
 
     fn statement(&self, is_final: bool, log: [u8; 2]) -> Statement {

@@ -58,6 +58,16 @@ impl LogSignature {
     }
 }
 
+/// The fields of a block one behind the other, and zeros behind the last.
+fn padded<const OCTETS: usize>(fields: &[&[u8]]) -> [u8; OCTETS] {
+    let mut block = [0; OCTETS];
+    block
+        .iter_mut()
+        .zip(fields.concat())
+        .for_each(|(octet, field)| *octet = field);
+    block
+}
+
 /// A readable name of what is wrong, for one of these formats.
 fn malformed(format: FormatName) -> impl Fn(&str) -> Malformed + Copy {
     move |message| Malformed::new(format, message)

@@ -6,7 +6,7 @@ use super::Malformed;
 use crate::metering::deviation::Deviation;
 use crate::metering::formats::signed_record::Pagination;
 use crate::metering::json::{Kind, Object, Value};
-use crate::metering::reading::{Condition, Marker, Obis, Reading, SignedTime, exact_decimal};
+use crate::metering::reading::{Condition, Marker, Reading, SignedTime};
 use crate::metering::record::{Identification, MAX_READINGS};
 
 /// What the payload of a record says (signed-metering-formats.md 5.3). Texts are trimmed; empty ones are `None`.
@@ -145,14 +145,6 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
         let value_text = value.map(plain).unwrap_or_default().trim().to_owned();
         let flags = flags.as_deref().unwrap_or_default();
         readings.push(Reading {
-            obis: register.as_deref().and_then(Obis::read),
-            register: register.clone().unwrap_or_default(),
-            value: value
-                .filter(|value| matches!(value.kind(), Kind::Number | Kind::Text))
-                .and_then(|_| exact_decimal(&value_text)),
-            value_text,
-            unit: unit.clone().unwrap_or_default().trim().to_owned(),
-            time: signed_time,
             marker: marker
                 .as_deref()
                 .map(str::trim)
@@ -163,8 +155,12 @@ fn inherit(elements: Vec<Value<'_>>, deviations: &mut Vec<Deviation>) -> Result<
             energy_unusable: flags.contains('E'),
             time_unusable: flags.contains('t'),
             event_counter: element.get("EI").map(|counter| plain(counter).trim().to_owned()),
-            operating_seconds: None,
-            billed: false,
+            ..Reading::plain(
+                register.clone().unwrap_or_default(),
+                value_text,
+                unit.as_deref().unwrap_or_default().trim(),
+                signed_time,
+            )
         });
     }
     Ok(readings)
