@@ -7,7 +7,7 @@ use truewatt::metering::sign::SigningMeter;
 use truewatt::ocpi::ids::PartyId;
 use truewatt::registry::checks::NewKey;
 use truewatt::registry::record::{Reason, Unit};
-use truewatt::registry::{Actor, Decision, Submitted};
+use truewatt::registry::{Actor, Decision, Submitted, Wish};
 
 use crate::common::listed::Platform;
 use crate::on_both;
@@ -117,7 +117,7 @@ on_both! {
         let old = SigningMeter::from_seed(Curve::Secp192r1, b"old").unwrap();
         let claim = NewKey {
             public_key: hex::encode(old.public_key().to_spki_der()),
-            unit: Unit { meter_serial: "M1".into(), ..Unit::default() },
+            unit: Unit { meter_serial: Some("M1".into()), ..Unit::default() },
             evse_id: "DE*ABC*E1".into(),
             evse_uid: None,
             location_id: None,
@@ -131,6 +131,8 @@ on_both! {
             encoding_method: None,
             signing_method: None,
             sample: None,
+            key_pair: None,
+            confirm_to: None,
         };
         let registry = &world.hub.registry;
         let state = async || {
@@ -143,7 +145,7 @@ on_both! {
         assert_eq!(world.claims(&msp, "").await[0]["registration"]["id"], Value::Null, "not published: its operator's business");
         registry.decide(&held.id, Decision::Accept, "an Alfen").await.unwrap();
         assert_eq!(state().await, (json!("CONFIRMED"), false));
-        registry.deactivate(&held.id, None, &Actor::Operator).await.unwrap();
+        registry.wish(&held.id, &Wish::Deactivate(None), &Actor::Operator).await.unwrap();
         assert_eq!(state().await, (json!("DEACTIVATED"), true));
         Some(())
     }

@@ -9,7 +9,7 @@ use truewatt::ocpi::ids::PartyId;
 use truewatt::registry::checks::NewKey;
 use truewatt::registry::lifecycle::State;
 use truewatt::registry::record::{Reason, Registration, Unit};
-use truewatt::registry::{Actor, Submitted};
+use truewatt::registry::{Actor, Submitted, Wish};
 
 use super::following::session;
 use crate::common::listed::{Heard, Platform};
@@ -52,7 +52,7 @@ impl World {
         let claim = NewKey {
             public_key: spki(key),
             unit: Unit {
-                meter_serial: "M1".into(),
+                meter_serial: Some("M1".into()),
                 ..Unit::default()
             },
             evse_id: "DE*ABC*E1".into(),
@@ -68,6 +68,8 @@ impl World {
             encoding_method: None,
             signing_method: None,
             sample: None,
+            key_pair: None,
+            confirm_to: None,
         };
         match self.hub.registry.submit(claim, &Actor::Party(cpo)).await.unwrap() {
             Submitted::New(one) => *one,
@@ -207,7 +209,7 @@ on_both! {
         world.reported(&cpo, report(&mine, json!({"meter_serial": "M2"}))).await;
         let held = world.submitted(&mine, Reason::Commissioning, "2026-11-01T00:00:00Z").await;
         assert!(held.state == State::OnHold && warned_of(&held, "KEY_DIFFERS_FROM_CHARGE_POINT"), "{held:?}");
-        world.hub.registry.withdraw(&held.id, &Actor::Operator).await.unwrap();
+        world.hub.registry.wish(&held.id, &Wish::Withdraw, &Actor::Operator).await.unwrap();
         // The charge point reports the new one: the latest word counts.
         world.clock.advance(chrono::TimeDelta::minutes(1));
         world.reported(&cpo, report(&mine, json!({}))).await;
@@ -236,7 +238,7 @@ on_both! {
             assert_eq!(warned_of(&one, "CONTRADICTS_VERIFIED_CDRS"), is_held, "{since}: {one:?}");
             assert_eq!(one.state == State::OnHold, is_held, "{since}");
             if is_held {
-                world.hub.registry.withdraw(&one.id, &Actor::Operator).await.unwrap();
+                world.hub.registry.wish(&one.id, &Wish::Withdraw, &Actor::Operator).await.unwrap();
             }
         }
         Some(())
