@@ -128,6 +128,14 @@ both! {
                 .do_update()
                 .set((
                     observations::times.eq(observations::times + excluded(observations::times)),
+                    // Told in any order.
+                    observations::first_seen.eq(
+                        diesel::dsl::case_when(
+                            excluded(observations::first_seen).lt(observations::first_seen),
+                            excluded(observations::first_seen),
+                        )
+                        .otherwise(observations::first_seen),
+                    ),
                     observations::last_seen.eq(
                         diesel::dsl::case_when(
                             excluded(observations::last_seen).gt(observations::last_seen),

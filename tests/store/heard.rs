@@ -53,7 +53,11 @@ pub async fn what_is_heard_often_is_one_row_for_each_evse_whoever_hears_it(place
     let found = all(&one).await;
     assert_eq!(found.len(), 3);
     for row in &found {
-        assert_eq!((row.times, row.last_seen), (40, at(39)), "{row:?}");
+        assert_eq!(
+            (row.times, row.first_seen, row.last_seen),
+            (40, at(0), at(39)),
+            "{row:?}"
+        );
     }
     // Told late, it counts, and is not the last.
     let first = heard("DE/ABC", "aa", "E1", 7);
