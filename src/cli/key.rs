@@ -1,5 +1,6 @@
 //! `truewatt key`: meter keys, over the operator API; and the proof that nobody rewrote their log, over the database itself.
 
+mod extract;
 mod log;
 
 use std::path::PathBuf;
@@ -37,6 +38,10 @@ enum Action {
     Release(Release),
     /// End a registration, now or at an instant gone by.
     Deactivate(Deactivate),
+    /// The extract of a registration for the commissioning file, with the proof that it was logged. Keep it.
+    Extract(OfKey),
+    /// Check an extract without any hub; exit code 0 it holds, 1 it does not, 2 it cannot be decided.
+    CheckExtract(extract::Check),
     /// The log of all this.
     Log(Log),
 }
@@ -172,6 +177,8 @@ pub(super) async fn run(arguments: Arguments, config: impl FnOnce() -> Result<Co
             act(wish.of, "release", Some(json!({"to": to}))).await
         }
         Action::Deactivate(wish) => act(wish.of, "deactivate", wish.at.map(|at| json!({"at": at}))).await,
+        Action::Extract(of) => extract::fetch(of).await,
+        Action::CheckExtract(wish) => extract::verify(&wish),
         Action::Log(Log {
             action: LogAction::Verify(wish),
         }) => log::verify(wish, config()?).await,

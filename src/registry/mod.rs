@@ -19,6 +19,7 @@ pub mod changes;
 pub mod checks;
 mod commit;
 pub mod evse_id;
+pub mod extract;
 pub mod index;
 pub mod lifecycle;
 pub mod log;

@@ -8,6 +8,7 @@ mod common;
 mod commands;
 mod credits;
 mod doubting;
+mod extracting;
 mod following;
 mod handing;
 mod kept;

@@ -7,6 +7,7 @@
 //! Start with [`Partner`], which every handler here begins with.
 
 pub mod cdrs;
+pub mod extract;
 pub mod reports;
 pub mod transparency;
 
