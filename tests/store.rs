@@ -11,6 +11,8 @@ mod consequences;
 mod lent;
 #[path = "store/hints.rs"]
 mod hints;
+#[path = "store/notices.rs"]
+mod notices;
 #[path = "store/place.rs"]
 mod place;
 #[path = "store/presence.rs"]
@@ -30,6 +32,7 @@ use consequences::*;
 use futures_util::future::join_all;
 use hints::*;
 use lent::*;
+use notices::*;
 use place::Place;
 use presence::*;
 use registry::*;
@@ -784,6 +787,7 @@ fn verdict(row_id: &str, report: &str, status: &str, marker: Option<&str>, check
         checked_at: at(checked_at),
         blocks: Vec::new(),
         instead_of: None,
+        notice: None,
     }
 }
 
@@ -1384,6 +1388,11 @@ macro_rules! promises {
 mod mirror;
 
 promises! {
+    a_newer_notice_takes_the_place_of_the_older_and_is_not_settled_by_it,
+    of_two_who_tell_of_the_same_place_of_the_log_one_does,
+    a_notice_of_a_verdict_is_kept_with_it_and_goes_when_it_is_forgiven,
+    a_name_of_a_registration_is_given_once_whoever_is_quicker_and_moves_only_from_where_it_was,
+    verdicts_are_pulled_by_their_cpo_in_order_and_within_times,
     a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all,
     octets_come_back_as_they_were_posted,
     fifty_concurrent_takes_of_one_cdr_store_one,

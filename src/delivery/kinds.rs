@@ -5,6 +5,7 @@
 //! | a CDR the hub took | duty | its sender was told 1000: it is the hub's word now (design.md promise 2) | `cdrs.custody_days`, then dead, never deleted |
 //! | the same with `custody = false` | one attempt | the operator of the receiver wants a relay: the sender is told 4002 or 4003 and repeats | the attempt |
 //! | ClientInfo (HubClientInfo) | duty | the hub owns it (HCI-01): whoever may know is told the newest state, once | a week of refusals; a platform that is away is waited for |
+//! | a published key, a verdict that does not hold | duty | the hub's own word (key-registry.md SAF-31, SAF-46), for platforms that listen on its custom modules | `cdrs.custody_days` |
 //! | a push to everybody | copy | its sender was told 1000 at the commit; a receiver that is away or says no catches up by asking (R-57, R-61, T-34) | one attempt per party; again only if this process dies |
 //! | GET on a CDR's `Location` | relay | the requester waits for it; the hub's copy answers when nobody else does | the request |
 //!
@@ -16,6 +17,10 @@ use std::time::Duration;
 pub const CDR: &str = "cdr";
 /// The state of a party, told to a platform.
 pub const CLIENT_INFO: &str = crate::parties::client_info::DUTY;
+/// A registration of a meter key as it stands, told through the hub's own module of that name.
+pub const PUBLIC_KEYS: &str = "publickeys";
+/// A verdict, told to the CDR's CPO through the hub's own module of that name.
+pub const CDR_VALIDATIONS: &str = "cdrvalidations";
 
 /// When duties are retried, and when a lease may be taken over (`[duties]`, `[cdrs]`).
 #[derive(Clone, Debug)]

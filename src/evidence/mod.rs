@@ -30,4 +30,5 @@ pub mod recheck;
 pub mod rechecks;
 pub mod report;
 pub mod traces;
+pub mod validation;
 mod verdict;

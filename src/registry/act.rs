@@ -93,6 +93,15 @@ impl Registry {
     /// # Errors
     /// When the database cannot be reached. A claim that is refused is no error: see [`Submitted`].
     pub async fn submit(&self, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
+        self.submit_as(&Uuid::now_v7().to_string(), claim, actor).await
+    }
+
+    /// The same under an id (UUIDv7) that the caller has written down before, so that it finds what became of it. An id that is taken is
+    /// answered like a claim that is: with the registration that stands.
+    ///
+    /// # Errors
+    /// As [`Registry::submit`].
+    pub async fn submit_as(&self, id: &str, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
         let evse_is_in_location = self.evse_is_in_location(&claim).await?;
         let submitted = self
             .commit(|index, now| {
@@ -103,7 +112,7 @@ impl Registry {
                     sample_is_required: self.settings.require_sample,
                     ..Circumstances::at(now)
                 };
-                Ok::<_, StoreError>(plan_submission(&claim, actor, index, &circumstances))
+                Ok::<_, StoreError>(plan_submission(id, &claim, actor, index, &circumstances))
             })
             .await?;
         if let Submitted::New(registration) = &submitted
@@ -373,7 +382,16 @@ fn claim_of(registration: &Registration) -> Option<NewKey> {
     })
 }
 
-fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: &Circumstances) -> Plan<Submitted> {
+fn plan_submission(
+    id: &str,
+    claim: &NewKey,
+    actor: &Actor,
+    index: &Index,
+    circumstances: &Circumstances,
+) -> Plan<Submitted> {
+    if let Some(taken) = index.get(id) {
+        return Plan::nothing(Submitted::Existing(Box::new(taken.now().clone())));
+    }
     let judged = match checks::check(claim, index, circumstances) {
         Checked::NoKey(findings) => return Plan::nothing(Submitted::Refused(None, findings)),
         Checked::Exists(id) => match index.get(&id) {
@@ -384,7 +402,7 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
         Checked::Judged(judged) => *judged,
     };
     let now = circumstances.now;
-    let submitted = submitted(claim, &judged, actor, now);
+    let submitted = submitted(id, claim, &judged, actor, now);
     let name = actor.name();
     let mut drafts = Vec::new();
     if index.of_fingerprint(&submitted.fingerprint).next().is_none() {
@@ -456,9 +474,9 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
     }
 }
 
-fn submitted(claim: &NewKey, judged: &Judged, actor: &Actor, now: DateTime<Utc>) -> Registration {
+fn submitted(id: &str, claim: &NewKey, judged: &Judged, actor: &Actor, now: DateTime<Utc>) -> Registration {
     Registration {
-        id: Uuid::now_v7().to_string(),
+        id: id.to_owned(),
         version: 1,
         state: State::Submitted,
         fingerprint: judged.key.fingerprint(),

@@ -26,6 +26,8 @@ pub mod log;
 pub mod proof;
 pub mod publish;
 pub mod record;
+pub mod shown;
+pub mod telling;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

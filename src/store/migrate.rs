@@ -74,6 +74,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000006", "registry", guarded),
     migration!("2026-11-21-000007", "lent_object"),
     migration!("2026-11-21-000008", "consequences"),
+    migration!("2026-11-21-000011", "custom_modules"),
 ];
 
 const RECORD: &str =

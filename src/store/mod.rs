@@ -27,6 +27,7 @@ pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
+pub mod notices;
 pub mod mirror;
 pub mod outbox;
 pub mod parties;
@@ -49,13 +50,14 @@ pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
     CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
     NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
-    TraceQuery, TraceWalk, Traces,
+    TraceQuery, TraceWalk, Traces, VerdictPull,
 };
 pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
+pub use notices::{Message, NewNotice, NoticeRow, NoticeTold};
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;
@@ -130,7 +132,7 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `liveness` and `registrations` are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `telling`, `liveness` and `registrations` are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
@@ -139,7 +141,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::sqlite as credits;
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness, registry::sqlite as registrations};
+            use crate::store::{announced::sqlite as announcements, notices::sqlite as telling, presence::sqlite as liveness, registry::sqlite as registrations};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
@@ -148,7 +150,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::evidence::credits::postgres as credits;
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{announced::postgres as announcements, presence::postgres as liveness, registry::postgres as registrations};
+            use crate::store::{announced::postgres as announcements, notices::postgres as telling, presence::postgres as liveness, registry::postgres as registrations};
             $($queries)*
         }
     };

@@ -80,6 +80,7 @@ pub fn routes() -> Vec<Route> {
         ocpi::links::routes(),
         ocpi::callbacks::routes(),
         ocpi::modules::routes(),
+        ocpi::custom::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
         partner::extract::routes(),

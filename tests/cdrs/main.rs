@@ -17,6 +17,7 @@ mod pulling;
 mod refusing;
 mod registering;
 mod taking;
+mod telling;
 mod verdicts;
 mod world;
 
