@@ -69,10 +69,10 @@ impl Telling {
         let telling = |error| Fault::new("telling of changes of the key registry", error);
         loop {
             let after = self.registry.store().publickeys_cursor().await.map_err(telling)?;
-            let changes = self.registry.changes_since(after, PORTION).await.map_err(telling)?;
-            let Some(last) = changes.last().map(|change| change.number) else {
+            let (last, changed) = self.registry.versions_since(after, PORTION).await.map_err(telling)?;
+            if last == after {
                 return Ok(());
-            };
+            }
             self.registry.refresh().await.map_err(telling)?;
             let snapshot = self.delivery.directory();
             let directory = snapshot.directory();
@@ -82,10 +82,10 @@ impl Telling {
                 .filter(|platform| listener(directory, platform, OwnModule::PublicKeys).is_some())
                 .collect();
             if !listeners.is_empty() {
-                for change in &changes {
-                    let found = self.registry.index().get(&change.registration).cloned();
+                for registration in &changed {
+                    let found = self.registry.index().get(registration).cloned();
                     let Some(found) = found else { continue };
-                    let own_id = self.registry.store().name_of_registration(&change.registration).await;
+                    let own_id = self.registry.store().name_of_registration(registration).await;
                     let own_id = own_id.map_err(telling)?;
                     let now = self.clock.now();
                     let to = listeners

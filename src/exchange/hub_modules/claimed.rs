@@ -12,7 +12,7 @@ use crate::ocpi::ids::{PartyId, fold, key_of};
 use crate::ocpi::refusal::{Refusal, Violation};
 use crate::ocpi::time;
 use crate::registry::checks::NewKey;
-use crate::registry::record::{Reason, Signs, Unit};
+use crate::registry::record::{KeyPair, Reason, Signs, Unit};
 
 const MEMBERS: [&str; 25] = [
     "country_code",
@@ -64,10 +64,14 @@ pub(super) fn read(body: &[u8], owner: &PartyId, id: &str) -> Result<NewKey, Ref
         None => Reason::Commissioning,
         Some(word) => Reason::parse(&word).ok_or_else(|| put.wrong("reason", "is no reason that is known here"))?,
     };
+    let key_pair = match put.text("key_pair", 9)? {
+        None => None,
+        Some(word) => Some(KeyPair::parse(&word).ok_or_else(|| put.wrong("key_pair", "must be EXISTED or GENERATED"))?),
+    };
     Ok(NewKey {
         public_key: put.required("public_key", MAX_KEY_TEXT)?,
         unit: Unit {
-            meter_serial: put.required("meter_serial", 64)?,
+            meter_serial: put.text("meter_serial", 64)?,
             gateway_serial,
             signs,
             manufacturer: put.text("manufacturer", 100)?,
@@ -92,6 +96,9 @@ pub(super) fn read(body: &[u8], owner: &PartyId, id: &str) -> Result<NewKey, Ref
         encoding_method: put.text("encoding_method", 36)?,
         signing_method: put.text("signing_method", 36)?,
         sample: put.text("sample", MAX_SAMPLE)?,
+        key_pair,
+        // The push of the registration is the confirmation here (key-registry.md 4.5).
+        confirm_to: None,
     })
 }
 

@@ -27,7 +27,7 @@ use crate::registry::index::Registered;
 use crate::registry::lifecycle::State;
 use crate::registry::record::Registration;
 use crate::registry::shown::object;
-use crate::registry::{Actor, Declined, Submitted};
+use crate::registry::{Actor, Declined, Submitted, Wish};
 
 /// Ids of OCPI have so many characters.
 const LONGEST_ID: usize = 36;
@@ -180,10 +180,11 @@ impl Exchange {
         let end = claimed::end(body.ok_or_else(|| Refusal::malformed("the body is missing"))?)?;
         let found = self.find(owner, id).await?.ok_or_else(nothing)?;
         let (registration, actor) = (&found.now().id, Actor::Party(owner.clone()));
-        let ended = match end {
-            End::Deactivate(at) => self.registry.deactivate(registration, at, &actor).await,
-            End::Withdraw => self.registry.withdraw(registration, &actor).await,
+        let wish = match end {
+            End::Deactivate(at) => Wish::Deactivate(at),
+            End::Withdraw => Wish::Withdraw,
         };
+        let ended = self.registry.wish(registration, &wish, &actor).await;
         match ended {
             Ok(one) => self.shown(request, 200, &one.id, id),
             Err(Declined::Unknown) => Err(nothing().into()),
@@ -234,12 +235,16 @@ fn is_open(one: &Registration) -> bool {
     )
 }
 
+fn folded(serial: Option<&str>) -> Option<String> {
+    serial.map(str::to_ascii_lowercase)
+}
+
 /// Whether a claim says the same of key, meter and EVSE. A key that cannot be read is the checks' business.
 fn is_about(one: &Registration, claim: &NewKey) -> bool {
     let curve = crate::metering::key::Curve::from_name(&one.curve);
     let key = PublicKey::read(&claim.public_key, curve).ok();
     let evse = crate::registry::evse_id::EvseId::read(&claim.evse_id).map(|id| id.to_string());
     key.is_none_or(|key| key.fingerprint() == one.fingerprint)
-        && one.unit.meter_serial.eq_ignore_ascii_case(&claim.unit.meter_serial)
+        && folded(one.unit.meter_serial.as_deref()) == folded(claim.unit.meter_serial.as_deref())
         && evse.is_none_or(|evse| evse == one.evse_id)
 }
