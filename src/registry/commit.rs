@@ -301,7 +301,8 @@ impl Registry {
             _ => false,
         };
         is_news.then(|| NewConfirmation {
-            duty: kinds::confirmation(&registration.id, &to.platform, recorded.at),
+            // Due by the clock: a record time may lie a moment ahead of it.
+            duty: kinds::confirmation(&registration.id, &to.platform, self.clock.now()),
             registration: registration.id.clone(),
             url: to.url.clone(),
             body: (self.settings.show)(registration).to_string(),

@@ -70,7 +70,12 @@ pub struct Upheld {
 /// Holds a claim against the registry at an instant.
 #[must_use]
 pub fn hold(claim: &EvseClaim, index: &Index, now: DateTime<Utc>) -> Upheld {
-    let at_evse = index.at_evse(&claim.cpo_key, claim.evse_id.as_deref(), claim.evse_uid.as_deref(), index.record_time(now));
+    let at_evse = index.at_evse(
+        &claim.cpo_key,
+        claim.evse_id.as_deref(),
+        claim.evse_uid.as_deref(),
+        index.record_time(now),
+    );
     let own: Vec<&Registration> = at_evse
         .iter()
         .map(|one| one.now())

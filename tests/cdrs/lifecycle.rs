@@ -134,7 +134,7 @@ pub fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
 
 on_both! {
     // SAF-31, SAF-32: nothing is confirmed that cannot be read back.
-    async fn a_key_that_nobody_can_read_is_published_and_does_not_count(on) {
+    async fn saf_32_a_key_that_nobody_can_read_is_published_and_does_not_count(on) {
         let mut world = World::start_unreachable(on).await?;
         world.site.hub.url = world.site.hub.bound.clone();
         let street = Street::of(world).await;
@@ -151,8 +151,8 @@ on_both! {
         Some(())
     }
 
-    // SAF-11, SAF-33, SAF-40, CAL-IF06.
-    async fn everybody_reads_a_key_in_every_form_and_its_history_for_ever(on) {
+    // SAF-11, SAF-40, CAL-IF06.
+    async fn cal_if06_everybody_reads_a_key_in_every_form_and_its_history_for_ever(on) {
         let street = Street::of(World::start(on, "").await?).await;
         let meter = meter("mine");
         let key = street.register(claim(&meter)).await;
@@ -322,7 +322,7 @@ on_both! {
     }
 
     // CAL-IF09.
-    async fn a_printed_key_is_compared_in_six_spellings(on) {
+    async fn cal_if09_a_printed_key_is_compared_in_six_spellings(on) {
         let street = Street::of(World::start(on, "").await?).await;
         let meter = meter("mine");
         street.register(claim(&meter)).await;

@@ -15,8 +15,8 @@ use crate::on_both;
 use crate::world::{World, at, cdr, meter, signed};
 
 on_both! {
-    // SAF-11.
-    async fn saf_11_an_operator_submits_the_keys_of_its_evses_and_follows_them(on) {
+    // SAF-11, CAL-IF17.
+    async fn saf_11_cal_if17_an_operator_submits_the_keys_of_its_evses_and_follows_them(on) {
         let desk = Desk::of(World::start(on, "").await?).await;
         let mut made = Vec::new();
         for number in 1..=3 {
