@@ -97,9 +97,12 @@ fn every_operation_of_a_document_has_a_name_of_its_own() {
 
 /// Without the names of parameters: two lines of the table may share one path.
 fn shape(line: &str) -> String {
-    let parts = line
-        .split('/')
-        .map(|part| if part.starts_with('{') { "{}" } else { part });
+    let parts = line.split('/').map(
+        |part| match part.strip_prefix('{').and_then(|part| part.split_once('}')) {
+            Some((_, rest)) => format!("{{}}{rest}"),
+            None => part.to_owned(),
+        },
+    );
     parts.collect::<Vec<_>>().join("/")
 }
 

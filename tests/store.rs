@@ -13,6 +13,8 @@ mod heard;
 mod lent;
 #[path = "store/hints.rs"]
 mod hints;
+#[path = "store/notices.rs"]
+mod notices;
 #[path = "store/place.rs"]
 mod place;
 #[path = "store/presence.rs"]
@@ -35,6 +37,7 @@ use futures_util::future::join_all;
 use heard::*;
 use hints::*;
 use lent::*;
+use notices::*;
 use place::Place;
 use presence::*;
 use registrations::*;
@@ -790,6 +793,7 @@ fn verdict(row_id: &str, report: &str, status: &str, marker: Option<&str>, check
         checked_at: at(checked_at),
         blocks: Vec::new(),
         instead_of: None,
+        notice: None,
     }
 }
 
@@ -1395,6 +1399,11 @@ promises! {
     only_what_a_charge_point_reported_is_a_reported_key_and_the_last_comes_first,
     verified_cdrs_of_a_meter_are_found_unless_they_came_with_the_key,
     a_location_that_may_claim_conformity_is_found_until_it_does_not,
+    a_newer_notice_takes_the_place_of_the_older_and_is_not_settled_by_it,
+    of_two_who_tell_of_the_same_place_of_the_log_one_does,
+    a_notice_of_a_verdict_is_kept_with_it_and_goes_when_it_is_forgiven,
+    a_name_of_a_registration_is_given_once_whoever_is_quicker_and_moves_only_from_where_it_was,
+    verdicts_are_pulled_by_their_cpo_in_order_and_within_times,
     a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all,
     octets_come_back_as_they_were_posted,
     fifty_concurrent_takes_of_one_cdr_store_one,

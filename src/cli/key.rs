@@ -1,6 +1,7 @@
 //! `truewatt key`: meter keys, over the operator API; and the proof that nobody rewrote their log, over the database itself.
 
 mod heard;
+mod extract;
 mod log;
 
 use std::path::PathBuf;
@@ -44,6 +45,10 @@ enum Action {
     Observations(heard::Observations),
     /// EVSEs that claim in their location to be calibrated, and whether the registry confirms it.
     Conformity(heard::Conformity),
+    /// The extract of a registration for the commissioning file, with the proof that it was logged. Keep it.
+    Extract(OfKey),
+    /// Check an extract without any hub; exit code 0 it holds, 1 it does not, 2 it cannot be decided.
+    CheckExtract(extract::Check),
     /// The log of all this.
     Log(Log),
 }
@@ -182,6 +187,8 @@ pub(super) async fn run(arguments: Arguments, config: impl FnOnce() -> Result<Co
         Action::Waivers(wish) => heard::waivers(wish).await,
         Action::Observations(wish) => heard::observations(wish).await,
         Action::Conformity(wish) => heard::conformity(wish).await,
+        Action::Extract(of) => extract::fetch(of).await,
+        Action::CheckExtract(wish) => extract::verify(&wish),
         Action::Log(Log {
             action: LogAction::Verify(wish),
         }) => log::verify(wish, config()?).await,

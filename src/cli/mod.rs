@@ -83,6 +83,14 @@ impl NotDone {
         }
     }
 
+    /// What was asked cannot be decided: exit code 2, as that of `verify`.
+    pub fn undecided(message: impl Into<String>) -> NotDone {
+        NotDone {
+            code: verify::EXIT_UNDECIDED,
+            message: message.into(),
+        }
+    }
+
     /// The command line or the configuration makes no sense: exit code 64 (EX_USAGE).
     pub fn usage(message: impl Into<String>) -> NotDone {
         NotDone {

@@ -36,6 +36,7 @@ use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
 use crate::registry::log::checkpoint::Signer;
+use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
@@ -173,7 +174,7 @@ impl Hub {
             None => tokens::mint().map_err(at("making an operator token"))?,
         };
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
-        let relay = RelayRooms::furnish(&config, &url, &store, &parties, &clock);
+        let relay = RelayRooms::furnish(&config, &url, &store, &parties, &cdrs.registry, &clock);
         let sightings = cdrs.intake.sightings().clone();
         let doors = Doors {
             hall: relay.hall.clone(),
@@ -199,6 +200,7 @@ impl Hub {
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
+            tokio::spawn(cdrs.telling.clone().follow()),
             tokio::spawn(cdrs.rechecks.clone().follow()),
             tokio::spawn(cdrs.doubts.clone().follow()),
             tokio::spawn(sightings.clone().follow()),
@@ -239,6 +241,7 @@ struct CdrRooms {
     intake: Arc<Intake>,
     rechecks: Arc<Rechecks>,
     doubts: Arc<Doubts>,
+    telling: Arc<Telling>,
     exchange: Arc<CdrExchange>,
 }
 
@@ -287,6 +290,7 @@ impl CdrRooms {
         Ok(CdrRooms {
             rechecks: Rechecks::new(intake.clone(), clock.clone(), config.duties.lease),
             doubts: Doubts::new(store.clone(), clock.clone()),
+            telling: Telling::new(registry.clone(), delivery.clone(), clock.clone()),
             registry,
             delivery,
             intake,
@@ -356,6 +360,7 @@ impl RelayRooms {
         public_url: &str,
         store: &Store,
         parties: &Arc<Parties>,
+        registry: &Arc<Registry>,
         clock: &SharedClock,
     ) -> RelayRooms {
         let timeouts = &config.timeouts;
@@ -381,6 +386,8 @@ impl RelayRooms {
             hints: hints.clone(),
             order,
             journal: journal.clone(),
+            registry: registry.clone(),
+            store: store.clone(),
             clock: clock.clone(),
         };
         let settings = ExchangeSettings {

@@ -27,7 +27,7 @@ use crate::store::{ClientInfoTold, Shown};
 
 const HUB_CLIENT_INFO: &str = "hubclientinfo";
 /// The answer has no data: what is larger is not read.
-const MAX_ANSWER: usize = 64 * 1024;
+pub(super) const MAX_ANSWER: usize = 64 * 1024;
 
 impl Delivery {
     /// Makes one attempt at telling and settles it.
@@ -100,6 +100,15 @@ impl Delivery {
             );
             return (ClientInfoTold::Ended, Attempt::NotTaken);
         }
+        let told = ClientInfoTold::Postponed {
+            next_attempt_at: self.again(duty, outcome, now),
+            outcome: outcome.to_string(),
+        };
+        (told, Attempt::NotTaken)
+    }
+
+    /// When to tell again after an attempt that nobody took.
+    pub(super) fn again(&self, duty: &DutyRow, outcome: &Outcome, now: DateTime<Utc>) -> DateTime<Utc> {
         let retry_after = match outcome {
             Outcome::Answered(answer) => answer
                 .header("Retry-After")
@@ -115,11 +124,7 @@ impl Delivery {
             horizons.max_retry,
             jitter(),
         );
-        let told = ClientInfoTold::Postponed {
-            next_attempt_at: now + span(delay),
-            outcome: outcome.to_string(),
-        };
-        (told, Attempt::NotTaken)
+        now + span(delay)
     }
 
     async fn settle_told(
@@ -144,7 +149,7 @@ impl Delivery {
 }
 
 /// Whether the receiver has it, or has said that it does not want it: D-21, a module that is off is skipped silently.
-fn is_heard(outcome: &Outcome) -> bool {
+pub(super) fn is_heard(outcome: &Outcome) -> bool {
     let Outcome::Answered(answer) = outcome else {
         return false;
     };

@@ -6,6 +6,7 @@
 //! | the same with `custody = false` | one attempt | the operator of the receiver wants a relay: the sender is told 4002 or 4003 and repeats | the attempt |
 //! | ClientInfo (HubClientInfo) | duty | the hub owns it (HCI-01): whoever may know is told the newest state, once | a week of refusals; a platform that is away is waited for |
 //! | what became of a registration | duty | its submitter was told 202 and a `confirmation_url` was given (SAF-31) | a day, then dead |
+//! | a published key, a verdict that does not hold | duty | the hub's own word (key-registry.md SAF-31, SAF-46), for platforms that listen on its custom modules | `cdrs.custody_days` |
 //! | a push to everybody | copy | its sender was told 1000 at the commit; a receiver that is away or says no catches up by asking (R-57, R-61, T-34) | one attempt per party; again only if this process dies |
 //! | GET on a CDR's `Location` | relay | the requester waits for it; the hub's copy answers when nobody else does | the request |
 //!
@@ -22,6 +23,10 @@ use crate::store::outbox::NewDuty;
 pub const CDR: &str = "cdr";
 /// The state of a party, told to a platform.
 pub const CLIENT_INFO: &str = crate::parties::client_info::DUTY;
+/// A registration of a meter key as it stands, told through the hub's own module of that name.
+pub const PUBLIC_KEYS: &str = "publickeys";
+/// A verdict, told to the CDR's CPO through the hub's own module of that name.
+pub const CDR_VALIDATIONS: &str = "cdrvalidations";
 
 /// What became of a registration, told to whoever submitted it.
 pub const CONFIRMATION: &str = "confirmation";

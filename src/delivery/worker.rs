@@ -131,6 +131,7 @@ impl Delivery {
             kinds::CDR => self.carry_cdr(duty, &owed).await?,
             kinds::CLIENT_INFO => self.tell(duty).await?,
             kinds::CONFIRMATION => self.confirm(duty).await?,
+            kinds::PUBLIC_KEYS | kinds::CDR_VALIDATIONS => self.notify(duty).await?,
             other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
         };
         match attempt {

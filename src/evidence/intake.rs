@@ -405,8 +405,11 @@ impl Intake {
             outcome: format!("taken: {}, {}", verdict.status.as_str(), row.delivery),
             ..posted.journal()
         };
+        let report = report::document(verdict, &self.check(now, Occasion::Received));
         NewCdr {
-            report: report::document(verdict, &self.check(now, Occasion::Received)),
+            // The answer says so too, to whoever posts; this reaches whoever listens, and waits for them.
+            notice: (!verdict.billable).then(|| self.notice(&row, &report, now)).flatten(),
+            report,
             checked_at: now,
             blocks: if credited.is_some() {
                 Vec::new()

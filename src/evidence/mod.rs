@@ -32,4 +32,5 @@ pub mod rechecks;
 pub mod report;
 pub mod sightings;
 pub mod traces;
+pub mod validation;
 mod verdict;

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::assess::Status;
 use super::intake::{Intake, Start, UsedBy, claims, word};
 use super::report::Occasion;
-use super::{policy, report};
+use super::{policy, report, validation};
 use crate::metering::finding::Code;
 use crate::ocpi::ids::PlatformId;
 use crate::ocpi::v2_2_1::cdr::CdrHead;
@@ -129,6 +129,10 @@ impl Intake {
                 .as_ref()
                 .is_some_and(|before| report::says_the_same(&before.report, &report));
             let status = verdict.status;
+            let was_billable = before
+                .as_ref()
+                .is_none_or(|before| validation::is_billable(&before.report));
+            let is_to_be_told = !verdict.billable || !was_billable;
             if occasion == Occasion::Registry && says_the_same {
                 // Whoever wrote that verdict may have been killed before it let the CDR go.
                 self.let_go_if_it_passes(cdr, status, at).await?;
@@ -138,6 +142,7 @@ impl Intake {
                 .store()
                 .verdict_add(NewVerdict {
                     row_id: cdr.id.clone(),
+                    notice: is_to_be_told.then(|| self.notice(cdr, &report, at)).flatten(),
                     report,
                     status: status.as_str().to_owned(),
                     billable: verdict.billable,

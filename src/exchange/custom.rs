@@ -1,4 +1,4 @@
-//! Requests to custom modules: carried by headers alone, any method, path, query and body as they came (U-09).
+//! Requests to custom modules: to the hub's own ([`super::hub_modules`]), or to another party's: carried by headers alone, any method, path, query and body as they came (U-09).
 
 use std::time::Instant;
 
@@ -13,14 +13,17 @@ use crate::links::{Between, Links};
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::url;
+use crate::ocpi::versions::Version;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Parties};
-use crate::routing::custom::custom_way;
+use crate::routing::custom::{OwnModule, custom_way};
 
 /// A request to a custom module as the door read it.
 pub struct CustomRequest {
     /// Who calls.
     pub caller: Caller,
+    /// The version of the URL called.
+    pub version: Version,
     /// The module's id.
     pub identifier: String,
     /// The side of it.
@@ -40,8 +43,8 @@ pub struct CustomRequest {
 }
 
 impl Exchange {
-    /// Carries a request to a custom module to the party it names and answers with what came back, with a line in the journal
-    /// (M-09). Next pages are the hub's, as everywhere (D-11).
+    /// Answers a request to a module of the hub's own; carries any other to the party it names and answers with what came back, with a
+    /// line in the journal (M-09). Next pages are the hub's, as everywhere (D-11).
     ///
     /// # Errors
     /// As [`custom_way`] refuses; 4000 to 4003 where no answer came; faults of ours.
@@ -53,7 +56,11 @@ impl Exchange {
             request.routing.clone(),
         );
         let (module, method, side) = (request.identifier.clone(), request.method.clone(), request.interface);
-        let outcome = carry(&self.parties, &self.links, request).await;
+        let own = OwnModule::named(&self.settings.hub, &request.identifier);
+        let outcome = match own.filter(|own| own.served().contains(&request.interface)) {
+            Some(own) => self.own_module(own, &request).await,
+            None => carry(&self.parties, &self.links, request).await,
+        };
         let hop = Hop {
             caller: &caller,
             ids: &ids,

@@ -18,6 +18,7 @@ pub mod cdr;
 pub mod custom;
 pub mod following;
 mod frame;
+mod hub_modules;
 pub mod hints;
 pub mod hop;
 pub mod incoming;

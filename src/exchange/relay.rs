@@ -29,7 +29,9 @@ use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
+use crate::registry::Registry;
 use crate::routing::arrangement::{Arrangement, Way, arrange};
+use crate::store::Store;
 
 /// The life of a request to a functional module, CDRs that are posted or listed aside.
 pub struct Exchange {
@@ -38,6 +40,8 @@ pub struct Exchange {
     pub(super) mirror: Arc<Mirror>,
     pub(super) hints: Arc<Hints>,
     pub(super) settings: ExchangeSettings,
+    pub(super) registry: Arc<Registry>,
+    pub(super) store: Store,
     order: Order,
     pub(super) journal: Arc<Journal>,
     pub(super) clock: SharedClock,
@@ -84,6 +88,10 @@ pub struct Rooms {
     pub order: Order,
     /// Who sent what when.
     pub journal: Arc<Journal>,
+    /// Which key belongs to which meter.
+    pub registry: Arc<Registry>,
+    /// What was found out about CDRs.
+    pub store: Store,
     /// The time.
     pub clock: SharedClock,
 }
@@ -99,6 +107,8 @@ impl Exchange {
             hints,
             order,
             journal,
+            registry,
+            store,
             clock,
         } = rooms;
         Arc::new(Exchange {
@@ -107,6 +117,8 @@ impl Exchange {
             mirror,
             hints,
             settings,
+            registry,
+            store,
             order,
             journal,
             clock,

@@ -36,11 +36,22 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
             "timeouts" => options.timeouts = timeouts(options.timeouts, value)?,
             "custom_modules" => options.custom_modules = switch(name, value)?.unwrap_or_default(),
             "require_sample" => options.require_sample = switch(name, value)?,
+            "publickeys" => options.publickeys = switch(name, value)?.unwrap_or_default(),
+            "cdrvalidations" => options.cdrvalidations = switch(name, value)?.unwrap_or_default(),
             "strict" => options.strict = switch(name, value)?.unwrap_or_default(),
             "catch_up" => {
                 return Err(wrong(name, "has no effect in this version, so it is not accepted"));
             }
             _ => return Err(wrong(name, "is no option of a platform")),
+        }
+    }
+    // A wish without effect must not look granted.
+    for (name, on) in [
+        ("publickeys", options.publickeys),
+        ("cdrvalidations", options.cdrvalidations),
+    ] {
+        if on && !options.custom_modules {
+            return Err(wrong(name, "is a custom module: it needs custom_modules"));
         }
     }
     Ok(options)
@@ -56,6 +67,8 @@ pub fn write(options: &PlatformOptions) -> Value {
         "invalid_cdrs": options.invalid_cdrs.as_ref().map(|policy| word_of(POLICIES, policy)),
         "custody": options.custody,
         "custom_modules": options.custom_modules,
+        "publickeys": options.publickeys,
+        "cdrvalidations": options.cdrvalidations,
         "strict": options.strict,
         "require_sample": options.require_sample,
         "timeouts": { "relay_s": options.timeouts.relay.map(|relay| relay.as_secs()) },
@@ -221,8 +234,8 @@ mod tests {
     #[test]
     fn options_survive_the_store() {
         let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
-            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "strict": true,
-            "require_sample": true, "timeouts": {"relay_s": 7}});
+            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "publickeys": true,
+            "cdrvalidations": true, "strict": true, "require_sample": true, "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);
         assert_eq!(read_text(&write(&options).to_string()).unwrap(), options);
@@ -245,6 +258,12 @@ mod tests {
             (json!({"custom_modules": "yes"}), "/custom_modules"),
             (json!({"strict": 1}), "/strict"),
             (json!({"require_sample": "always"}), "/require_sample"),
+            (json!({"publickeys": "yes", "custom_modules": true}), "/publickeys"),
+            (json!({"publickeys": true}), "/publickeys"),
+            (
+                json!({"cdrvalidations": true, "custom_modules": false}),
+                "/cdrvalidations",
+            ),
             (json!({"tokenencoding": "raw"}), "/tokenencoding"),
             (json!({"a/b~": 1}), "/a~1b~0"),
             (json!({"token_encoding": "RAW"}), "/token_encoding"),

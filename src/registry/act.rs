@@ -99,8 +99,17 @@ impl Registry {
     /// # Errors
     /// When the database cannot be reached. A claim that is refused is no error: see [`Submitted`].
     pub async fn submit(&self, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
+        self.submit_as(&Uuid::now_v7().to_string(), claim, actor).await
+    }
+
+    /// The same under an id (UUIDv7) that the caller has written down before, so that it finds what became of it. An id that is taken is
+    /// answered like a claim that is: with the registration that stands.
+    ///
+    /// # Errors
+    /// As [`Registry::submit`].
+    pub async fn submit_as(&self, id: &str, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
         let submitted = self
-            .enter(&claim, actor, self.settings.require_sample, None)
+            .enter(id, &claim, actor, self.settings.require_sample, None)
             .await?
             .now()?;
         if let Submitted::New(registration) = &submitted
@@ -128,7 +137,8 @@ impl Registry {
         asked: &Asked<'_, Submitted>,
     ) -> Result<Told<Submitted>, StoreError> {
         let sample_is_required = sample_is_required.unwrap_or(self.settings.require_sample);
-        let told = self.enter(claim, actor, sample_is_required, Some(asked)).await?;
+        let id = Uuid::now_v7().to_string();
+        let told = self.enter(&id, claim, actor, sample_is_required, Some(asked)).await?;
         if let Told::Now(Submitted::New(registration)) = &told
             && registration.state == State::Published
         {
@@ -145,6 +155,7 @@ impl Registry {
 
     async fn enter(
         &self,
+        id: &str,
         claim: &NewKey,
         actor: &Actor,
         sample_is_required: bool,
@@ -162,7 +173,7 @@ impl Registry {
                 manufacturer_must_be_known: matches!(actor, Actor::Party(_)),
                 ..Circumstances::at(now)
             };
-            Ok::<_, StoreError>(plan_submission(claim, actor, index, &circumstances))
+            Ok::<_, StoreError>(plan_submission(id, claim, actor, index, &circumstances))
         })
         .await
     }
@@ -359,7 +370,16 @@ fn claim_of(registration: &Registration) -> Option<NewKey> {
     })
 }
 
-fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: &Circumstances) -> Plan<Submitted> {
+fn plan_submission(
+    id: &str,
+    claim: &NewKey,
+    actor: &Actor,
+    index: &Index,
+    circumstances: &Circumstances,
+) -> Plan<Submitted> {
+    if let Some(taken) = index.get(id) {
+        return Plan::nothing(Submitted::Existing(Box::new(taken.now().clone())));
+    }
     let judged = match checks::check(claim, index, circumstances) {
         Checked::NoKey(findings) => return Plan::nothing(Submitted::Refused(None, findings)),
         Checked::Exists(id) => match index.get(&id) {
@@ -370,7 +390,7 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
         Checked::Judged(judged) => *judged,
     };
     let now = circumstances.now;
-    let submitted = submitted(claim, &judged, actor, now);
+    let submitted = submitted(id, claim, &judged, actor, now);
     let name = actor.name();
     let mut drafts = Vec::new();
     if index.of_fingerprint(&submitted.fingerprint).next().is_none() {
@@ -442,9 +462,9 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
     }
 }
 
-fn submitted(claim: &NewKey, judged: &Judged, actor: &Actor, now: DateTime<Utc>) -> Registration {
+fn submitted(id: &str, claim: &NewKey, judged: &Judged, actor: &Actor, now: DateTime<Utc>) -> Registration {
     Registration {
-        id: Uuid::now_v7().to_string(),
+        id: id.to_owned(),
         version: 1,
         state: State::Submitted,
         fingerprint: judged.key.fingerprint(),

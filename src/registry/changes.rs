@@ -81,6 +81,24 @@ impl Registry {
         Ok(Changes { up_to, changes })
     }
 
+    /// The registrations that got another version in the next `limit` lines behind place `after` of the log, each once, in order; and the
+    /// place of the last of these lines. For whoever tells how registrations stand, whatever it means for charging.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn versions_since(&self, after: i64, limit: u32) -> Result<(i64, Vec<String>), StoreError> {
+        let place = u64::try_from(after).unwrap_or_default();
+        let documents = self.store.registry_documents(place, limit).await?;
+        let up_to = documents.last().map_or(after, |document| number(document.seq));
+        let mut named: Vec<String> = Vec::new();
+        for document in documents.into_iter().filter(|one| one.kind == kind::REGISTRATION) {
+            if !named.contains(&document.id) {
+                named.push(document.id);
+            }
+        }
+        Ok((up_to, named))
+    }
+
     async fn version_before(&self, version: &Registration) -> Result<Option<Registration>, StoreError> {
         // What is only claimed changes nothing, whatever was before.
         if version.version == 1 || version.state.standing() == Standing::Pending {

@@ -23,6 +23,7 @@ pub mod checks;
 mod commit;
 pub mod conformity;
 pub mod evse_id;
+pub mod extract;
 pub mod index;
 pub mod lifecycle;
 pub mod log;
@@ -30,6 +31,8 @@ pub mod observations;
 pub mod proof;
 pub mod publish;
 pub mod record;
+pub mod shown;
+pub mod telling;
 pub mod waivers;
 pub mod wish;
 

@@ -1,11 +1,12 @@
 //! The log as others see it: its lines, proofs, checkpoints; and the whole of it read along against the documents.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
 
 use super::Registry;
 use super::log::chain::{BadEntry, Head, Line};
 use super::log::checkpoint::Checkpoint;
-use super::log::tree::Tree;
+use super::log::tree::{Tree, is_consistent};
 use super::log::{Hash, canonical, entry::Entry};
 use crate::store::registry::RegistryDocument;
 use crate::store::{Store, StoreError};
@@ -124,6 +125,94 @@ pub fn against(checkpoint: &Checkpoint, tree: &Tree) -> Against {
     }
 }
 
+/// What `GET /keys/log/consistency` answers: that the log of `to` entries begins with that of `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consistency {
+    /// The size of the shorter log.
+    pub from: u64,
+    /// The size of the longer one.
+    pub to: u64,
+    /// The root of the shorter one in hex.
+    pub from_root: String,
+    /// The root of the longer one in hex.
+    pub to_root: String,
+    /// The hashes in between, in hex.
+    pub path: Vec<String>,
+}
+
+/// Why two checkpoints alone do not say whether the log between them only grew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    /// They are of different logs.
+    #[error("the two checkpoints are of different logs")]
+    OtherLog,
+    /// They are signed with different keys.
+    #[error("the two checkpoints are signed with different keys")]
+    OtherKey,
+    /// They have different sizes, and there is no proof.
+    #[error(
+        "the log grew between the two checkpoints; whether it only grew, /keys/log/consistency?from={0}&to={1} proves"
+    )]
+    NoProof(u64, u64),
+    /// There is one, and it proves nothing about these two.
+    #[error("the proof is not one of the log of {0} and of {1} entries")]
+    WrongProof(u64, u64),
+}
+
+/// Processes that sign for one log may have clocks apart. Only a log that is shorter this much later was set back for certain.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
+
+/// Holds two checkpoints of one log against each other, with nothing else at hand.
+///
+/// # Errors
+/// [`Undecided`] when they do not say enough.
+pub fn between(one: &Checkpoint, other: &Checkpoint, proof: Option<&Consistency>) -> Result<Against, Undecided> {
+    if !one.is_signed() || !other.is_signed() {
+        return Ok(Against::NotSigned);
+    }
+    if one.origin != other.origin {
+        return Err(Undecided::OtherLog);
+    }
+    if !one.key.eq_ignore_ascii_case(&other.key) {
+        return Err(Undecided::OtherKey);
+    }
+    let (old, new) = if one.size <= other.size {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    if old.size == new.size {
+        return Ok(match old.root_hash() == new.root_hash() {
+            true => Against::Agrees,
+            false => Against::Rewritten,
+        });
+    }
+    let signed = |one: &Checkpoint| DateTime::parse_from_rfc3339(&one.time).map(|at| at.to_utc());
+    if let (Ok(shorter), Ok(longer)) = (signed(old), signed(new))
+        && shorter > longer + CLOCKS_APART
+    {
+        // The hub vouched for fewer entries than before.
+        return Ok(Against::SetBack);
+    }
+    let proof = proof.ok_or(Undecided::NoProof(old.size, new.size))?;
+    let hash = |text: &String| hex::decode(text).ok().and_then(|bytes| Hash::try_from(bytes).ok());
+    let is_about_these = (proof.from, proof.to) == (old.size, new.size);
+    let roots = hash(&proof.from_root).zip(hash(&proof.to_root));
+    let path = proof.path.iter().map(hash).collect::<Option<Vec<_>>>();
+    let (Some((from, to)), Some(path), true) = (roots, path, is_about_these) else {
+        return Err(Undecided::WrongProof(old.size, new.size));
+    };
+    if !is_consistent(old.size, &from, new.size, &to, &path) {
+        return Err(Undecided::WrongProof(old.size, new.size));
+    }
+    // A log that has such a proof has these roots at these sizes: one with others is another log.
+    match (Some(from), Some(to)) == (old.root_hash(), new.root_hash()) {
+        true => Ok(Against::Agrees),
+        false => Ok(Against::Rewritten),
+    }
+}
+
 impl Registry {
     /// A signed word about the log as it is now. Kept, so that later ones can be held against it.
     ///
@@ -164,7 +253,7 @@ impl Registry {
         }
         let every = TimeDelta::from_std(self.settings.checkpoint_every).unwrap_or(TimeDelta::MAX);
         if let Some(kept) = self.kept_checkpoint().await? {
-            let signed = chrono::DateTime::parse_from_rfc3339(&kept.time).ok();
+            let signed = DateTime::parse_from_rfc3339(&kept.time).ok();
             let is_young = signed.is_some_and(|at| self.clock.now() - at.to_utc() < every);
             if kept.size == size || is_young {
                 return Ok(());
@@ -235,4 +324,104 @@ impl Registry {
 /// Something in the database that this program did not put there.
 pub(super) fn broken(what: &str) -> StoreError {
     StoreError::corrupt(what)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::log::checkpoint::Signer;
+    use super::super::record::tests::at;
+    use super::*;
+
+    fn log(size: u64, seed: &str) -> Tree {
+        let mut tree = Tree::default();
+        for number in 1..=size {
+            tree.push(&format!("{seed}{number}"));
+        }
+        tree
+    }
+
+    fn signed(tree: &Tree, size: u64, time: &str) -> Checkpoint {
+        let signer = Signer::from_seed(&[7; 32]).unwrap();
+        signer.sign("DE/TWH", size, &tree.root(size).unwrap(), at(time))
+    }
+
+    fn proof(tree: &Tree, from: u64, to: u64) -> Consistency {
+        Consistency {
+            from,
+            to,
+            from_root: hex::encode(tree.root(from).unwrap()),
+            to_root: hex::encode(tree.root(to).unwrap()),
+            path: tree.consistency(from, to).unwrap().iter().map(hex::encode).collect(),
+        }
+    }
+
+    const MORNING: &str = "2026-11-21T08:00:00Z";
+    const NOON: &str = "2026-11-21T12:00:00Z";
+
+    // SAF-33
+    #[test]
+    fn a_log_that_was_set_back_is_seen_by_two_checkpoints_alone_and_one_that_grew_by_a_proof() {
+        let tree = log(9, "a");
+        let (early, late) = (signed(&tree, 4, MORNING), signed(&tree, 9, NOON));
+        assert_eq!(between(&early, &late, None), Err(Undecided::NoProof(4, 9)));
+        for (one, other) in [(&early, &late), (&late, &early)] {
+            assert_eq!(between(one, other, Some(&proof(&tree, 4, 9))), Ok(Against::Agrees));
+        }
+        assert_eq!(between(&late, &late, None), Ok(Against::Agrees));
+        let shorter = signed(&log(7, "b"), 7, NOON);
+        let longer = signed(&tree, 9, MORNING);
+        assert_eq!(
+            between(&shorter, &longer, None),
+            Ok(Against::SetBack),
+            "7 entries at noon, 9 in the morning"
+        );
+        let at_once = signed(&tree, 9, "2026-11-21T11:59:30Z");
+        assert_eq!(
+            between(&shorter, &at_once, None),
+            Err(Undecided::NoProof(7, 9)),
+            "clocks may differ so much"
+        );
+    }
+
+    #[test]
+    fn a_log_that_was_rewritten_is_seen_at_the_same_size_and_by_the_proof_of_the_log_of_today() {
+        let (tree, other) = (log(9, "a"), log(9, "b"));
+        let kept = signed(&tree, 4, MORNING);
+        assert_eq!(between(&kept, &signed(&other, 4, NOON), None), Ok(Against::Rewritten));
+        let late = signed(&other, 9, NOON);
+        assert_eq!(
+            between(&kept, &late, Some(&proof(&other, 4, 9))),
+            Ok(Against::Rewritten)
+        );
+        assert_eq!(
+            between(&kept, &late, Some(&proof(&other, 5, 9))),
+            Err(Undecided::WrongProof(4, 9))
+        );
+        let mut broken = proof(&other, 4, 9);
+        broken.path.pop();
+        assert_eq!(between(&kept, &late, Some(&broken)), Err(Undecided::WrongProof(4, 9)));
+    }
+
+    #[test]
+    fn what_is_not_signed_or_by_somebody_else_is_called_so() {
+        let tree = log(4, "a");
+        let good = signed(&tree, 4, NOON);
+        let forged = Checkpoint {
+            size: 3,
+            ..good.clone()
+        };
+        assert_eq!(between(&good, &forged, None), Ok(Against::NotSigned));
+        let stranger = Signer::from_seed(&[8; 32]).unwrap();
+        let root = tree.root(4).unwrap();
+        assert_eq!(
+            between(&good, &stranger.sign("DE/TWH", 4, &root, at(NOON)), None),
+            Err(Undecided::OtherKey)
+        );
+        assert_eq!(
+            between(&good, &stranger.sign("DE/XYZ", 4, &root, at(NOON)), None),
+            Err(Undecided::OtherLog)
+        );
+    }
 }

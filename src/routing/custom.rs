@@ -1,6 +1,6 @@
 //! Custom modules: ids no version of the specification knows, offered by one platform and used by others, by agreement (U-09, V-09).
 //!
-//! The hub knows nothing about them but who offers them. They are announced to, and routed between, platforms whose operator
+//! Two are the hub's own ([`OwnModule`]); of all others it knows nothing but who offers them. They are announced to, and routed between, platforms whose operator
 //! turned `custom_modules` on for both; by headers alone, and to one party: what cannot be understood cannot be broadcast.
 
 use std::collections::BTreeSet;
@@ -13,6 +13,79 @@ use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules;
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::InterfaceRole;
+
+/// A custom module of the hub's own party (key-registry.md 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnModule {
+    /// Meter keys: operators register theirs, everybody reads what is published and is told of it.
+    PublicKeys,
+    /// What was found out about CDRs: told to their CPO by the hub, and by eMSPs through it.
+    CdrValidations,
+}
+
+impl OwnModule {
+    /// Both.
+    pub const ALL: [OwnModule; 2] = [OwnModule::PublicKeys, OwnModule::CdrValidations];
+
+    /// Its id without the hub's party, which is also the name of the option and of the duty.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnModule::PublicKeys => "publickeys",
+            OwnModule::CdrValidations => "cdrvalidations",
+        }
+    }
+
+    /// Its id: `detwh-publickeys`, with country and party of the hub (V-09).
+    #[must_use]
+    pub fn identifier(self, hub: &PartyId) -> String {
+        format!("{}{}-{}", hub.country_code(), hub.party_id(), self.name()).to_ascii_lowercase()
+    }
+
+    /// The module of that id.
+    #[must_use]
+    pub fn named(hub: &PartyId, identifier: &str) -> Option<OwnModule> {
+        OwnModule::ALL
+            .into_iter()
+            .find(|module| module.identifier(hub) == identifier)
+    }
+
+    /// The interfaces the hub itself answers. Reports of others for a CPO are carried to it, like messages of any custom module.
+    #[must_use]
+    pub fn served(self) -> &'static [InterfaceRole] {
+        match self {
+            OwnModule::PublicKeys => &[InterfaceRole::Sender, InterfaceRole::Receiver],
+            OwnModule::CdrValidations => &[InterfaceRole::Sender],
+        }
+    }
+
+    /// Whether messages to that interface of a party are carried there.
+    fn is_carried(self, role: InterfaceRole) -> bool {
+        match self {
+            // Who registers a key says so to the registry, and is told of keys by nobody else.
+            OwnModule::PublicKeys => false,
+            OwnModule::CdrValidations => role == InterfaceRole::Receiver,
+        }
+    }
+
+    /// Whether its operator wants it for a platform, by option and by agreement with one of its parties.
+    #[must_use]
+    pub fn is_for(self, directory: &Directory, platform: &Platform) -> bool {
+        let options = &platform.options;
+        let is_wanted = match self {
+            OwnModule::PublicKeys => options.publickeys,
+            OwnModule::CdrValidations => options.cdrvalidations,
+        };
+        let identifier = self.identifier(&directory.hub);
+        let mut parties = platform
+            .parties
+            .iter()
+            .filter(|entry| entry.status != PlatformStatus::Suspended);
+        options.custom_modules
+            && is_wanted
+            && parties.any(|entry| directory.agreements.allow(&directory.hub, &entry.party, &identifier))
+    }
+}
 
 /// A custom module at one party.
 #[derive(Clone, Debug)]
@@ -45,12 +118,28 @@ pub fn offered(directory: &Directory, reader: &Platform) -> BTreeSet<(String, &'
     if !reader.options.custom_modules {
         return found;
     }
+    let own = |platform: &Platform| {
+        OwnModule::ALL
+            .into_iter()
+            .filter(|module| module.is_for(directory, platform))
+            .collect::<Vec<_>>()
+    };
+    let mine = own(reader);
+    for module in &mine {
+        let identifier = module.identifier(&directory.hub);
+        found.extend(module.served().iter().map(|role| (identifier.clone(), role.as_str())));
+    }
     for platform in directory.platforms().filter(|one| one.id != reader.id) {
         if !platform.options.custom_modules || !platform.status.is_registered() {
             continue;
         }
         for endpoint in platform.endpoints.iter().filter(|one| is_custom(&one.identifier)) {
             let Some(role) = endpoint.role else { continue };
+            if let Some(module) = OwnModule::named(&directory.hub, &endpoint.identifier)
+                && !(module.is_carried(role) && mine.contains(&module) && own(platform).contains(&module))
+            {
+                continue;
+            }
             if have_agreed(directory, reader, platform, &endpoint.identifier) {
                 found.insert((endpoint.identifier.clone(), role.as_str()));
             }
@@ -59,12 +148,16 @@ pub fn offered(directory: &Directory, reader: &Platform) -> BTreeSet<(String, &'
     found
 }
 
-/// Whether any platform offers such a module to anybody: only then its URL exists.
+/// Whether any platform offers such a module to anybody, or the hub does: only then its URL exists.
 #[must_use]
 pub fn exists(directory: &Directory, identifier: &str) -> bool {
+    let is_own = |platform: &Platform| {
+        OwnModule::named(&directory.hub, identifier).is_some_and(|module| module.is_for(directory, platform))
+    };
     is_custom(identifier)
         && directory.platforms().any(|platform| {
-            platform.options.custom_modules && platform.endpoints.iter().any(|one| one.identifier == identifier)
+            let offers = || platform.endpoints.iter().any(|one| one.identifier == identifier);
+            platform.options.custom_modules && (offers() || is_own(platform))
         })
 }
 
@@ -158,7 +251,26 @@ fn speaker(caller: &Platform, routing: &Routing) -> Result<PartyId, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    // V-09
+    #[test]
+    fn the_modules_of_the_hub_are_named_by_its_party_in_small_letters() {
+        let hub = PartyId::new("DE", "Twh").unwrap();
+        assert_eq!(OwnModule::PublicKeys.identifier(&hub), "detwh-publickeys");
+        assert_eq!(
+            OwnModule::named(&hub, "detwh-cdrvalidations"),
+            Some(OwnModule::CdrValidations)
+        );
+        for other in ["nltwh-publickeys", "detwh-publickey", "publickeys", "DETWH-publickeys"] {
+            assert_eq!(OwnModule::named(&hub, other), None, "{other}");
+        }
+        for module in OwnModule::ALL {
+            assert!(is_custom(&module.identifier(&hub)));
+        }
+    }
 
     // V-06, V-09, U-09
     #[test]

@@ -97,6 +97,10 @@ pub struct PlatformOptions {
     pub custody: Option<bool>,
     /// Whether custom modules are announced to this platform and routed from and to it (U-09, V-09).
     pub custom_modules: bool,
+    /// Whether the hub's own module `publickeys` is for this platform: it registers keys there, and is told of published ones.
+    pub publickeys: bool,
+    /// Whether the hub's own module `cdrvalidations` is for this platform: its CPOs are told what is wrong with their CDRs.
+    pub cdrvalidations: bool,
     /// Whether what this platform sends from party to party is refused where it lacks what the specification requires; otherwise it
     /// passes as it is and the oddity is noted (N-08, N-09, D-05).
     pub strict: bool,

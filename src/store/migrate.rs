@@ -76,6 +76,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000008", "consequences"),
     migration!("2026-11-21-000009", "registrations"),
     migration!("2026-11-21-000010", "heard"),
+    migration!("2026-11-21-000011", "custom_modules"),
 ];
 
 const RECORD: &str =

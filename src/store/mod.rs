@@ -30,6 +30,7 @@ pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
+pub mod notices;
 pub mod mirror;
 pub mod observations;
 pub mod outbox;
@@ -55,7 +56,7 @@ pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
     CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
     NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
-    TraceQuery, TraceWalk, Traces, VerifiedQuery,
+    TraceQuery, TraceWalk, Traces, VerdictPull, VerifiedQuery,
 };
 pub use files::NewFile;
 pub use hints::{HintChange, HintRow};
@@ -63,6 +64,7 @@ pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
+pub use notices::{Message, NewNotice, NoticeRow, NoticeTold};
 pub use observations::ObservationRow;
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
@@ -138,8 +140,8 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `liveness`, `registrations`, `told` (answers), `owed` (confirmations) and `papers`
-/// (files) are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `telling`, `liveness`, `registrations`, `told` (answers), `owed` (confirmations)
+/// and `papers` (files) are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
@@ -150,7 +152,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness, registry::sqlite as registrations};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{answers::sqlite as told, confirmations::sqlite as owed, files::sqlite as papers};
+            use crate::store::{answers::sqlite as told, confirmations::sqlite as owed, files::sqlite as papers, notices::sqlite as telling};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
@@ -161,7 +163,7 @@ macro_rules! both {
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::postgres as announcements, presence::postgres as liveness, registry::postgres as registrations};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{answers::postgres as told, confirmations::postgres as owed, files::postgres as papers};
+            use crate::store::{answers::postgres as told, confirmations::postgres as owed, files::postgres as papers, notices::postgres as telling};
             $($queries)*
         }
     };

@@ -19,7 +19,7 @@ pub struct NewDuty {
     pub id: String,
     /// The platform that must see the object.
     pub platform_id: String,
-    /// What the object is: `cdr`, `clientinfo`, `confirmation`.
+    /// What the object is: `cdr`, `clientinfo`, `confirmation`, `publickeys`, `cdrvalidations`.
     pub kind: String,
     /// The object: for a CDR its row id.
     pub object_id: String,
@@ -273,6 +273,7 @@ both! {
         if diesel::delete(outbox::table.filter(outbox::id.eq(id))).execute(c).await? == 0 {
             return Ok(false);
         }
+        telling::forget(c, id).await?;
         let cdr: Option<(String, String, String)> = cdrs::table
             .filter(cdrs::id.eq(&duty.object_id))
             .select((cdrs::correlation_id, cdrs::cpo_key, cdrs::cdr_id))

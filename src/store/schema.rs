@@ -286,6 +286,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    notices (duty) {
+        duty -> Text,
+        identifier -> Text,
+        method -> Text,
+        path -> Text,
+        to_party -> Text,
+        object -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     octets (cdr) {
         cdr -> Text,
         body -> Text,
@@ -362,6 +374,15 @@ diesel::table! {
         platform_id -> Text,
         status -> Text,
         since -> BigInt,
+    }
+}
+
+diesel::table! {
+    registration_names (cpo_key, own_key) {
+        cpo_key -> Text,
+        own_key -> Text,
+        own_id -> Text,
+        registration -> Text,
     }
 }
 

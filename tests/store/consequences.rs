@@ -221,6 +221,7 @@ pub async fn of_two_second_looks_at_once_one_is_added(place: &Place) {
         checked_at: at(9),
         blocks: Vec::new(),
         instead_of: Some(before.id.clone()),
+        notice: None,
     };
     let adding = [
         store.verdict_add(verdict("\"one\"")),

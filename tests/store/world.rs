@@ -73,6 +73,7 @@ pub fn cdr(name: &str) -> NewCdr {
             ..journal_line(&format!("corr-{row_id}"), "cdrs")
         },
         replaces_rejected: None,
+        notice: None,
         traces: Traces::default(),
     }
 }

@@ -219,6 +219,7 @@ impl Town {
                 duration_ms: None,
             },
             replaces_rejected: None,
+            notice: None,
             traces: traces::of(assessment.question()),
             row: CdrRow {
                 id: Uuid::now_v7().to_string(),

@@ -69,7 +69,8 @@ pub(super) async fn verify(wish: Verify, config: Config) -> Result<(), NotDone> 
     }
 }
 
-fn complaint(whose: &str, checkpoint: &Checkpoint, against: Against, size: u64) -> Option<String> {
+/// What is to be said when a log does not agree with a checkpoint.
+pub(super) fn complaint(whose: &str, checkpoint: &Checkpoint, against: Against, size: u64) -> Option<String> {
     let (then, when) = (checkpoint.size, &checkpoint.time);
     match against {
         Against::Agrees => None,
@@ -83,7 +84,8 @@ fn complaint(whose: &str, checkpoint: &Checkpoint, against: Against, size: u64) 
     }
 }
 
-fn read(file: &std::path::Path) -> Result<Checkpoint, NotDone> {
+/// Reads a checkpoint that was kept.
+pub(super) fn read(file: &std::path::Path) -> Result<Checkpoint, NotDone> {
     let unusable = |why: String| NotDone::usage(format!("{}: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| unusable(format!("is no checkpoint: {error}")))

@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::journal::JournalEntry;
+use super::notices::NewNotice;
 use super::outbox::NewDuty;
 
 pub use cases::{CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, Examined, MeterNeighbour};
@@ -31,7 +32,7 @@ pub use look::{CdrBrief, CdrFilter};
 pub use pull::{CdrListItem, CdrPage, CdrPull};
 pub use rechecks::{NewRecheck, RecheckProgress, RecheckRow};
 pub use traces::{TraceKind, TracePlace, TraceQuery, TraceWalk, Traces};
-pub use verdicts::{NewVerdict, NewestVerdict, ReportItem};
+pub use verdicts::{NewVerdict, NewestVerdict, ReportItem, VerdictPull};
 
 /// A CDR as it stands, one revision of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub struct NewCdr {
     pub replaces_rejected: Option<i64>,
     /// What it would ask the registry for.
     pub traces: Traces,
+    /// What its sender is told of the verdict, beside the answer.
+    pub notice: Option<NewNotice>,
 }
 
 /// A signed block, by the digest of its bytes and the key that signed it.

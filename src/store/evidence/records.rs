@@ -7,6 +7,7 @@ use super::traces::TraceRecord;
 use super::{AttemptRow, BlockUse, CdrRow, FirstAnswer, NewCdr, Settled, Settlement};
 use crate::store::StoreError;
 use crate::store::journal::JournalRecord;
+use crate::store::notices::{self, NoticeRecord};
 use crate::store::outbox::DutyRecord;
 use crate::store::schema::{attempts, cdrs, octets, unexamined, used_blocks, verdicts};
 use crate::store::value::{Weight, id_at, instant, later, micros, record};
@@ -104,6 +105,7 @@ pub(in crate::store) struct Take {
     pub(in crate::store) replaces_rejected: Option<i64>,
     pub(in crate::store) traces: Vec<TraceRecord>,
     pub(in crate::store) unexamined: UnexaminedRecord,
+    pub(in crate::store) notice: Option<(DutyRecord, NoticeRecord)>,
 }
 
 impl Take {
@@ -138,12 +140,13 @@ impl Take {
             journal: new.journal.into(),
             frees_blocks_of: new.frees_blocks_of,
             replaces_rejected: new.replaces_rejected,
+            notice: new.notice.map(notices::records).transpose()?,
         })
     }
 
-    /// Whether it only adds rows, so that it can share one statement with others.
+    /// Whether it only adds rows that every CDR has, so that it can share one statement with others.
     pub(super) fn only_adds(&self) -> bool {
-        self.frees_blocks_of.is_none() && self.replaces_rejected.is_none()
+        self.frees_blocks_of.is_none() && self.replaces_rejected.is_none() && self.notice.is_none()
     }
 }
 

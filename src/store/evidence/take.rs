@@ -116,6 +116,9 @@ both! {
             diesel::insert_into(traces::table).values(trace).execute(c).await?;
         }
         diesel::insert_into(unexamined::table).values(&take.unexamined).execute(c).await?;
+        if let Some((duty, notice)) = &take.notice {
+            telling::owe(c, duty, notice).await?;
+        }
         diesel::insert_into(journal::table).values(&take.journal).execute(c).await?;
         Ok(())
     }

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::records::{BlockRecord, VerdictRecord};
 use super::{BlockClaim, BlockUse};
+use crate::store::notices::{self, NewNotice, NoticeRecord};
+use crate::store::outbox::DutyRecord;
 use crate::store::schema::{cdrs, unexamined, used_blocks, verdicts};
-use crate::store::value::{instant, micros, page};
+use crate::store::value::{count, instant, micros, page};
 use crate::store::{Store, StoreError, ask, both, change};
 
 /// A verdict in the list of those that are new.
@@ -44,6 +46,8 @@ pub struct NewVerdict {
     pub blocks: Vec<BlockClaim>,
     /// The verdict that was in force when this one was made (its id): when another is by now, nothing is written.
     pub instead_of: Option<String>,
+    /// What the CDR's sender is told of it.
+    pub notice: Option<NewNotice>,
 }
 
 /// The verdict in force.
@@ -68,6 +72,7 @@ impl Store {
             billable: new.billable,
             marker: new.marker,
             instead_of: new.instead_of,
+            notice: new.notice.map(notices::records).transpose()?,
         };
         match change!(self, add(verdict, force, claims)) {
             Ok(()) => Ok(Vec::new()),
@@ -116,17 +121,62 @@ impl Store {
             limit,
             |(verdict, ..)| &verdict.id,
         );
-        let items = records.into_iter().map(|(verdict, cpo_key, emsp_key)| {
-            Ok(ReportItem {
-                id: verdict.id,
-                row_id: verdict.cdr,
-                cpo_key,
-                emsp_key,
-                checked_at: instant(verdict.checked_at)?,
-                report: verdict.report,
-            })
-        });
+        let items = records.into_iter().map(ReportItem::read);
         Ok((items.collect::<Result<_, StoreError>>()?, next))
+    }
+}
+
+/// Verdicts on what some CPOs sent.
+#[derive(Clone, Debug, Default)]
+pub struct VerdictPull {
+    /// The CPOs as `DE/ABC`.
+    pub cpo_keys: Vec<String>,
+    /// Checked at or after.
+    pub from: Option<DateTime<Utc>>,
+    /// Checked before.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// How many verdicts match.
+    pub async fn verdict_count(&self, pull: VerdictPull) -> Result<u64, StoreError> {
+        Ok(count(ask!(self, number(pull))?))
+    }
+
+    /// Verdicts that match, in the order of checking: those behind `after`, or behind `offset` others; and whether there are more.
+    pub async fn verdict_page(
+        &self,
+        pull: VerdictPull,
+        after: Option<&str>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ReportItem>, bool), StoreError> {
+        let offset = if after.is_some() {
+            0
+        } else {
+            i64::try_from(offset).unwrap_or(i64::MAX)
+        };
+        let (after, rows) = (after.unwrap_or_default().to_owned(), i64::from(limit) + 1);
+        let (records, next) = page(
+            ask!(self, pulled(pull, after, offset, rows))?,
+            limit,
+            |(verdict, ..)| &verdict.id,
+        );
+        let items = records.into_iter().map(ReportItem::read);
+        Ok((items.collect::<Result<_, StoreError>>()?, next.is_some()))
+    }
+}
+
+impl ReportItem {
+    fn read((verdict, cpo_key, emsp_key): (VerdictRecord, String, String)) -> Result<ReportItem, StoreError> {
+        Ok(ReportItem {
+            id: verdict.id,
+            row_id: verdict.cdr,
+            cpo_key,
+            emsp_key,
+            checked_at: instant(verdict.checked_at)?,
+            report: verdict.report,
+        })
     }
 }
 
@@ -136,6 +186,7 @@ struct Force {
     billable: bool,
     marker: Option<String>,
     instead_of: Option<String>,
+    notice: Option<(DutyRecord, NoticeRecord)>,
 }
 
 both! {
@@ -186,6 +237,9 @@ both! {
         diesel::insert_into(verdicts::table).values(verdict).execute(c).await?;
         let unexamined = diesel::insert_into(unexamined::table).values(unexamined::cdr.eq(&verdict.cdr));
         unexamined.on_conflict_do_nothing().execute(c).await?;
+        if let Some((duty, notice)) = &force.notice {
+            telling::owe(c, duty, notice).await?;
+        }
         Ok(())
     }
 
@@ -220,5 +274,33 @@ both! {
             .select((VerdictRecord::as_select(), cdrs::cpo_key, cdrs::emsp_key))
             .load(c)
             .await?)
+    }
+
+    pub(super) async fn number(c: &mut Connection, pull: &VerdictPull) -> Result<i64, StoreError> {
+        let query = verdicts::table
+            .inner_join(cdrs::table)
+            .filter(cdrs::cpo_key.eq_any(&pull.cpo_keys))
+            .filter(verdicts::checked_at.ge(pull.from.map_or(i64::MIN, micros)))
+            .filter(verdicts::checked_at.lt(pull.to.map_or(i64::MAX, micros)));
+        Ok(query.count().get_result(c).await?)
+    }
+
+    pub(super) async fn pulled(
+        c: &mut Connection,
+        pull: &VerdictPull,
+        after: &str,
+        offset: &i64,
+        rows: &i64,
+    ) -> Result<Vec<(VerdictRecord, String, String)>, StoreError> {
+        let query = verdicts::table
+            .inner_join(cdrs::table)
+            .filter(verdicts::id.gt(after))
+            .filter(cdrs::cpo_key.eq_any(&pull.cpo_keys))
+            .filter(verdicts::checked_at.ge(pull.from.map_or(i64::MIN, micros)))
+            .filter(verdicts::checked_at.lt(pull.to.map_or(i64::MAX, micros)))
+            .order(verdicts::id.asc())
+            .offset(*offset)
+            .limit(*rows);
+        Ok(query.select((VerdictRecord::as_select(), cdrs::cpo_key, cdrs::emsp_key)).load(c).await?)
     }
 }

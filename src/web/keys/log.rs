@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::parties::Fault;
 use crate::registry::log::Hash;
+use crate::registry::proof::Consistency;
 use crate::web::operator::{Problem, Query};
 use crate::web::{Document, Doors, Route};
 
@@ -55,9 +56,13 @@ async fn consistency(query: Query, doors: Data<Doors>) -> Result<HttpResponse, P
     let to = number(&query, "to")?.ok_or_else(|| Problem::bad_request("to", "is missing"))?;
     let proven = doors.registry.consistency(from, to).await.map_err(fault)?;
     let (old, new, path) = proven.ok_or_else(nothing)?;
-    Ok(HttpResponse::Ok().json(json!({
-        "from": from, "to": to, "from_root": hex::encode(old), "to_root": hex::encode(new), "path": texts(&path),
-    })))
+    Ok(HttpResponse::Ok().json(Consistency {
+        from,
+        to,
+        from_root: hex::encode(old),
+        to_root: hex::encode(new),
+        path: texts(&path),
+    }))
 }
 
 async fn checkpoint(doors: Data<Doors>) -> Result<HttpResponse, Problem> {

@@ -1,11 +1,12 @@
 //! Registrations as they are shown: to everybody, and, with what is nobody else's business, to their operator and the people of the hub.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ocpi::time;
 use crate::registry::checks::{Level, RegistryFinding};
-use crate::registry::record::{Evidence, Registration, Unit};
+use crate::registry::record::{Evidence, Registration};
+use crate::registry::shown::members;
 use crate::web::operator::Problem;
 
 /// For everybody.
@@ -42,40 +43,6 @@ pub fn recorded(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-fn members(one: &Registration) -> Map<String, Value> {
-    let (country_code, party_id) = one.cpo.split_once('/').unwrap_or_default();
-    let mut members = Map::new();
-    for document in [
-        json!({
-            "id": one.id,
-            "version": one.version,
-            "state": one.state.as_str(),
-            "fingerprint": one.fingerprint,
-            "curve": one.curve,
-            "public_key": one.public_key,
-            "evse_id": one.evse_id,
-            "evse_uid": one.evse_uid,
-            "parallel_units": one.parallel_units,
-            "cpo": {"country_code": country_code, "party_id": party_id},
-            "valid_from": time::write(one.valid_from),
-            "valid_to": one.valid_to.map(time::write),
-            "calibrated": one.calibrated,
-            "reason": one.reason.as_str(),
-            "supersedes": one.supersedes,
-            "superseded_by": one.superseded_by,
-            "published_at": one.published_at.map(time::write),
-            "confirmed_at": one.confirmed_at.map(time::write),
-            "deactivated_at": one.deactivated_at.map(time::write),
-        }),
-        unit(&one.unit),
-    ] {
-        if let Value::Object(some) = document {
-            members.extend(some);
-        }
-    }
-    members
-}
-
 fn evidence(one: &Evidence) -> Value {
     json!({
         "sha256": one.sha256,
@@ -86,22 +53,6 @@ fn evidence(one: &Evidence) -> Value {
         "kept": one.kept,
         "added_by": one.added_by,
         "added_at": time::write(one.added_at),
-    })
-}
-
-/// What signs.
-#[must_use]
-pub fn unit(unit: &Unit) -> Value {
-    json!({
-        "meter_serial": unit.meter_serial,
-        "gateway_serial": unit.gateway_serial,
-        "signs": unit.signs,
-        "manufacturer": unit.manufacturer,
-        "model": unit.model,
-        "manufactured": unit.manufactured,
-        "type_approval": unit.type_approval,
-        "calibrated_until": unit.calibrated_until.map(time::write),
-        "firmware": unit.firmware,
     })
 }
 

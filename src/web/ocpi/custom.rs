@@ -1,6 +1,7 @@
-//! The door of custom modules: `/ocpi/{version}/{side}/{id}/…` where a platform offers a module of that id (U-09).
+//! The door of custom modules: `/ocpi/{version}/{side}/{id}/…` where the hub or a platform offers a module of that id (U-09).
 //!
-//! What exists depends on who is registered, so this is no line of the table of routes: it is looked for where nothing else is.
+//! What exists depends on who is registered, so others' modules are no lines of the table of routes: they are looked for where nothing
+//! else is. The hub's own have lines there, to be described, and the same door: its party is part of their ids.
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -8,43 +9,76 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::body::{MAX_BODY, read};
 use super::caller::ask_registered;
-use super::modules;
+use super::{modules, nothing_here};
 use crate::client::Method;
 use crate::exchange::custom::CustomRequest;
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::versions::Version;
 use crate::parties::Fault;
 use crate::routing::custom;
-use crate::web::Doors;
 use crate::web::error::OcpiError;
+use crate::web::{Document, Doors, Route};
 
-/// The side and the id a path names, when somebody offers such a module.
-fn named(request: &HttpRequest, doors: &Doors) -> Option<(InterfaceRole, String)> {
+/// What this file serves: the modules of the hub's own party, `detwh-publickeys`. Another hub's of such a name comes the same way.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/ocpi/{version}/sender/{hub}-publickeys", Document::Ocpi, nothing_here),
+        Route::get(
+            "/ocpi/{version}/sender/{hub}-publickeys/{country_code}/{party_id}/{id}",
+            Document::Ocpi,
+            nothing_here,
+        ),
+        Route::get(OWN_KEY, Document::Ocpi, nothing_here),
+        Route::put(OWN_KEY, Document::Ocpi, nothing_here),
+        Route::patch(OWN_KEY, Document::Ocpi, nothing_here),
+        Route::get(
+            "/ocpi/{version}/sender/{hub}-cdrvalidations",
+            Document::Ocpi,
+            nothing_here,
+        ),
+        Route::post(
+            "/ocpi/{version}/receiver/{hub}-cdrvalidations",
+            Document::Ocpi,
+            nothing_here,
+        ),
+    ]
+}
+
+const OWN_KEY: &str = "/ocpi/{version}/receiver/{hub}-publickeys/{country_code}/{party_id}/{id}";
+
+/// Whether a path names a module that no version of the specification knows.
+pub(super) fn is_below_one(path: &str) -> bool {
+    let mut segments = path.split('/').skip(3);
+    matches!(segments.next(), Some("sender" | "receiver")) && segments.next().is_some_and(custom::is_custom)
+}
+
+/// The version, the side and the id a path names, when somebody offers such a module.
+fn named(request: &HttpRequest, doors: &Doors) -> Option<(Version, InterfaceRole, String)> {
     let mut segments = request.uri().path().split('/').skip(2);
     let (version, side, identifier) = (segments.next()?, segments.next()?, segments.next()?);
-    Version::parse(version)?;
+    let version = Version::parse(version)?;
     let role = match side {
         "sender" => InterfaceRole::Sender,
         "receiver" => InterfaceRole::Receiver,
         _ => return None,
     };
     let exists = custom::exists(doors.parties.snapshot().directory(), identifier);
-    exists.then(|| (role, identifier.to_owned()))
+    exists.then(|| (version, role, identifier.to_owned()))
 }
 
 /// Answers a request to a custom module; `None` when it is to none.
 pub(super) async fn answer(request: &HttpRequest, payload: Payload) -> Option<Result<HttpResponse, OcpiError>> {
     let doors = request.app_data::<Data<Doors>>()?.clone();
-    let (interface, identifier) = named(request, &doors)?;
-    Some(asked(request, payload, &doors, interface, identifier).await)
+    let named = named(request, &doors)?;
+    Some(asked(request, payload, &doors, named).await)
 }
 
 async fn asked(
     request: &HttpRequest,
     payload: Payload,
     doors: &Doors,
-    interface: InterfaceRole,
-    identifier: String,
+    (version, interface, identifier): (Version, InterfaceRole, String),
 ) -> Result<HttpResponse, OcpiError> {
     let asked = ask_registered(request).await?;
     let body = read(payload, MAX_BODY).await?;
@@ -52,6 +86,7 @@ async fn asked(
         .map_err(|error| Fault::new("reading a method", error))?;
     let request = CustomRequest {
         caller: asked.caller,
+        version,
         identifier,
         interface,
         method,

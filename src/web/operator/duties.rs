@@ -94,6 +94,10 @@ async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
         })
     } else if duty.kind == kinds::CONFIRMATION {
         Some(format!("registrations/{}", duty.object_id))
+    } else if [kinds::PUBLIC_KEYS, kinds::CDR_VALIDATIONS].contains(&duty.kind.as_str()) {
+        let owed = doors.store.notice(&duty.id).await;
+        let owed = owed.map_err(|error| Fault::new("reading a notice", error))?;
+        owed.map(|owed| owed.message.object)
     } else {
         let cdr = doors.store.cdr_by_row(&duty.object_id).await;
         let cdr = cdr.map_err(|error| Fault::new("reading a CDR", error))?;

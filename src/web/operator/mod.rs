@@ -13,6 +13,7 @@ pub mod cases;
 pub mod cdrs;
 pub mod duties;
 pub mod heard;
+pub mod extract;
 pub mod journal;
 pub mod keys;
 pub mod overview;

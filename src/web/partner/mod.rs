@@ -11,6 +11,7 @@ pub mod conformity;
 pub mod observations;
 pub mod registrations;
 pub mod repeat;
+pub mod extract;
 pub mod reports;
 pub mod transparency;
 pub mod waivers;

@@ -234,6 +234,7 @@ impl Floor {
             },
             replaces_rejected: None,
             // As many names as a CDR of the bench has.
+            notice: None,
             traces: Traces {
                 evse: Some("ZZFLOE1".to_owned()),
                 uid: Some("ZZ/FLO/1".to_owned()),

@@ -14,7 +14,7 @@ use crate::ocpi::ids::PartyId;
 use crate::parties::Fault;
 use crate::registry::checks::{Level, NewKey, RegistryFinding};
 use crate::registry::record::{ConfirmTo, Reason, Registration};
-use crate::registry::{Actor, Asked, Said, Submitted, Told};
+use crate::registry::{Actor, Asked, Said, Submitted, Told, shown};
 use crate::web::keys::{claim, view};
 use crate::web::operator::{Members, Problem};
 use crate::web::{Document, Doors, Route};
@@ -259,7 +259,7 @@ fn key_of(old: &Registration) -> Map<String, Value> {
 }
 
 fn unit_of(old: &Registration) -> Map<String, Value> {
-    object(view::unit(&old.unit))
+    object(shown::unit(&old.unit))
 }
 
 /// As exact as it is kept.
