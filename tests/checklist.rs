@@ -1,7 +1,8 @@
-//! Every requirement of the checklist and the test that proves it, as a table in `tests/checklist/proofs.md`.
+//! Every requirement and the test that proves it, as tables: `tests/checklist/proofs.md` for OCPI, `tests/checklist/registry.md` for keys
+//! and evidence.
 //!
-//! The checklist is not part of this repository; it is found as `tests/corpus` says. The table holds
-//! its ids, levels and the names of our tests, and nobody writes it by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
+//! The requirements are not part of this repository; they are found as `tests/corpus` says. The tables hold their ids, levels or parts, and
+//! the names of our tests, and nobody writes them by hand: `WRITE_PROOFS=1 cargo test --test checklist` does.
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
@@ -19,14 +20,16 @@ use std::fs;
 use std::path::Path;
 
 use cited::{by_id, ids_in, tests_in};
-use elsewhere::{OTHER_VERSION, PEERS_ONLY, STATED};
+use elsewhere::{LATER_OR_OTHERS, OTHER_VERSION, PEERS_ONLY, STATED};
 use files::{read, rust_files};
 
 const TABLE: &str = "tests/checklist/proofs.md";
+const REGISTRY_TABLE: &str = "tests/checklist/registry.md";
 
 /// One requirement.
 struct Row {
     id: String,
+    /// `MUST`, …; of the registry's rows, the parts that it binds.
     level: String,
 }
 
@@ -62,6 +65,35 @@ fn row(line: &str) -> Option<Row> {
         id,
         level: level.to_owned(),
     })
+}
+
+/// The rows about calibration law, best practices, interfaces and plausibility, with the parts they bind.
+fn registry_rows() -> Option<Vec<Row>> {
+    let text = corpus::text("key-registry.md")?;
+    let rows: Vec<Row> = text.lines().filter_map(registry_row).collect();
+    assert!(rows.len() > 70, "key-registry.md has {} rows", rows.len());
+    Some(rows)
+}
+
+/// `| SAF-10 | requirement | parts | proof |`; of calibration law `| CAL-R1 Precision | …`. The checks are the registry's all of them.
+fn registry_row(line: &str) -> Option<Row> {
+    let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
+    let id = cells.first()?.split(' ').next()?;
+    let parts = match id.split_once('-')?.0 {
+        "SAF" => cells.get(2)?,
+        "CAL" if !id.starts_with("CAL-IF") => cells.get(2)?,
+        "CAL" | "PC" => "PKR",
+        _ => return None,
+    };
+    (ids_in(id) == [id]).then(|| Row {
+        id: id.to_owned(),
+        level: parts.to_owned(),
+    })
+}
+
+/// Whether a row binds what this hub has: the registry, the validation, or the hub itself.
+fn is_ours(row: &Row) -> bool {
+    row.level.split(' ').any(|part| ["PKR", "MV", "HUB"].contains(&part))
 }
 
 fn proofs() -> BTreeMap<String, Vec<String>> {
@@ -122,16 +154,63 @@ fn a_reason_is_given_only_where_it_is_needed() {
 }
 
 #[test]
-fn the_table_in_the_repository_is_the_one_the_tests_give() {
-    let Some(rows) = rows() else { return };
-    let table = table(&rows, &proofs());
-    if environment("WRITE_PROOFS").is_some() {
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE), &table).unwrap();
-    }
+fn every_row_of_the_registry_that_is_ours_has_a_test_named_after_it() {
+    let Some(rows) = registry_rows() else { return };
+    let proofs = proofs();
+    let bare: Vec<&str> = rows
+        .iter()
+        .filter(|row| is_ours(row) && !LATER_OR_OTHERS.iter().any(|(id, _)| *id == row.id))
+        .filter(|row| {
+            let name = format!("{}_", row.id.to_lowercase().replace('-', "_"));
+            let of_row = proofs.get(&row.id).into_iter().flatten();
+            !of_row.into_iter().any(|proof| proof.contains(&name))
+        })
+        .map(|row| row.id.as_str())
+        .collect();
     assert!(
-        read(TABLE) == table,
-        "{TABLE} is out of date: WRITE_PROOFS=1 cargo test --test checklist"
+        bare.is_empty(),
+        "{} without a test of their name: {}",
+        bare.len(),
+        bare.join(" ")
     );
+}
+
+#[test]
+fn the_tables_in_the_repository_are_the_ones_the_tests_give() {
+    let (Some(rows), Some(registry)) = (rows(), registry_rows()) else {
+        return;
+    };
+    let proofs = proofs();
+    for (file, table) in [
+        (TABLE, table(&rows, &proofs)),
+        (REGISTRY_TABLE, registry_table(&registry, &proofs)),
+    ] {
+        if environment("WRITE_PROOFS").is_some() {
+            fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), &table).unwrap();
+        }
+        assert!(
+            read(file) == table,
+            "{file} is out of date: WRITE_PROOFS=1 cargo test --test checklist"
+        );
+    }
+}
+
+fn registry_table(rows: &[Row], proofs: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = "# Which test proves which requirement of keys and evidence\n\n\
+        Written by `tests/checklist.rs` from the ids that tests cite; never by hand. Parts: HUB hub core, MV validation of metering data, \
+        PKR registry, CLI, CON console (later), OGW gateway (later).\n\n\
+        | ID | Part | Proven by |\n| --- | --- | --- |\n"
+        .to_owned();
+    for row in rows {
+        let why = LATER_OR_OTHERS.iter().find(|(id, _)| *id == row.id);
+        let proof = proofs
+            .get(&row.id)
+            .map(|proofs| proofs.join("<br>"))
+            .or_else(|| why.map(|(_, why)| format!("not here: {why}")))
+            .unwrap_or_default();
+        writeln!(text, "| {} | {} | {proof} |", row.id, row.level).unwrap();
+    }
+    text
 }
 
 fn table(rows: &[Row], proofs: &BTreeMap<String, Vec<String>>) -> String {

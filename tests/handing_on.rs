@@ -375,9 +375,9 @@ fn chargy_gets_both_records_of_a_pair_where_it_knows_the_place() {
 }
 
 /// pyocmf, from the public package index, judges an exported file: CAL-IF05.
-// CAL-IF05
+// CAL-IF05, SAF-23
 #[test]
-fn an_independent_verifier_finds_every_exported_record_genuine_and_a_changed_one_not() {
+fn saf_23_cal_if05_an_independent_verifier_finds_every_exported_record_genuine_and_a_changed_one_not() {
     let root = env!("CARGO_MANIFEST_DIR");
     let installed = Command::new(format!("{root}/scripts/python-tool"))
         .args(["pyocmf", &format!("{root}/tests/pyocmf/requirements.txt")])

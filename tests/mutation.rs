@@ -159,37 +159,44 @@ fn mutate(file: &str, at_least: usize) {
     assert!(changed > 20 * genuine, "{file}: only {changed} changes");
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_ocmf_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_ocmf_record_is_valid_and_says_something_else() {
     mutate("ocmf.json", 200);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_alfen_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_alfen_record_is_valid_and_says_something_else() {
     mutate("alfen.json", 45);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_edl40_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_edl40_record_is_valid_and_says_something_else() {
     mutate("edl40.json", 40);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_isa_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_isa_record_is_valid_and_says_something_else() {
     mutate("isa_edl40.json", 6);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_signature_only_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_signature_only_record_is_valid_and_says_something_else() {
     mutate("edl40_sig.json", 18);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_mennekes_process_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_mennekes_process_is_valid_and_says_something_else() {
     mutate("edl40_mennekes.json", 15);
 }
 
+// CAL-R3a
 #[test]
-fn no_changed_pcdf_record_is_valid_and_says_something_else() {
+fn cal_r3a_no_changed_pcdf_record_is_valid_and_says_something_else() {
     mutate("pcdf.json", 20);
 }

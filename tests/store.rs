@@ -7,6 +7,8 @@
 
 #[path = "store/consequences.rs"]
 mod consequences;
+#[path = "store/heard.rs"]
+mod heard;
 #[path = "store/lent.rs"]
 mod lent;
 #[path = "store/hints.rs"]
@@ -15,6 +17,8 @@ mod hints;
 mod place;
 #[path = "store/presence.rs"]
 mod presence;
+#[path = "store/registrations.rs"]
+mod registrations;
 #[path = "store/registry.rs"]
 mod registry;
 #[path = "store/world.rs"]
@@ -28,10 +32,12 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use consequences::*;
 use futures_util::future::join_all;
+use heard::*;
 use hints::*;
 use lent::*;
 use place::Place;
 use presence::*;
+use registrations::*;
 use registry::*;
 use truewatt::store::*;
 use world::*;
@@ -1384,6 +1390,11 @@ macro_rules! promises {
 mod mirror;
 
 promises! {
+    what_is_heard_often_is_one_row_for_each_evse_whoever_hears_it,
+    observations_are_listed_newest_first_page_by_page_and_by_operator,
+    only_what_a_charge_point_reported_is_a_reported_key_and_the_last_comes_first,
+    verified_cdrs_of_a_meter_are_found_unless_they_came_with_the_key,
+    a_location_that_may_claim_conformity_is_found_until_it_does_not,
     a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all,
     octets_come_back_as_they_were_posted,
     fifty_concurrent_takes_of_one_cdr_store_one,
@@ -1427,6 +1438,11 @@ promises! {
     a_checkpoint_of_a_size_is_kept_once_and_the_largest_comes_first,
     all_processes_sign_with_one_key,
     registrations_of_the_time_before_the_log_are_found_until_they_are_in_it,
+    the_first_answer_to_a_request_stays_and_is_forgotten_when_it_is_old,
+    of_many_who_answer_one_request_one_is_kept,
+    a_change_and_the_answer_to_its_request_are_one_commit,
+    a_confirmation_is_owed_with_its_state_and_settled_once,
+    a_document_is_kept_beside_its_registration_and_never_changed,
     what_asks_by_a_name_is_found_once_in_order_page_by_page,
     cdrs_of_the_time_before_traces_are_walked_through,
     a_change_is_entered_once_and_worked_off_by_one_at_a_time,

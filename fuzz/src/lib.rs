@@ -11,8 +11,11 @@ pub mod records;
 pub mod seeds;
 pub mod wholes;
 
+/// What must hold for any octets, or it panics.
+pub type Target = fn(&[u8]);
+
 /// Every target by name: that of its file in `fuzz_targets/` and of its folder in `seeds/`.
-pub const TARGETS: [(&str, fn(&[u8])); 21] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("public_key", keys::public_key),
     ("ocmf", records::ocmf),
     ("alfen", records::alfen),

@@ -1,5 +1,6 @@
 //! `truewatt key`: meter keys, over the operator API; and the proof that nobody rewrote their log, over the database itself.
 
+mod heard;
 mod log;
 
 use std::path::PathBuf;
@@ -37,6 +38,12 @@ enum Action {
     Release(Release),
     /// End a registration, now or at an instant gone by.
     Deactivate(Deactivate),
+    /// For whom eMSPs do without conformity.
+    Waivers(heard::Waivers),
+    /// Keys and serial numbers heard of that nobody has registered, or had not.
+    Observations(heard::Observations),
+    /// EVSEs that claim in their location to be calibrated, and whether the registry confirms it.
+    Conformity(heard::Conformity),
     /// The log of all this.
     Log(Log),
 }
@@ -116,9 +123,9 @@ struct Register {
     /// A file with the public key.
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     public_key_file: Option<PathBuf>,
-    /// The serial number of the meter, as it stands in its records.
-    #[arg(long)]
-    meter_serial: String,
+    /// The serial number of the meter, as it stands in its records; not needed where a gateway signs that serves one point.
+    #[arg(long, required_unless_present = "gateway_serial")]
+    meter_serial: Option<String>,
     /// The serial number of the gateway that signs for the meter.
     #[arg(long)]
     gateway_serial: Option<String>,
@@ -172,6 +179,9 @@ pub(super) async fn run(arguments: Arguments, config: impl FnOnce() -> Result<Co
             act(wish.of, "release", Some(json!({"to": to}))).await
         }
         Action::Deactivate(wish) => act(wish.of, "deactivate", wish.at.map(|at| json!({"at": at}))).await,
+        Action::Waivers(wish) => heard::waivers(wish).await,
+        Action::Observations(wish) => heard::observations(wish).await,
+        Action::Conformity(wish) => heard::conformity(wish).await,
         Action::Log(Log {
             action: LogAction::Verify(wish),
         }) => log::verify(wish, config()?).await,
@@ -211,12 +221,12 @@ async fn register(register: Register) -> Result<(), NotDone> {
     };
     let mut wish = Map::new();
     wish.insert("public_key".to_owned(), json!(public_key));
-    wish.insert("meter_serial".to_owned(), json!(register.meter_serial));
     wish.insert("evse_id".to_owned(), json!(register.evse_id));
     wish.insert("cpo".to_owned(), party("--cpo", &register.cpo)?);
     wish.insert("valid_from".to_owned(), json!(register.valid_from));
     wish.insert("calibrated".to_owned(), json!(!register.not_calibrated));
     let optional = [
+        ("meter_serial", register.meter_serial),
         ("gateway_serial", register.gateway_serial),
         ("evse_uid", register.evse_uid),
         ("valid_to", register.valid_to),

@@ -22,6 +22,7 @@ use crate::evidence::doubts::Doubts;
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
 use crate::evidence::rechecks::Rechecks;
+use crate::evidence::sightings::Sightings;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::exchange::hints::Hints;
 use crate::exchange::journal::Journal;
@@ -38,7 +39,7 @@ use crate::registry::log::checkpoint::Signer;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
-use crate::web::keys::pace::Pace;
+use crate::web::pace::Pace;
 use crate::web::{self, Doors};
 
 /// Starts hubs.
@@ -66,6 +67,7 @@ pub struct Running {
     pub copies: Arc<Copies>,
     hints: Arc<Hints>,
     journal: Arc<Journal>,
+    sightings: Arc<Sightings>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -172,18 +174,20 @@ impl Hub {
         };
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let relay = RelayRooms::furnish(&config, &url, &store, &parties, &clock);
+        let sightings = cdrs.intake.sightings().clone();
         let doors = Doors {
             hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
-            clock,
             operator_token: operator_token.clone(),
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             rechecks: cdrs.rechecks.clone(),
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
-            pace: Pace::new(config.registry.public_rate),
+            pace: Pace::each_second(config.registry.public_rate, clock.clone()),
+            submissions: Pace::each_minute(config.registry.submissions_per_minute, clock.clone()),
+            clock,
             max_limit: config.paging.max_limit,
         };
         let server = web::listen(doors, listener).map_err(at("listening"))?;
@@ -197,6 +201,7 @@ impl Hub {
             tokio::spawn(cdrs.registry.clone().follow()),
             tokio::spawn(cdrs.rechecks.clone().follow()),
             tokio::spawn(cdrs.doubts.clone().follow()),
+            tokio::spawn(sightings.clone().follow()),
             tokio::spawn(relay.mirror.clone().follow()),
             tokio::spawn(relay.links.clone().tend()),
             tokio::spawn(relay.journal.clone().write()),
@@ -214,6 +219,7 @@ impl Hub {
             copies: relay.copies,
             hints: relay.hints,
             journal: relay.journal,
+            sightings,
             store,
             made_token,
             database,
@@ -279,7 +285,7 @@ impl CdrRooms {
         };
         let exchange = CdrExchange::new(store.clone(), intake.clone(), delivery.clone(), clock.clone(), settings);
         Ok(CdrRooms {
-            rechecks: Rechecks::new(intake.clone(), clock.clone()),
+            rechecks: Rechecks::new(intake.clone(), clock.clone(), config.duties.lease),
             doubts: Doubts::new(store.clone(), clock.clone()),
             registry,
             delivery,
@@ -311,6 +317,7 @@ async fn registry(
         test_keys: config.registry.test_keys,
         require_sample: config.registry.require_sample,
         checkpoint_every: config.registry.checkpoint_interval,
+        show: web::keys::view::whole,
     };
     let mirror = mirror.map_err(at("preparing to read back published keys"))?;
     Registry::open(store.clone(), clock.clone(), mirror, settings, signer)
@@ -471,6 +478,9 @@ impl Running {
         self.rounds.stop().await;
         self.hints.flush().await;
         self.journal.flush().await;
+        if let Err(error) = self.sightings.write().await {
+            log::error!("noting keys that nobody registered: {error}");
+        }
         for worker in &self.workers {
             worker.abort();
         }

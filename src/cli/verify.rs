@@ -285,7 +285,7 @@ mod tests {
 
     // CAL-IF08
     #[test]
-    fn a_good_a_forged_and_a_keyless_session_are_told_in_sentences_a_driver_can_read() {
+    fn cal_if08_a_good_a_forged_and_a_keyless_session_are_told_in_sentences_a_driver_can_read() {
         let both = |end: String| format!("{}\n{end}", begin());
         let (code, good) = verify(both(end()).as_bytes(), &with_key());
         assert_eq!(code, EXIT_VALID, "{good}");

@@ -169,7 +169,7 @@ pub struct Presence {
 /// `[duties]`
 #[derive(Debug, Clone, Copy)]
 pub struct Duties {
-    /// How long an attempt belongs to one process; longer than `timeouts.relay`.
+    /// How long an attempt, or a portion of second looks, belongs to one process; longer than `timeouts.relay`.
     pub lease: Duration,
     /// Between the first and the second attempt.
     pub first_retry: Duration,
@@ -223,6 +223,8 @@ pub struct Registry {
     pub require_sample: bool,
     /// Requests a second to the public pages, for each address.
     pub public_rate: u32,
+    /// Registrations submitted or changed a minute, for each operator.
+    pub submissions_per_minute: u32,
 }
 
 macro_rules! words {
@@ -434,6 +436,7 @@ impl Config {
                 test_keys: raw.truth("registry.test_keys")?,
                 require_sample: raw.truth("registry.require_sample")?,
                 public_rate: small(&raw, "registry.public_rate", 1_000_000)?,
+                submissions_per_minute: small(&raw, "registry.submissions_per_minute", 1_000_000)?,
             },
             without_effect: raw.without_effect,
         };
@@ -594,6 +597,7 @@ impl Config {
                     ("test_keys", truth(self.registry.test_keys)),
                     ("require_sample", truth(self.registry.require_sample)),
                     ("public_rate", whole(self.registry.public_rate)),
+                    ("submissions_per_minute", whole(self.registry.submissions_per_minute)),
                 ],
             ),
         ];

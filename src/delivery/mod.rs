@@ -13,7 +13,7 @@
 //!
 //! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
 //! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer. For a duty [`reception`] reads it, [`carry`]
-//! makes one attempt with a CDR, `client_info` one with the state of a party, and [`worker`] repeats. [`order`] keeps requests about
+//! makes one attempt with a CDR, `client_info` one with the state of a party, `confirmation` one with a registration, and [`worker`] repeats. [`order`] keeps requests about
 //! one object in line.
 //!
 //! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
@@ -23,6 +23,7 @@
 pub mod carry;
 pub mod copy;
 mod client_info;
+mod confirmation;
 pub mod kinds;
 pub mod lanes;
 pub mod order;

@@ -130,6 +130,7 @@ impl Delivery {
         let attempt = match duty.kind.as_str() {
             kinds::CDR => self.carry_cdr(duty, &owed).await?,
             kinds::CLIENT_INFO => self.tell(duty).await?,
+            kinds::CONFIRMATION => self.confirm(duty).await?,
             other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
         };
         match attempt {

@@ -18,6 +18,7 @@ use crate::metering::plausible::{self, Tolerances};
 use crate::metering::record::{Given, JudgedAs, KeyTrust};
 use crate::metering::session::{self, Examination, Opened, signed_energy_kwh};
 use crate::metering::verdict::SignatureAnswer;
+use crate::registry::observations::Subject;
 
 /// Which keys are good enough to bill on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,7 @@ impl<'c> Inquiry<'c> {
             evse_uid: claim.evse_uid.as_deref().map(str::to_owned),
             from: claim.start,
             to: claim.end,
+            customer: claim.customer(),
             ..KeyQuestion::default()
         };
         let SignedPart::Present(signed) = &claim.signed else {
@@ -105,6 +107,13 @@ impl<'c> Inquiry<'c> {
         }
     }
 
+    /// Who pays, where the way the CDR was routed says it and not the CDR: before OCPI 2.2.1 a token names no party.
+    #[must_use]
+    pub fn paid_by(mut self, emsp_key: &str) -> Inquiry<'c> {
+        self.question.customer.emsp = Some(emsp_key.to_owned());
+        self
+    }
+
     /// What to ask the registry.
     pub fn question(&self) -> &KeyQuestion {
         &self.question
@@ -126,6 +135,8 @@ impl<'c> Inquiry<'c> {
         let mut assessment = Assessment::blank(claim, policy.key_policy);
         assessment.question = question.clone();
         assessment.sources = knowledge.sources_of_calibration(&question);
+        assessment.key.known_at = knowledge.known_at;
+        assessment.waiver = knowledge.waiver.clone();
         let (Some(opened), SignedPart::Present(signed)) = (opened, &claim.signed) else {
             assessment.without_signed_values(&claim.signed, knowledge.calibrated);
             return assessment;
@@ -135,6 +146,7 @@ impl<'c> Inquiry<'c> {
             assessment.encoding_method = signed.encoding_method.as_deref().map(str::to_owned);
             return assessment;
         }
+        assessment.unregistered = knowledge.unregistered(&question, delivered.as_ref());
         let selection = Selection::make(&question, knowledge, delivered.as_ref(), &opened);
         // A key that was only submitted is somebody's word, like one that came along.
         let pending_key = selection.pending.map(|pending| hex::encode(pending.key.to_spki_der()));
@@ -146,7 +158,6 @@ impl<'c> Inquiry<'c> {
         };
         let examination = opened.verify(&given);
         assessment.encoding_method = signed.encoding_method.as_deref().map(str::to_owned);
-        assessment.key.known_at = knowledge.known_at;
         assessment.conclude(claim, examination, selection, policy);
         assessment
     }
@@ -171,6 +182,9 @@ pub struct Assessment {
     question: KeyQuestion,
     /// Who says that signed values were to be expected.
     sources: Vec<Source>,
+    /// What the payer's eMSP says about this customer.
+    waiver: Option<Source>,
+    unregistered: Vec<Subject>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +229,8 @@ impl Assessment {
             status,
             billable: match status {
                 Status::Verified | Status::NotApplicable => true,
-                Status::IntegrityOnly => self.key_policy == KeyPolicy::Delivered,
+                // By agreement (key-registry.md 4.6): of the hub with everybody, or of the eMSP for its own customer.
+                Status::IntegrityOnly => self.key_policy == KeyPolicy::Delivered || self.waiver.is_some(),
                 Status::Invalid | Status::Unverifiable | Status::Missing => false,
             },
             encoding_method: self.encoding_method.clone(),
@@ -225,8 +240,44 @@ impl Assessment {
             signed_energy_kwh: self.signed_energy_kwh.clone(),
             cdr_energy_kwh: self.cdr_energy_kwh.clone(),
             blocks: self.blocks(),
-            findings: findings.into_iter().map(|finding| self.pointed(finding)).collect(),
+            findings: findings
+                .into_iter()
+                .chain(self.waived(status))
+                .map(|finding| self.pointed(finding))
+                .collect(),
         }
+    }
+
+    /// What the waiver of the eMSP means for this outcome. It is about whose word a key rests on: what is proven needs none, and what is wrong or
+    /// missing is not cured by it.
+    fn waived(&self, status: Status) -> Option<Finding> {
+        let sentence = match status {
+            Status::IntegrityOnly => {
+                "the eMSP does without conformity for this customer: a key that came along is enough"
+            }
+            Status::Missing => {
+                "the eMSP does without conformity for this customer; the EVSE must bring signed values all the same"
+            }
+            Status::Verified | Status::Invalid | Status::Unverifiable | Status::NotApplicable => return None,
+        };
+        self.waiver
+            .is_some()
+            .then(|| Finding::new(Code::ConformityWaived, Place::BilledPayer, sentence))
+    }
+
+    /// Whether signed values are missing that had to come: then it is worth knowing who else said that they would.
+    pub fn is_missing_proof(&self) -> bool {
+        self.situation == Situation::Missing
+    }
+
+    /// Somebody else who says that signed values were to be expected (SAF-48).
+    pub fn also_expected_by(&mut self, source: Source) {
+        self.sources.push(source);
+    }
+
+    /// What the records name and nobody has registered.
+    pub fn unregistered(&self) -> &[Subject] {
+        &self.unregistered
     }
 
     /// What the registry was asked.
@@ -237,6 +288,7 @@ impl Assessment {
     fn pointed(&self, finding: Finding) -> PointedFinding {
         let sources = match finding.code {
             Code::SignedDataMissing => self.sources.clone(),
+            Code::ConformityWaived => self.waiver.clone().into_iter().collect(),
             _ => Vec::new(),
         };
         PointedFinding {
@@ -299,6 +351,8 @@ impl Assessment {
             findings: Vec::new(),
             question: KeyQuestion::default(),
             sources: Vec::new(),
+            waiver: None,
+            unregistered: Vec::new(),
         }
     }
 
@@ -448,6 +502,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::metering::sign::SigningMeter;
+    use crate::registry::waivers::Customer;
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -500,9 +555,8 @@ mod tests {
     fn knows(for_evse: Vec<RegisteredKey>) -> KeyKnowledge {
         KeyKnowledge {
             for_evse,
-            by_fingerprint: vec![],
             calibrated: true,
-            known_at: None,
+            ..KeyKnowledge::default()
         }
     }
 
@@ -564,6 +618,7 @@ mod tests {
             delivered_fingerprint: Some(meter.public_key().fingerprint()),
             from: Some(at("2026-01-01T09:00:00Z")),
             to: Some(at("2026-01-01T10:00:00Z")),
+            customer: Customer::default(),
         };
         assert_eq!(asked, Some(expected));
     }
@@ -588,6 +643,83 @@ mod tests {
                 .verdict(&[])
                 .billable
         );
+    }
+
+    fn waived(knowledge: KeyKnowledge) -> KeyKnowledge {
+        KeyKnowledge {
+            waiver: Some(Source {
+                source: Source::WAIVER,
+                reference: "w1".into(),
+                valid_from: at("2025-12-01T00:00:00Z"),
+                valid_to: None,
+                recorded_at: None,
+            }),
+            ..knowledge
+        }
+    }
+
+    // SAF-37, key-registry.md 4.6
+    #[test]
+    fn a_waiver_makes_a_delivered_key_enough_and_cures_nothing_that_is_wrong_or_missing() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let delivered = cdr_by(&mine, Some(&mine), "7.5");
+        let pending = RegisteredKey {
+            is_confirmed: false,
+            ..registered(&mine)
+        };
+        let unsigned = r#"{"country_code":"DE","party_id":"ABC","id":"C-1","total_energy":1}"#;
+        let cases = [
+            (&*delivered, KeyKnowledge::default(), Status::IntegrityOnly, true, true),
+            (&*delivered, knows(vec![pending]), Status::IntegrityOnly, true, true),
+            (
+                &*delivered,
+                knows(vec![registered(&mine)]),
+                Status::Verified,
+                true,
+                false,
+            ),
+            (
+                &*delivered,
+                knows(vec![registered(&other)]),
+                Status::Invalid,
+                false,
+                false,
+            ),
+            (unsigned, knows(vec![]), Status::Missing, false, true),
+            (unsigned, KeyKnowledge::default(), Status::NotApplicable, true, false),
+        ];
+        for (cdr, knowledge, status, billable, is_said) in cases {
+            let verdict = judge(cdr, waived(knowledge));
+            assert_eq!((verdict.status, verdict.billable), (status, billable));
+            let said = verdict.findings.iter().find(|one| one.code == Code::ConformityWaived);
+            assert_eq!(said.is_some(), is_said, "{status:?}");
+            if let Some(said) = said {
+                assert_eq!((said.severity, said.pointer.as_str()), (Severity::Info, "/cdr_token"));
+                assert_eq!(said.sources[0].reference, "w1");
+                assert!(!verdict.reasons().contains(&"CONFORMITY_WAIVED"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_or_else_a_serial_number_that_nobody_registered_is_told() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let (delivered, silent) = (cdr_by(&mine, Some(&mine), "7.5"), cdr_by(&mine, None, "7.5"));
+        let told = |cdr: &str, knowledge| {
+            let assessment = assess(cdr.as_bytes(), |_| knowledge, &Policy::default()).unwrap();
+            assessment.unregistered().to_vec()
+        };
+        let key = Subject::Key(Box::new(mine.public_key().clone()));
+        assert_eq!(told(&delivered, KeyKnowledge::default()), std::slice::from_ref(&key));
+        assert_eq!(told(&delivered, knows(vec![registered(&other)])), [key]);
+        assert_eq!(told(&delivered, knows(vec![registered(&mine)])), []);
+        assert_eq!(told(&silent, KeyKnowledge::default()), [Subject::Meter("M1".into())]);
+        assert_eq!(
+            told(&silent, knows(vec![registered(&other)])),
+            [],
+            "the meter is registered"
+        );
+        assert_eq!(told(r#"{"id":"C-1"}"#, KeyKnowledge::default()), []);
     }
 
     #[test]

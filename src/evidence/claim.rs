@@ -12,6 +12,8 @@ use crate::metering::json::{self, Kind, Value};
 use crate::metering::plausible::{Bill, Payer};
 use crate::metering::reading::exact_decimal;
 use crate::metering::record::{MAX_RECORDS, SignedValue};
+use crate::ocpi::ids::fold;
+use crate::registry::waivers::Customer;
 
 /// The octets are no JSON object, so they are no CDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,10 +37,22 @@ pub struct Claim<'a> {
     pub evse_id: Option<Cow<'a, str>>,
     /// `cdr_location.evse_uid`.
     pub evse_uid: Option<Cow<'a, str>>,
+    /// `cdr_location.id`.
+    pub location_id: Option<Cow<'a, str>>,
     /// `meter_id`.
     pub meter_id: Option<Cow<'a, str>>,
     payer: Vec<Cow<'a, str>>,
+    /// `cdr_token.contract_id`.
+    contract_id: Option<Cow<'a, str>>,
+    /// The party of `cdr_token`, as `DE/MSP`.
+    emsp: Option<String>,
+    /// `tariffs` and `charging_periods`, read when somebody asks for them.
+    tariffs: Option<Value<'a>>,
+    charging_periods: Option<Value<'a>>,
 }
+
+/// Tariffs and charging periods that are looked at: a CDR with more of them is charged on those all the same.
+const MAX_TARIFFS: usize = 1000;
 
 /// Owner and id of a CDR, as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,6 +131,28 @@ impl<'a> Claim<'a> {
         })
     }
 
+    /// Who charged, as far as an agreement of its provider can be about it.
+    pub fn customer(&self) -> Customer {
+        let listed = self.tariffs.iter().map(|list| (list, "id"));
+        let periods = self.charging_periods.iter().map(|list| (list, "tariff_id"));
+        let mut tariff_ids: Vec<String> = listed
+            .chain(periods)
+            .flat_map(|(list, member)| {
+                list.first_elements(MAX_TARIFFS)
+                    .into_iter()
+                    .map(move |one| one.get(member))
+            })
+            .filter_map(|id| id.and_then(stated).map(Cow::into_owned))
+            .collect();
+        // Period after period on one tariff.
+        tariff_ids.dedup();
+        Customer {
+            emsp: self.emsp.clone(),
+            contract_id: self.contract_id.as_deref().map(str::to_owned),
+            tariff_ids,
+        }
+    }
+
     /// `total_energy` in kWh.
     pub fn total_energy(&self) -> Option<Decimal> {
         self.total_energy_text.and_then(exact_decimal)
@@ -134,13 +170,22 @@ impl<'a> Claim<'a> {
             "cdr_location" => {
                 self.evse_id = value.get("evse_id").and_then(stated).filter(|id| id != "#NA");
                 self.evse_uid = value.get("evse_uid").and_then(stated).filter(|uid| uid != "#NA");
+                self.location_id = value.get("id").and_then(stated);
             }
             "cdr_token" => {
                 self.payer = ["uid", "contract_id"]
                     .iter()
                     .filter_map(|name| value.get(name).and_then(stated))
-                    .collect()
+                    .collect();
+                self.contract_id = value.get("contract_id").and_then(stated);
+                let party = value
+                    .get("country_code")
+                    .and_then(stated)
+                    .zip(value.get("party_id").and_then(stated));
+                self.emsp = party.map(|(country_code, party_id)| fold(&format!("{country_code}/{party_id}")));
             }
+            "tariffs" => self.tariffs = Some(value),
+            "charging_periods" => self.charging_periods = Some(value),
             "signed_data" => self.signed = SignedPart::read(value),
             _ => {}
         }

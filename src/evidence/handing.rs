@@ -1,6 +1,6 @@
 //! Stored CDRs as files for transparency software: which sessions go into one, and under which key.
 //!
-//! The writing itself is [`export`](super::export), a pure function; here a stored CDR becomes a session of it. The octets are those that
+//! The writing itself is [`export`], a pure function; here a stored CDR becomes a session of it. The octets are those that
 //! were posted (key-registry.md CAL-R5), whatever the verdict: a forged record is proof as well.
 
 use serde_json::Value;

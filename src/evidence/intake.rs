@@ -16,13 +16,15 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::assess::{Assessment, Inquiry, PointedFinding, Policy, Status, UsedBlock, Verdict};
+use super::assess::{Assessment, Inquiry, PointedFinding, Policy, Source, Status, UsedBlock, Verdict};
 use super::claim::Claim;
 use super::report::{Check, Occasion};
+use super::sightings::Sightings;
 use super::{asking, marker, policy, report, traces};
 use crate::delivery::Delivery;
 use crate::metering::finding::{Code, Severity};
 use crate::metering::key::Curve;
+use crate::metering::plausible::folded;
 use crate::ocpi::ids::{PartyId, fold, key_of};
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::InterfaceRole;
@@ -30,6 +32,7 @@ use crate::ocpi::v2_2_1::cdr::CdrHead;
 use crate::ocpi::versions::Version;
 use crate::parties::{Failure, Fault};
 use crate::registry::Registry;
+use crate::registry::conformity::{self, EvseClaim};
 use crate::routing::directory::{InvalidCdrs, Platform, PlatformStatus};
 use crate::routing::scenario::CdrRoute;
 use crate::store::Store;
@@ -56,6 +59,7 @@ pub struct Intake {
     registry: Arc<Registry>,
     delivery: Arc<Delivery>,
     settings: EvidenceSettings,
+    sightings: Arc<Sightings>,
 }
 
 /// A CDR that was posted, understood, and routed.
@@ -123,6 +127,7 @@ impl Intake {
     #[must_use]
     pub fn new(store: Store, registry: Arc<Registry>, delivery: Arc<Delivery>, settings: EvidenceSettings) -> Intake {
         Intake {
+            sightings: Sightings::new(store.clone()),
             store,
             registry,
             delivery,
@@ -136,7 +141,9 @@ impl Intake {
     /// 2001 when another content stands under that id, or when the receiver's policy rejects the verdict; ours when the
     /// database fails, in which case nothing was kept.
     pub async fn take(&self, posted: &Posted) -> Result<Intaken, Failure> {
-        let assessment = self.assess(&posted.body, posted.received_at).await?;
+        let assessment = self
+            .assess(&posted.body, &posted.route.emsp.key(), posted.received_at)
+            .await?;
         let credited = self
             .credited(&posted.head, &posted.route.cpo.key(), &posted.route.emsp.key())
             .await?;
@@ -162,7 +169,10 @@ impl Intake {
                 .await
                 .map_err(|error| Fault::new("taking a CDR", error))?
             {
-                Taken::New => return Ok(Intaken::New(Box::new(New { row, remark, plan }))),
+                Taken::New => {
+                    self.sightings.note(&assessment, &row);
+                    return Ok(Intaken::New(Box::new(New { row, remark, plan })));
+                }
                 Taken::BlocksUsed(uses) => used.extend(uses.into_iter().map(UsedBy::of)),
                 Taken::Known(known) => match known_id(posted, *known)? {
                     OfKnown::Same(row) => return Ok(Intaken::Known(row)),
@@ -173,15 +183,27 @@ impl Intake {
         Err(Fault::found("taking a CDR: its id or its blocks kept changing hands").into())
     }
 
-    /// Reads, asks the registry what it knows `now`, verifies. Slow curves leave the async threads.
+    /// Reads, asks the registry what it knows `now`, verifies, for the eMSP that pays. Where proof is missing that had to come, the location is
+    /// read for who else said so: one question to the database, asked of nobody who sends what he must.
     ///
     /// # Errors
-    /// 400 when the body is no JSON object.
-    pub async fn assess(&self, body: &Bytes, now: DateTime<Utc>) -> Result<Assessment, Failure> {
+    /// 400 when the body is no JSON object; ours when the database fails.
+    pub async fn assess(&self, body: &Bytes, emsp_key: &str, now: DateTime<Utc>) -> Result<Assessment, Failure> {
+        let mut assessment = self.verified(body, emsp_key, now).await?;
+        if assessment.is_missing_proof()
+            && let Some(claimed) = self.claimed_by_location(body).await?
+        {
+            assessment.also_expected_by(claimed);
+        }
+        Ok(assessment)
+    }
+
+    /// Slow curves leave the async threads.
+    async fn verified(&self, body: &Bytes, emsp_key: &str, now: DateTime<Utc>) -> Result<Assessment, Failure> {
         let not_a_cdr = |_| Failure::from(Refusal::malformed("the body is not a JSON object"));
         {
             let claim = Claim::read(body).map_err(not_a_cdr)?;
-            let inquiry = Inquiry::of(&claim);
+            let inquiry = Inquiry::of(&claim).paid_by(emsp_key);
             let knowledge = asking::answer(&self.registry.index(), inquiry.question(), now);
             let curves = inquiry
                 .curve()
@@ -192,14 +214,47 @@ impl Intake {
             }
         }
         let (body, registry, policy) = (body.clone(), self.registry.clone(), self.settings.policy.clone());
+        let emsp_key = emsp_key.to_owned();
         let elsewhere = tokio::task::spawn_blocking(move || {
-            let answer = |question: &_| asking::answer(&registry.index(), question, now);
-            super::assess::assess(&body, answer, &policy)
+            let claim = Claim::read(&body)?;
+            let inquiry = Inquiry::of(&claim).paid_by(&emsp_key);
+            let knowledge = asking::answer(&registry.index(), inquiry.question(), now);
+            Ok(inquiry.assess(&knowledge, &policy))
         });
         elsewhere
             .await
             .map_err(|error| Fault::new("verifying signatures", error))?
             .map_err(not_a_cdr)
+    }
+
+    /// The location of a CDR, where it claims that the EVSE is calibrated (key-registry.md SAF-48).
+    async fn claimed_by_location(&self, body: &Bytes) -> Result<Option<Source>, Failure> {
+        let Ok(claim) = Claim::read(body) else { return Ok(None) };
+        let Some(location_key) = claim.location_id.as_deref().and_then(key_of) else {
+            return Ok(None);
+        };
+        let location = self
+            .store
+            .mirror_get("locations", &claim.identity.owner_key(), &location_key)
+            .await
+            .map_err(|error| Fault::new("reading a location", error))?;
+        let claims = location.filter(|one| one.deleted_at.is_none());
+        let claims = claims.as_ref().map(conformity::claims_of).unwrap_or_default();
+        let is_the_evse = |one: &&EvseClaim| match (&one.evse_id, &claim.evse_id, &one.evse_uid, &claim.evse_uid) {
+            (Some(claimed), Some(billed), _, _) => folded(claimed) == folded(billed),
+            (_, _, Some(claimed), Some(billed)) => claimed.eq_ignore_ascii_case(billed),
+            _ => false,
+        };
+        Ok(claims.iter().find(is_the_evse).map(|one| Source {
+            source: Source::LOCATION,
+            reference: match &one.evse_uid {
+                Some(uid) => format!("{}/{uid}", one.location_id),
+                None => one.location_id.clone(),
+            },
+            valid_from: one.claimed_at,
+            valid_to: None,
+            recorded_at: None,
+        }))
     }
 
     /// The CDR that this one credits, if it is a credit CDR (CDR-09).
@@ -395,6 +450,12 @@ impl Intake {
             let report_url = crate::ocpi::url::join(&self.settings.public_url, &segments);
             marker::marker(verdict, &self.settings.hub.to_string(), at, &report_url)
         })
+    }
+
+    /// Keys and serial numbers that nobody registered, as CDRs name them.
+    #[must_use]
+    pub fn sightings(&self) -> &Arc<Sightings> {
+        &self.sightings
     }
 
     pub(super) fn settings(&self) -> &EvidenceSettings {

@@ -10,6 +10,8 @@ use crate::metering::finding::{Code, Finding, Place};
 use crate::metering::key::PublicKey;
 use crate::metering::plausible::folded;
 use crate::metering::session::Opened;
+use crate::registry::observations::Subject;
+use crate::registry::waivers::Customer;
 
 /// What a registry is asked for one CDR. Everything is as the CDR and its records say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct KeyQuestion {
     pub from: Option<DateTime<Utc>>,
     /// When it ended, the same.
     pub to: Option<DateTime<Utc>>,
+    /// Who charged.
+    pub customer: Customer,
 }
 
 /// What the registry answers. Plain data, at all times: which of it held at charging time is decided here.
@@ -41,7 +45,9 @@ pub struct KeyKnowledge {
     pub by_fingerprint: Vec<RegisteredKey>,
     /// Whether the EVSE is registered as calibrated at charging time: then a CDR without signed values is not complete.
     pub calibrated: bool,
-    /// When the registry was asked: it would give the same answer again for that record time.
+    /// The waiver of the customer's eMSP that held when charging began (key-registry.md SAF-37).
+    pub waiver: Option<Source>,
+    /// The record time of all that was known: for it, the registry would give the same answer again.
     pub known_at: Option<DateTime<Utc>>,
 }
 
@@ -51,16 +57,41 @@ impl KeyKnowledge {
         let instants = [question.from, question.to];
         let says_so = |r: &&RegisteredKey| {
             let held = instants.iter().flatten().any(|at| r.held_at(Some(*at)));
-            r.calibrated && held && r.is_of_cpo(&question.cpo)
+            r.calibrated && r.is_confirmed && held && r.is_of_cpo(&question.cpo)
         };
         let told = |r: &RegisteredKey| Source {
-            source: "REGISTRY",
+            source: Source::REGISTRY,
             reference: r.id.clone(),
             valid_from: r.valid_from,
             valid_to: r.valid_to,
             recorded_at: r.registered_at,
         };
         self.for_evse.iter().filter(says_so).map(told).collect()
+    }
+
+    /// What the records name and nobody has registered: the key that came along, else the serial numbers.
+    pub(super) fn unregistered(&self, question: &KeyQuestion, delivered: Option<&PublicKey>) -> Vec<Subject> {
+        if let Some(key) = delivered {
+            let is_known = !self.by_fingerprint.is_empty() || self.for_evse.iter().any(|r| r.key == *key);
+            return if is_known {
+                Vec::new()
+            } else {
+                vec![Subject::Key(Box::new(key.clone()))]
+            };
+        }
+        let has = |serial: &str, of: fn(&RegisteredKey) -> &Option<String>| {
+            let of = self.for_evse.iter().filter_map(|r| of(r).as_deref());
+            of.into_iter().any(|registered| folded(registered) == folded(serial))
+        };
+        let is_known = |serial: &&String| has(serial, |r| &r.meter_serial) || has(serial, |r| &r.gateway_serial);
+        let meters = question.meter_serials.iter().filter(|serial| !is_known(serial));
+        let gateways = question.gateway_serials.iter().filter(|serial| !is_known(serial));
+        let meters = meters.cloned().map(Subject::Meter);
+        // A gateway beside a meter that is registered or noted says nothing more.
+        match question.meter_serials.is_empty() {
+            true => gateways.cloned().map(Subject::Gateway).collect(),
+            false => meters.collect(),
+        }
     }
 }
 

@@ -9,7 +9,8 @@
 //! that follows from it ([`intake`]), or leaves no trace but a line in the journal.
 //!
 //! A verdict is never changed, and it does not stay wrong: what the registry learns later is held against the CDRs it is about
-//! ([`rechecks`]), and what casts doubt on earlier values of a meter is collected for a person to look at ([`doubts`]).
+//! ([`rechecks`]), and what casts doubt on earlier values of a meter is collected for a person to look at ([`doubts`]). Keys that nobody
+//! registered are noted for those who should ([`sightings`]).
 //!
 //! Never here: the arithmetic of signatures and readings (see `metering`), and who may send what to whom (see `routing`).
 //! Start with [`assess::assess`], then [`intake`].
@@ -29,5 +30,6 @@ pub mod handing;
 pub mod recheck;
 pub mod rechecks;
 pub mod report;
+pub mod sightings;
 pub mod traces;
 mod verdict;

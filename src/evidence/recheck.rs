@@ -9,12 +9,13 @@ use super::assess::Status;
 use super::intake::{Intake, Start, UsedBy, claims, word};
 use super::report::Occasion;
 use super::{policy, report};
+use crate::metering::finding::Code;
 use crate::ocpi::ids::PlatformId;
 use crate::ocpi::v2_2_1::cdr::CdrHead;
 use crate::parties::{Failure, Fault};
 use crate::routing::directory::{InvalidCdrs, Platform};
 use crate::store::StoreError;
-use crate::store::evidence::{BlockUse, CdrRow, NewVerdict};
+use crate::store::evidence::{BlockUse, CdrRow, NewVerdict, NewestVerdict};
 
 /// Why a CDR could not be released or checked again.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,9 @@ impl Intake {
 
     async fn judge_again(&self, cdr: &CdrRow, now: DateTime<Utc>, occasion: Occasion) -> Result<bool, NotNow> {
         let head = CdrHead::read(cdr.body.as_bytes()).map_err(Failure::from)?;
-        let assessment = self.assess(&bytes::Bytes::from(cdr.body.clone()), now).await?;
+        let assessment = self
+            .assess(&bytes::Bytes::from(cdr.body.clone()), &cdr.emsp_key, now)
+            .await?;
         let blocks = super::intake::as_claims(&assessment.blocks());
         let credited = self.credited(&head, &cdr.cpo_key, &cdr.emsp_key).await?;
         // Taken back: its records are free for a new bill, which must neither be hindered by this one nor speak against it.
@@ -109,6 +112,12 @@ impl Intake {
                 .verdict_newest(&cdr.id)
                 .await
                 .map_err(|error| Fault::new("reading a verdict", error))?;
+            // It lives on a record of another, and no registry changes that. Where the other was credited since, the record is for the new
+            // bill, not for this one: only a person gives it back.
+            let is_replay = |before: &NewestVerdict| report::names(&before.report, Code::ReplayedRecord);
+            if occasion == Occasion::Registry && before.as_ref().is_some_and(is_replay) {
+                return Ok(false);
+            }
             // Later than the one before, also where that was made by a clock ahead of ours: the newest is in force.
             let at = match &before {
                 Some(before) => now.max(before.checked_at + TimeDelta::milliseconds(1)),

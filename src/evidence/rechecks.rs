@@ -35,11 +35,11 @@ const PORTION: u32 = 100;
 /// CDRs of the time before that are entered at once.
 const OLD_CDRS: u32 = 500;
 
-/// Changes that are entered at once.
-const CHANGES: u32 = 1000;
+/// Lines of the registry's log that are read at once.
+const LINES: u32 = 1000;
 
-/// How long a portion may take before another process believes that nobody works on it.
-const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// Longer than anybody leases.
+const LONGEST_LEASE: TimeDelta = TimeDelta::days(1);
 
 /// How long after a change a CDR may still be committed that was judged before it. Longer than any commit waits.
 const ON_THE_WAY: TimeDelta = TimeDelta::minutes(1);
@@ -55,15 +55,17 @@ pub struct Rechecks {
     intake: Arc<Intake>,
     clock: SharedClock,
     owner: String,
+    lease: TimeDelta,
 }
 
 impl Rechecks {
-    /// For this process.
+    /// For this process. `lease` is how long a portion may take before another process believes that nobody works on it.
     #[must_use]
-    pub fn new(intake: Arc<Intake>, clock: SharedClock) -> Arc<Rechecks> {
+    pub fn new(intake: Arc<Intake>, clock: SharedClock, lease: Duration) -> Arc<Rechecks> {
         Arc::new(Rechecks {
             intake,
             clock,
+            lease: TimeDelta::from_std(lease).unwrap_or(LONGEST_LEASE),
             owner: Uuid::new_v4().to_string(),
         })
     }
@@ -101,7 +103,11 @@ impl Rechecks {
         let mut looked_at = 0;
         loop {
             let now = self.clock.now();
-            let leased = self.intake.store().recheck_lease(&self.owner, now, now + LEASE).await;
+            let leased = self
+                .intake
+                .store()
+                .recheck_lease(&self.owner, now, now + self.lease)
+                .await;
             let Some(change) = leased.map_err(|error| Fault::new("leasing a change of the registry", error))? else {
                 return Ok(looked_at);
             };
@@ -117,19 +123,19 @@ impl Rechecks {
         loop {
             let after = store.recheck_cursor().await;
             let after = after.map_err(|error| Fault::new("reading how far changes were entered", error))?;
-            let changes = self.intake.registry().changes_since(after, CHANGES).await;
-            let changes = changes.map_err(|error| Fault::new("reading changes of the registry", error))?;
-            let Some(last) = changes.last().map(|change| change.number) else {
+            let found = self.intake.registry().changes_since(after, LINES).await;
+            let found = found.map_err(|error| Fault::new("reading changes of the registry", error))?;
+            if found.up_to == after {
                 return Ok(());
-            };
-            let new = changes.iter().map(|change| NewRecheck {
+            }
+            let new = found.changes.iter().map(|change| NewRecheck {
                 change: change.number,
                 subject: change.registration.clone(),
                 affected: traces::affected_by(change),
             });
-            // Whether we or another process entered them: behind `last` it goes on.
+            // Whether we or another process entered them: behind them it goes on.
             store
-                .recheck_enter(after, last, new.collect(), self.clock.now())
+                .recheck_enter(after, found.up_to, new.collect(), self.clock.now())
                 .await
                 .map_err(|error| Fault::new("entering changes of the registry", error))?;
         }
@@ -154,7 +160,7 @@ impl Rechecks {
                 place: last.clone(),
                 checked,
                 changed,
-                lease_until: self.clock.now() + LEASE,
+                lease_until: self.clock.now() + self.lease,
             };
             if !store
                 .recheck_advance(&change.id, &self.owner, step)

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::assess::{Goals, KeyUsed, PointedFinding, ShownReading, Source, Verdict};
+use crate::metering::finding::Code;
 
 /// Which program said so.
 pub const SOFTWARE: &str = concat!("truewatt ", env!("CARGO_PKG_VERSION"));
@@ -59,6 +60,14 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
         }))
     };
     said(one).is_some_and(|one| said(other) == Some(one))
+}
+
+/// Whether a document has a finding of that name.
+#[must_use]
+pub fn names(document: &str, code: Code) -> bool {
+    let document: Option<Value> = serde_json::from_str(document).ok();
+    let findings = document.as_ref().and_then(|document| document["findings"].as_array());
+    findings.is_some_and(|findings| findings.iter().any(|finding| finding["code"] == code.as_str()))
 }
 
 /// Writes the verdict down.

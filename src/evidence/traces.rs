@@ -37,7 +37,7 @@ pub fn of(question: &KeyQuestion) -> Traces {
 /// The CDRs a change is about. A serial number is looked for in the place of either unit: operators write one for the other.
 #[must_use]
 pub fn affected_by(change: &Change) -> TraceQuery {
-    let serials = [Some(&change.meter_serial), change.gateway_serial.as_ref()];
+    let serials = [change.meter_serial.as_ref(), change.gateway_serial.as_ref()];
     let serials = serials.into_iter().flatten().filter_map(|serial| named(serial));
     let mut names: Vec<(TraceKind, String)> = serials
         .flat_map(|serial| [(TraceKind::Meter, serial.clone()), (TraceKind::Gateway, serial)])
@@ -89,7 +89,7 @@ mod tests {
             number: 1,
             registration: "r1".to_owned(),
             fingerprint: "ff".to_owned(),
-            meter_serial: "1ABC-7".to_owned(),
+            meter_serial: Some("1ABC-7".to_owned()),
             gateway_serial: None,
             evse_id: "DE*ABC*E1".to_owned(),
             evse_uid: Some("e1".to_owned()),

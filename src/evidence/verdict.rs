@@ -125,12 +125,12 @@ pub struct PointedFinding {
     pub sources: Vec<Source>,
 }
 
-/// Who said so, and when: that an EVSE is calibrated, so that a CDR must bring signed data.
+/// Who said so, and when: that an EVSE is calibrated, so that a CDR must bring signed data; or that a customer does without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// `REGISTRY`: the only one there is that says so. A Location has no member for it, and an agreement is about modules.
+    /// [`Source::REGISTRY`], [`Source::LOCATION`] or [`Source::WAIVER`].
     pub source: &'static str,
-    /// What says so there: the id of a registration.
+    /// What says so there: the id of a registration, a location and the uid of its EVSE, the id of a waiver.
     pub reference: String,
     /// From when on it says so.
     pub valid_from: DateTime<Utc>,
@@ -147,6 +147,15 @@ pub struct ShownReading {
     pub nature: Option<String>,
     /// The reading.
     pub reading: Reading,
+}
+
+impl Source {
+    /// A registration: that the EVSE is calibrated follows from it.
+    pub const REGISTRY: &'static str = "REGISTRY";
+    /// The location of the EVSE, which claims so: worth nothing alone (key-registry.md SAF-48).
+    pub const LOCATION: &'static str = "LOCATION";
+    /// A waiver of the eMSP.
+    pub const WAIVER: &'static str = "WAIVER";
 }
 
 /// What is known about a CDR's signed values. Append-only once stored: a re-check makes another one.

@@ -155,6 +155,7 @@ codes! {
     EncodingMethodMislabelled "ENCODING_METHOD_MISLABELLED" Remark "The label names another format than the content.";
     KeyNotRegistered "KEY_NOT_REGISTERED" Remark "The key is only the word of whoever sent the record.";
     KeyNotYetConfirmed "KEY_NOT_YET_CONFIRMED" Remark "The key is submitted for this EVSE, and the registry has not confirmed it.";
+    ConformityWaived "CONFORMITY_WAIVED" Note "The payer's provider does without conformity for this customer.";
     KeySelfAsserted "KEY_SELF_ASSERTED" Note "The key came inside the record.";
     KeyLaterPublished "VERIFIED_KEY_LATER_PUBLISHED" Note "The key was valid at charging time and registered afterwards.";
 }

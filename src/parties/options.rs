@@ -35,6 +35,7 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
             "custody" => options.custody = switch(name, value)?,
             "timeouts" => options.timeouts = timeouts(options.timeouts, value)?,
             "custom_modules" => options.custom_modules = switch(name, value)?.unwrap_or_default(),
+            "require_sample" => options.require_sample = switch(name, value)?,
             "strict" => options.strict = switch(name, value)?.unwrap_or_default(),
             "catch_up" => {
                 return Err(wrong(name, "has no effect in this version, so it is not accepted"));
@@ -56,6 +57,7 @@ pub fn write(options: &PlatformOptions) -> Value {
         "custody": options.custody,
         "custom_modules": options.custom_modules,
         "strict": options.strict,
+        "require_sample": options.require_sample,
         "timeouts": { "relay_s": options.timeouts.relay.map(|relay| relay.as_secs()) },
     })
 }
@@ -219,7 +221,8 @@ mod tests {
     #[test]
     fn options_survive_the_store() {
         let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
-            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "strict": true, "timeouts": {"relay_s": 7}});
+            "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "strict": true,
+            "require_sample": true, "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);
         assert_eq!(read_text(&write(&options).to_string()).unwrap(), options);
@@ -241,6 +244,7 @@ mod tests {
             (json!({"catch_up": true}), "/catch_up"),
             (json!({"custom_modules": "yes"}), "/custom_modules"),
             (json!({"strict": 1}), "/strict"),
+            (json!({"require_sample": "always"}), "/require_sample"),
             (json!({"tokenencoding": "raw"}), "/tokenencoding"),
             (json!({"a/b~": 1}), "/a~1b~0"),
             (json!({"token_encoding": "RAW"}), "/token_encoding"),

@@ -1,17 +1,19 @@
-//! What can be done with a registration: submit, decide, withdraw, release, end, note exchanged hardware.
+//! How a registration begins and who decides about it: submit, accept, refuse. What else may be wished for: [`super::wish`].
 //!
 //! An operator of the hub who registers is also the person who looks at warnings, so its registration is checked, published and read
 //! back at once. A party's waits for a person where a warning asks for one, and a take-over for the release of who had the meter before.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Registry;
 use super::checks::{self, Checked, Circumstances, Judged, NewKey, RegistryFinding};
-use super::commit::{Draft, Plan};
+use super::commit::{Asked, Draft, Plan, Told};
 use super::index::Index;
 use super::lifecycle::{State, Step, after};
-use super::record::{Key, Presentation, Reason, Registration, Unit, kind};
+use super::record::{Key, Presentation, Reason, Registration, kind};
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::{PartyId, fold};
 use crate::store::StoreError;
@@ -39,7 +41,8 @@ impl Actor {
     }
 
     /// Whether it may act on registrations of this operator.
-    fn speaks_for(&self, cpo: &str) -> bool {
+    #[must_use]
+    pub fn speaks_for(&self, cpo: &str) -> bool {
         match self {
             Actor::Operator | Actor::Hub => true,
             Actor::Party(party) => party.key() == cpo,
@@ -79,6 +82,9 @@ pub enum Declined {
     /// The instant makes no sense.
     #[error("the instant must be between the begin of the registration and now")]
     NotThen,
+    /// As many documents lie beside it as may.
+    #[error("no more documents can be laid beside this registration")]
+    TooMuch,
     /// The checks say no by now.
     #[error("the registration contradicts others by now")]
     Contradicts(Vec<RegistryFinding>),
@@ -93,19 +99,10 @@ impl Registry {
     /// # Errors
     /// When the database cannot be reached. A claim that is refused is no error: see [`Submitted`].
     pub async fn submit(&self, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
-        let evse_is_in_location = self.evse_is_in_location(&claim).await?;
         let submitted = self
-            .commit(|index, now| {
-                let circumstances = Circumstances {
-                    test_keys: self.settings.test_keys,
-                    is_entitled: actor.speaks_for(&claim.cpo.key()),
-                    evse_is_in_location,
-                    sample_is_required: self.settings.require_sample,
-                    ..Circumstances::at(now)
-                };
-                Ok::<_, StoreError>(plan_submission(&claim, actor, index, &circumstances))
-            })
-            .await?;
+            .enter(&claim, actor, self.settings.require_sample, None)
+            .await?
+            .now()?;
         if let Submitted::New(registration) = &submitted
             && registration.state == State::Published
         {
@@ -116,6 +113,58 @@ impl Registry {
             });
         }
         Ok(submitted)
+    }
+
+    /// The same for a party that may ask twice: what is published is read back behind its answer. `sample_is_required` is what the
+    /// operator of the hub agreed with it (PC-18); `None` leaves it to the configuration.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn submit_once(
+        self: &Arc<Self>,
+        claim: &NewKey,
+        actor: &Actor,
+        sample_is_required: Option<bool>,
+        asked: &Asked<'_, Submitted>,
+    ) -> Result<Told<Submitted>, StoreError> {
+        let sample_is_required = sample_is_required.unwrap_or(self.settings.require_sample);
+        let told = self.enter(claim, actor, sample_is_required, Some(asked)).await?;
+        if let Told::Now(Submitted::New(registration)) = &told
+            && registration.state == State::Published
+        {
+            let (registry, id) = (self.clone(), registration.id.clone());
+            tokio::spawn(async move {
+                // If it fails it is tried again in the background.
+                if let Err(error) = registry.read_back(&id).await {
+                    ::log::warn!(registration = id.as_str(); "reading back a published key: {error}");
+                }
+            });
+        }
+        Ok(told)
+    }
+
+    async fn enter(
+        &self,
+        claim: &NewKey,
+        actor: &Actor,
+        sample_is_required: bool,
+        asked: Option<&Asked<'_, Submitted>>,
+    ) -> Result<Told<Submitted>, StoreError> {
+        let heard = self.heard_about(claim).await?;
+        self.commit_once(asked, |index, now| {
+            let circumstances = Circumstances {
+                test_keys: self.settings.test_keys,
+                is_entitled: actor.speaks_for(&claim.cpo.key()),
+                evse_is_in_location: heard.evse_is_in_location,
+                verified_with_another_key: heard.verified_with_another_key,
+                reported_fingerprint: heard.reported_fingerprint.clone(),
+                sample_is_required,
+                manufacturer_must_be_known: matches!(actor, Actor::Party(_)),
+                ..Circumstances::at(now)
+            };
+            Ok::<_, StoreError>(plan_submission(claim, actor, index, &circumstances))
+        })
+        .await
     }
 
     /// A person decides about a registration that waits for one.
@@ -144,111 +193,18 @@ impl Registry {
         self.latest(id).ok_or(Declined::Unknown)
     }
 
-    /// The submitter takes a registration back that was not published yet.
-    ///
-    /// # Errors
-    /// [`Declined`].
-    pub async fn withdraw(&self, id: &str, actor: &Actor) -> Result<Registration, Declined> {
-        self.change(id, actor, |old, _, now| {
-            Ok(vec![(stepped(old, Step::Withdraw, now)?, "WITHDRAWN")])
-        })
-        .await
-    }
-
-    /// Ends a registration, now or at an instant gone by. It stays readable, and right for the time before (SAF-40). Ending it again
-    /// changes nothing.
-    ///
-    /// # Errors
-    /// [`Declined`].
-    pub async fn deactivate(
-        &self,
-        id: &str,
-        at: Option<DateTime<Utc>>,
-        actor: &Actor,
-    ) -> Result<Registration, Declined> {
-        self.change(id, actor, |old, _, now| {
-            if old.state == State::Deactivated {
-                return Ok(Vec::new());
-            }
-            let ended = Registration {
-                deactivated_at: Some(now),
-                ..stepped(old, Step::Deactivate, now)?
-            };
-            let end = match at {
-                Some(at) if at < old.valid_from || at > now => return Err(Declined::NotThen),
-                Some(at) => at,
-                // What was to begin later never begins.
-                None => now.max(old.valid_from),
-            };
-            let valid_to = Some(old.valid_to.map_or(end, |other| other.min(end)));
-            Ok(vec![(Registration { valid_to, ..ended }, "DEACTIVATED")])
-        })
-        .await
-    }
-
-    /// The operator of a meter lets another take it over (SAF-54). Take-overs by that party that waited for it go on.
-    ///
-    /// # Errors
-    /// [`Declined`].
-    pub async fn release(&self, id: &str, to: &PartyId, actor: &Actor) -> Result<Registration, Declined> {
-        let released = self
-            .change(id, actor, |old, _, now| {
-                let released_to = Some(to.key());
-                if old.released_to == released_to {
-                    return Ok(Vec::new());
+    /// A registration that waited goes on, or waits for a person where a warning or a neighbour asks for one.
+    pub(super) async fn go_on_or_hold(&self, id: &str) -> Result<Registration, Declined> {
+        self.change(id, &Actor::Hub, |old, index, now| {
+            let warned = old.findings.iter().any(|one| one.severity == "WARNING");
+            let mut held = stepped(old, Step::Hold, now)?;
+            if !warned {
+                match go_on(old, stepped(old, Step::Pass, now)?, "CHECKED", index, now) {
+                    Err(Declined::Contradicts(found)) => held.findings.extend(found.iter().map(RegistryFinding::kept)),
+                    gone_on => return gone_on,
                 }
-                let released = stepped(old, Step::Amend, now)?;
-                Ok(vec![(
-                    Registration {
-                        released_to,
-                        ..released
-                    },
-                    "RELEASED",
-                )])
-            })
-            .await?;
-        let waiting: Vec<String> = {
-            let index = self.index();
-            let waits = |one: &Registration| {
-                one.state == State::Submitted && one.cpo == to.key() && one.supersedes.as_deref() == Some(id)
-            };
-            let of_key = index.of_fingerprint(&released.fingerprint).map(|one| one.now());
-            of_key.filter(|one| waits(one)).map(|one| one.id.clone()).collect()
-        };
-        for id in waiting {
-            let gone_on = self
-                .change(&id, &Actor::Hub, |old, index, now| {
-                    let warned = old.findings.iter().any(|one| one.severity == "WARNING");
-                    if warned {
-                        return Ok(vec![(stepped(old, Step::Hold, now)?, "ON_HOLD")]);
-                    }
-                    go_on(old, stepped(old, Step::Pass, now)?, "CHECKED", index, now)
-                })
-                .await;
-            match gone_on {
-                Ok(_) => self.read_back(&id).await?,
-                // Somebody decided otherwise in the meantime; that stands.
-                Err(Declined::NotNow(_) | Declined::Contradicts(_) | Declined::Unknown) => {}
-                Err(error) => return Err(error),
             }
-        }
-        Ok(released)
-    }
-
-    /// The station around the meter was exchanged, or described better: key, meter, EVSE and interval stay (SAF-34).
-    ///
-    /// # Errors
-    /// [`Declined`].
-    pub async fn exchange_hardware(&self, id: &str, unit: &Unit, actor: &Actor) -> Result<Registration, Declined> {
-        self.change(id, actor, |old, _, now| {
-            let unit = Unit {
-                meter_serial: old.unit.meter_serial.clone(),
-                gateway_serial: old.unit.gateway_serial.clone(),
-                signs: old.unit.signs,
-                ..unit.clone()
-            };
-            let exchanged = stepped(old, Step::Amend, now)?;
-            Ok(vec![(Registration { unit, ..exchanged }, "STATION_HARDWARE_EXCHANGED")])
+            Ok(vec![(held, "ON_HOLD")])
         })
         .await
     }
@@ -279,11 +235,29 @@ impl Registry {
                     .into_iter()
                     .map(|(version, event)| Draft::of(version, event, &name))
                     .collect(),
-                duties: Vec::new(),
+                files: Vec::new(),
                 outcome: newest,
             })
         })
         .await
+    }
+
+    /// What others have said about the key, the meter and the EVSE of a claim. Asked before the commit: it is no part of what the commit
+    /// keeps true.
+    async fn heard_about(&self, claim: &NewKey) -> Result<HeardAbout, StoreError> {
+        let evse_is_in_location = self.evse_is_in_location(claim).await?;
+        let Ok(key) = checks::key::read(claim) else {
+            return Ok(HeardAbout {
+                evse_is_in_location,
+                ..HeardAbout::default()
+            });
+        };
+        let fingerprint = key.fingerprint();
+        Ok(HeardAbout {
+            evse_is_in_location,
+            verified_with_another_key: Some(self.verified_with_another_key(claim, &fingerprint).await?),
+            reported_fingerprint: self.reported_fingerprint(claim, &fingerprint).await?,
+        })
     }
 
     /// PC-13: whether the location the claim names is known, and has the EVSE.
@@ -297,6 +271,14 @@ impl Registry {
             .await?;
         Ok(Some(found.is_some_and(|row| has_evse(&row.body, &claim.evse_id))))
     }
+}
+
+/// What is known beside the claim and the registry, as [`Circumstances`] takes it.
+#[derive(Default)]
+struct HeardAbout {
+    evse_is_in_location: Option<bool>,
+    verified_with_another_key: Option<bool>,
+    reported_fingerprint: Option<String>,
 }
 
 /// Whether a Location document has an EVSE of that id, in any spelling.
@@ -322,9 +304,11 @@ pub(super) fn stepped(old: &Registration, step: Step, now: DateTime<Utc>) -> Res
         ..old.clone()
     };
     match state {
+        // A document laid beside it.
+        state if state == old.state => {}
         State::Checked => new.checked_at = Some(now),
         State::Published => new.published_at = Some(now),
-        State::Confirmed if old.state == State::Published => new.confirmed_at = Some(now),
+        State::Confirmed => new.confirmed_at = Some(now),
         _ => {}
     }
     Ok(new)
@@ -370,6 +354,8 @@ fn claim_of(registration: &Registration) -> Option<NewKey> {
         encoding_method: None,
         signing_method: None,
         sample: None,
+        key_pair: registration.key_pair,
+        confirm_to: None,
     })
 }
 
@@ -420,7 +406,7 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
             .supersedes
             .as_deref()
             .and_then(|id| index.get(id))
-            .is_some_and(|old| old.now().released_to.as_deref() == Some(party.key().as_str())),
+            .is_some_and(|old| old.now().is_released_to(&party.key())),
         _ => true,
     };
     if judged.is_refused() {
@@ -451,7 +437,7 @@ fn plan_submission(claim: &NewKey, actor: &Actor, index: &Index, circumstances: 
     };
     Plan {
         drafts,
-        duties: Vec::new(),
+        files: Vec::new(),
         outcome,
     }
 }
@@ -479,6 +465,9 @@ fn submitted(claim: &NewKey, judged: &Judged, actor: &Actor, now: DateTime<Utc>)
         released_to: None,
         note: None,
         findings: judged.findings.iter().map(RegistryFinding::kept).collect(),
+        key_pair: claim.key_pair,
+        evidence: Vec::new(),
+        confirm_to: claim.confirm_to.clone(),
         submitted_by: actor.name(),
         submitted_at: now,
         checked_at: None,

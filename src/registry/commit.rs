@@ -8,8 +8,12 @@ use serde::Serialize;
 use super::log::chain::{Head, Line};
 use super::log::{canonical, entry::Entry};
 use super::record::{self, Registration};
-use super::{Index, Registry};
-use crate::store::outbox::NewDuty;
+use super::waivers::{self, Waiver};
+use super::{Actor, Index, Registry};
+use crate::delivery::kinds;
+use crate::store::answers::AnswerRow;
+use crate::store::confirmations::NewConfirmation;
+use crate::store::files::NewFile;
 use crate::store::registry::{RegistryBatch, RegistryDocument, RegistryLine};
 use crate::store::{Store, StoreError};
 
@@ -25,7 +29,14 @@ pub(super) struct Draft {
     event: &'static str,
     actor: String,
     document: Result<String, StoreError>,
-    registration: Option<Registration>,
+    entered: Entered,
+}
+
+/// What the index learns by it.
+enum Entered {
+    Registration(Box<Registration>),
+    Waiver(Box<Waiver>),
+    Nothing,
 }
 
 /// The same, with the instant at which the registry learns of it.
@@ -48,8 +59,17 @@ impl Draft {
             id: registration.id.clone(),
             version: registration.version,
             state: Some(registration.state.as_str()),
-            registration: Some(registration.clone()),
+            entered: Entered::Registration(Box::new(registration.clone())),
             ..Draft::once(record::kind::REGISTRATION, String::new(), &registration, event, actor)
+        }
+    }
+
+    /// A version of a waiver.
+    pub(super) fn of_waiver(waiver: Waiver, event: &'static str, actor: &str) -> Draft {
+        Draft {
+            version: waiver.version,
+            entered: Entered::Waiver(Box::new(waiver.clone())),
+            ..Draft::once(waivers::KIND, waiver.name(), &waiver, event, actor)
         }
     }
 
@@ -69,7 +89,7 @@ impl Draft {
             event,
             actor: actor.to_owned(),
             document: record::text(document),
-            registration: None,
+            entered: Entered::Nothing,
         }
     }
 
@@ -87,8 +107,76 @@ impl Draft {
 /// What to write, and what to tell the caller once it is written.
 pub(super) struct Plan<T> {
     pub(super) drafts: Vec<Draft>,
-    pub(super) duties: Vec<NewDuty>,
+    /// Documents that the drafts name.
+    pub(super) files: Vec<NewFile>,
     pub(super) outcome: T,
+}
+
+/// A request that may come twice, and what is answered to it where it comes first.
+pub struct Asked<'a, T> {
+    /// The request.
+    pub request: &'a Request,
+    /// The answer to what was done. Kept in the same commit.
+    pub say: &'a (dyn Fn(&T) -> Said + Send + Sync),
+}
+
+/// A request that has one answer, however often it comes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who made it.
+    pub holder: String,
+    /// The key they gave it.
+    pub key: String,
+    /// SHA-256 of the request, hex.
+    pub digest: String,
+    /// An answer from before this instant is too old to count.
+    pub since: DateTime<Utc>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// HTTP status.
+    pub status: u16,
+    /// `Location` header.
+    pub location: Option<String>,
+    /// JSON.
+    pub body: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Told<T> {
+    /// It was done.
+    Now(T),
+    /// It was done before; this is what was answered.
+    Before(AnswerRow),
+}
+
+impl Request {
+    /// An answer to it, as it is kept.
+    #[must_use]
+    pub fn answered(&self, said: Said, at: DateTime<Utc>) -> AnswerRow {
+        AnswerRow {
+            holder: self.holder.clone(),
+            key: self.key.clone(),
+            digest: self.digest.clone(),
+            status: i64::from(said.status),
+            location: said.location,
+            body: said.body,
+            created_at: at,
+        }
+    }
+}
+
+impl<T> Told<T> {
+    /// What was done, for whom nobody can have asked before.
+    pub(super) fn now(self) -> Result<T, StoreError> {
+        match self {
+            Told::Now(outcome) => Ok(outcome),
+            Told::Before(_) => Err(super::proof::broken("nobody asked, and there is an answer")),
+        }
+    }
 }
 
 impl<T> Plan<T> {
@@ -96,7 +184,7 @@ impl<T> Plan<T> {
     pub(super) fn nothing(outcome: T) -> Plan<T> {
         Plan {
             drafts: Vec::new(),
-            duties: Vec::new(),
+            files: Vec::new(),
             outcome,
         }
     }
@@ -108,18 +196,34 @@ impl Registry {
         &self,
         plan: impl Fn(&Index, DateTime<Utc>) -> Result<Plan<T>, E>,
     ) -> Result<T, E> {
+        Ok(self.commit_once(None, plan).await?.now()?)
+    }
+
+    /// The same for somebody who may ask twice: the change and its answer are one commit, so that no crash and no other process makes
+    /// two changes of one request.
+    pub(super) async fn commit_once<T, E: From<StoreError>>(
+        &self,
+        asked: Option<&Asked<'_, T>>,
+        plan: impl Fn(&Index, DateTime<Utc>) -> Result<Plan<T>, E>,
+    ) -> Result<Told<T>, E> {
         for _ in 0..TRIES {
             let mut head = self.head.lock().await;
             self.catch_up(&mut head).await?;
             let now = self.clock.now().trunc_subsecs(6);
             let plan = plan(&self.index(), now)?;
-            if plan.drafts.is_empty() {
-                return Ok(plan.outcome);
+            if plan.drafts.is_empty() && asked.is_none() {
+                return Ok(Told::Now(plan.outcome));
             }
-            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(now));
+            let at = self.index().next_record_time(now);
+            let recorded = plan.drafts.into_iter().map(|draft| draft.recorded(at));
             let recorded = recorded.collect::<Result<Vec<_>, _>>()?;
-            match self.write(&mut head, recorded, plan.duties).await {
-                Ok(()) => return Ok(plan.outcome),
+            let answer = asked.map(|asked| {
+                let said = (asked.say)(&plan.outcome);
+                (asked.request.answered(said, now), asked.request.since)
+            });
+            match self.write(&mut head, recorded, plan.files, answer).await {
+                Ok(None) => return Ok(Told::Now(plan.outcome)),
+                Ok(Some(before)) => return Ok(Told::Before(before)),
                 Err(StoreError::Conflict(_)) => continue,
                 Err(error) => return Err(error.into()),
             }
@@ -127,16 +231,20 @@ impl Registry {
         Err(StoreError::Busy.into())
     }
 
-    /// Writes, and enters what was written into the index.
+    /// Writes, and enters what was written into the index; unless it was the answer to a request that was answered before.
     pub(super) async fn write(
         &self,
         head: &mut Head,
         recorded: Vec<Recorded>,
-        duties: Vec<NewDuty>,
-    ) -> Result<(), StoreError> {
+        files: Vec<NewFile>,
+        answer: Option<(AnswerRow, DateTime<Utc>)>,
+    ) -> Result<Option<AnswerRow>, StoreError> {
+        let told = recorded.iter().filter_map(|one| self.confirmation(one));
         let mut batch = RegistryBatch {
             after: head.size,
-            duties,
+            confirmations: told.collect(),
+            files,
+            answer,
             ..RegistryBatch::default()
         };
         let mut next = *head;
@@ -165,15 +273,40 @@ impl Registry {
             });
             batch.lines.push(as_kept(line));
         }
-        self.store.registry_append(batch).await?;
+        if let Some(before) = self.store.registry_append(batch).await? {
+            return Ok(Some(before));
+        }
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for one in recorded {
-            if let Some(registration) = one.draft.registration {
-                index.put(registration, one.at);
+            match one.draft.entered {
+                Entered::Registration(registration) => index.put(*registration, one.at),
+                Entered::Waiver(waiver) => index.put_waiver(*waiver, one.at),
+                Entered::Nothing => {}
             }
         }
         *head = next;
-        Ok(())
+        Ok(None)
+    }
+
+    /// What a version owes to whoever submitted it: a word when it counts (SAF-31), or when a person ended its waiting.
+    fn confirmation(&self, recorded: &Recorded) -> Option<NewConfirmation> {
+        let Entered::Registration(registration) = &recorded.draft.entered else {
+            return None;
+        };
+        let to = registration.confirm_to.as_ref()?;
+        let is_news = match recorded.draft.event {
+            "CONFIRMED" => true,
+            // By the hub itself, the submission was answered with it.
+            "REFUSED" | "WITHDRAWN" => recorded.draft.actor == Actor::Operator.name(),
+            _ => false,
+        };
+        is_news.then(|| NewConfirmation {
+            // Due by the clock: a record time may lie a moment ahead of it.
+            duty: kinds::confirmation(&registration.id, &to.platform, self.clock.now()),
+            registration: registration.id.clone(),
+            url: to.url.clone(),
+            body: (self.settings.show)(registration).to_string(),
+        })
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -3,15 +3,16 @@
 //! A lookup reads memory only and never waits for I/O (key-registry.md 4.6): it happens for every CDR. Two times matter: when something
 //! held (`at`), and when the registry knew it ([`Registered::known_at`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::evse_id::EvseId;
 use super::lifecycle::State;
 use super::record::Registration;
+use super::waivers::{Waiver, Waivers};
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::fold;
 
@@ -101,8 +102,11 @@ pub struct Index {
     serials_of_gateways: Places,
     evses: Places,
     uids: Places,
-    /// Those that wait for something: to be read back, or for the end of their validity.
+    /// Those that wait for something: for another's release, to be read back, or for the end of their validity.
     waiting: BTreeSet<String>,
+    /// Who made units of which a registration was confirmed once.
+    manufacturers: HashSet<String>,
+    waivers: Waivers,
     /// The latest record time of all.
     learned_at: Option<DateTime<Utc>>,
 }
@@ -120,10 +124,13 @@ impl Index {
         });
         let now = one.now();
         let waits = match now.state {
-            State::Published => true,
+            State::Submitted | State::Published => true,
             State::Confirmed => now.valid_to.is_some(),
             _ => false,
         };
+        if let (State::Confirmed, Some(manufacturer)) = (now.state, &now.unit.manufacturer) {
+            self.manufacturers.insert(fold(manufacturer.trim()));
+        }
         match waits {
             true => self.waiting.insert(id.clone()),
             false => self.waiting.remove(&id),
@@ -137,7 +144,9 @@ impl Index {
             }
         };
         enter(&mut self.fingerprints, now.fingerprint.clone());
-        enter(&mut self.serials, fold(&now.unit.meter_serial));
+        if let Some(meter) = &now.unit.meter_serial {
+            enter(&mut self.serials, fold(meter));
+        }
         if let Some(gateway) = &now.unit.gateway_serial {
             enter(&mut self.serials_of_gateways, fold(gateway));
         }
@@ -148,11 +157,32 @@ impl Index {
         self.all.insert(id.clone(), one.clone());
     }
 
-    /// The record time of a question asked at `now`. Never before what is known already: another process may have written it by a clock
-    /// that is ahead of ours.
+    /// Enters a version of a waiver, likewise.
+    pub fn put_waiver(&mut self, waiver: Waiver, since: DateTime<Utc>) {
+        self.learned_at = self.learned_at.max(Some(since));
+        self.waivers.put(waiver, since);
+    }
+
+    /// What eMSPs have waived.
+    #[must_use]
+    pub fn waivers(&self) -> &Waivers {
+        &self.waivers
+    }
+
+    /// The record time of all that is known here: asked with it as `known_at` later, the registry says the same again. Not simply `now`:
+    /// what another process has just confirmed was recorded before now, and is not known here yet. `now` only where nothing is known.
     #[must_use]
     pub fn record_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.learned_at.map_or(now, |learned| learned.max(now))
+        self.learned_at.unwrap_or(now)
+    }
+
+    /// The record time of what is written next: `now`, but behind all that is known, also what was written by a clock ahead of ours.
+    #[must_use]
+    pub fn next_record_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self.learned_at {
+            Some(learned) if learned >= now => learned + TimeDelta::microseconds(1),
+            _ => now,
+        }
     }
 
     /// One registration.
@@ -168,7 +198,13 @@ impl Index {
             .map(|(_, one)| one)
     }
 
-    /// Those that wait to be read back, or for the end of their validity.
+    /// Whether a registration of a unit of this manufacturer was ever confirmed.
+    #[must_use]
+    pub fn knows_manufacturer(&self, name: &str) -> bool {
+        self.manufacturers.contains(&fold(name.trim()))
+    }
+
+    /// Those that wait for another's release, to be read back, or for the end of their validity.
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<Registered>> {
         self.waiting.iter().filter_map(|id| self.all.get(id))
     }
@@ -199,18 +235,24 @@ impl Index {
         found(&self.uids, &uid_name(cpo_key, evse_uid))
     }
 
-    /// Registrations at the EVSE of a CDR: by EVSE-ID, or, when none stands there, by the operator's own id (key-registry.md 4.6).
+    /// Registrations at the EVSE of a CDR, as far as they were known at `known_at`: by EVSE-ID, or, when none stood there, by the operator's
+    /// own id (key-registry.md 4.6).
     #[must_use]
-    pub fn at_evse(&self, cpo_key: &str, evse_id: Option<&str>, evse_uid: Option<&str>) -> Vec<Arc<Registered>> {
-        let by_id: Vec<_> = evse_id.into_iter().flat_map(|id| self.of_evse(id)).cloned().collect();
+    pub fn at_evse(
+        &self,
+        cpo_key: &str,
+        evse_id: Option<&str>,
+        evse_uid: Option<&str>,
+        known_at: DateTime<Utc>,
+    ) -> Vec<Arc<Registered>> {
+        let is_known = |one: &&Arc<Registered>| one.known_at(known_at).is_some();
+        let by_id = evse_id.into_iter().flat_map(|id| self.of_evse(id)).filter(is_known);
+        let by_id: Vec<_> = by_id.cloned().collect();
         if !by_id.is_empty() {
             return by_id;
         }
-        evse_uid
-            .into_iter()
-            .flat_map(|uid| self.of_uid(cpo_key, uid))
-            .cloned()
-            .collect()
+        let by_uid = evse_uid.into_iter().flat_map(|uid| self.of_uid(cpo_key, uid));
+        by_uid.filter(is_known).cloned().collect()
     }
 }
 
@@ -259,10 +301,12 @@ mod tests {
     #[test]
     fn the_evse_uid_is_asked_only_when_the_evse_id_says_nothing() {
         let index = index([registration("1", &key(1))]);
-        assert_eq!(index.at_evse("DE/ABC", Some("DE*ABC*E1"), None).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", None, Some("e-1")).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", Some("#NA"), Some("e-1")).len(), 1);
-        assert_eq!(index.at_evse("DE/ABC", None, None).len(), 0);
+        let known_at = at("2027-01-01T00:00:00Z");
+        let found = |id, uid| index.at_evse("DE/ABC", id, uid, known_at).len();
+        assert_eq!(found(Some("DE*ABC*E1"), None), 1);
+        assert_eq!(found(None, Some("e-1")), 1);
+        assert_eq!(found(Some("#NA"), Some("e-1")), 1);
+        assert_eq!(found(None, None), 0);
     }
 
     #[test]
@@ -302,10 +346,21 @@ mod tests {
         }
         let one = index.get("1").unwrap();
         assert!(one.earlier.is_empty());
-        let (before, after) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
-        assert_eq!(index.record_time(before), at("2026-01-01T00:00:00Z"));
-        assert_eq!(index.record_time(after), after);
         assert_eq!(one.known_at(at("2026-01-01T00:00:00Z")).unwrap().version, 3);
+    }
+
+    #[test]
+    fn what_is_learned_later_is_recorded_later_whatever_the_clock_says() {
+        let (before, learned, after) = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        let nothing = Index::default();
+        assert_eq!(nothing.record_time(at(after)), at(after));
+        assert_eq!(nothing.next_record_time(at(after)), at(after));
+        let index = index([registration("1", &key(1))]);
+        for now in [before, learned, after] {
+            assert_eq!(index.record_time(at(now)), at(learned), "{now}");
+            assert!(index.next_record_time(at(now)) > at(learned), "{now}");
+        }
+        assert_eq!(index.next_record_time(at(after)), at(after));
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //!                                              │ ▲  └──────supersede──► SUPERSEDED
 //!                                              └─┘ amend
 //! ```
+//!
+//! A document may be laid beside a registration in every state from SUBMITTED to CONFIRMED, which stays what it is.
 
 use std::fmt;
 
@@ -58,11 +60,13 @@ pub enum Step {
     Supersede,
     /// Something about it is noted that does not touch what it says of key, meter and EVSE: a release, hardware exchanged.
     Amend,
+    /// A document is laid beside it while it is open: proof for whoever decides, papers for the commissioning file.
+    Document,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 10] = [
+    pub const ALL: [Step; 11] = [
         Step::Refuse,
         Step::Hold,
         Step::Pass,
@@ -73,6 +77,7 @@ impl Step {
         Step::Deactivate,
         Step::Supersede,
         Step::Amend,
+        Step::Document,
     ];
 }
 
@@ -88,6 +93,7 @@ pub fn after(state: State, step: Step) -> Option<State> {
         (Checked, Step::Publish) => Some(Published),
         (Published, Step::Confirm) => Some(Confirmed),
         (Confirmed, Step::Amend) => Some(Confirmed),
+        (Submitted | OnHold | Checked | Published | Confirmed, Step::Document) => Some(state),
         (Confirmed, Step::Deactivate) => Some(Deactivated),
         (Confirmed, Step::Supersede) => Some(Superseded),
         _ => None,
@@ -176,7 +182,12 @@ mod tests {
     use super::*;
 
     /// The arrows of key-registry.md 4.2, without the names of the steps.
-    const DIAGRAM: [(State, State); 13] = [
+    const DIAGRAM: [(State, State); 17] = [
+        // A document laid beside it.
+        (State::Submitted, State::Submitted),
+        (State::OnHold, State::OnHold),
+        (State::Checked, State::Checked),
+        (State::Published, State::Published),
         (State::Submitted, State::Refused),
         (State::Submitted, State::OnHold),
         (State::Submitted, State::Checked),
@@ -205,7 +216,7 @@ mod tests {
     proptest! {
         // SAF-32: nothing is confirmed that was not published before.
         #[test]
-        fn no_sequence_of_steps_leaves_the_diagram(steps in proptest::collection::vec(0usize..10, 0..40)) {
+        fn no_sequence_of_steps_leaves_the_diagram(steps in proptest::collection::vec(0usize..11, 0..40)) {
             let mut state = State::Submitted;
             let (mut was_checked, mut was_published) = (false, false);
             for step in steps {

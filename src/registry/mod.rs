@@ -3,8 +3,11 @@
 //! Somebody submits that a key signs for a meter, an EVSE and a time. What is implausible is refused with every reason at once
 //! ([`checks`]); what is plausible is published, read back through the public path, and only then confirmed: from then on it counts
 //! ([`publish`]). Nothing is ever changed or deleted: every step of a registration is a new version of a [`record`], written in one
-//! commit with its line in the [`log`], and what ended stays right for the time before. The steps there are stand in [`lifecycle`].
+//! commit with its line in the [`log`], and what ended stays right for the time before. The steps there are stand in [`lifecycle`], what may be wished for in [`wish`].
 //! Everything is held in memory ([`index`]), because every CDR asks and none may wait.
+//!
+//! Beside registrations stand what an eMSP does without ([`waivers`]), keys and serial numbers heard of that nobody registered
+//! ([`observations`]), and what EVSEs say of themselves ([`conformity`]): none of it makes a key count.
 //!
 //! No signature of a CDR is checked here, and no key is answered without an instant: a key without one is a guess. The rule all follows
 //! from: **one key, one meter, one EVSE at a time** (PC-08, PC-10, PC-11). Start with [`Registry::submit`] in [`act`].
@@ -18,18 +21,25 @@ pub mod act;
 pub mod changes;
 pub mod checks;
 mod commit;
+pub mod conformity;
 pub mod evse_id;
 pub mod index;
 pub mod lifecycle;
 pub mod log;
+pub mod observations;
 pub mod proof;
 pub mod publish;
 pub mod record;
+pub mod waivers;
+pub mod wish;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::client::Http;
@@ -37,6 +47,7 @@ use crate::clock::SharedClock;
 use crate::store::{Store, StoreError};
 pub use act::{Actor, Decision, Declined, Submitted};
 use commit::Draft;
+pub use commit::{Asked, Request, Said, Told};
 use index::Index;
 use lifecycle::State;
 use log::chain::Head;
@@ -44,6 +55,8 @@ use log::checkpoint::Signer;
 use log::tree::Tree;
 use publish::Attempts;
 use record::{Key, Registration, kind};
+use waivers::Waiver;
+pub use wish::{NewEvidence, Wish};
 
 /// What this room needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -58,6 +71,8 @@ pub struct RegistrySettings {
     pub require_sample: bool,
     /// Between two checkpoints of a log that grows.
     pub checkpoint_every: Duration,
+    /// How a registration is shown to whoever submitted it: the door knows.
+    pub show: fn(&Registration) -> Value,
 }
 
 /// The registry: the database behind it, and everything it says in memory.
@@ -73,6 +88,14 @@ pub struct Registry {
     head: Mutex<Head>,
     tree: Mutex<Tree>,
     attempts: Attempts,
+    /// When answers too old to count were last forgotten, in seconds since 1970.
+    forgot_at: AtomicI64,
+}
+
+/// An answer is repeated for a week; then its key is as good as new.
+#[must_use]
+pub fn answers_count_since(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(7)
 }
 
 /// How many documents are read at once.
@@ -102,6 +125,7 @@ impl Registry {
             head: Mutex::default(),
             tree: Mutex::default(),
             attempts: Attempts::default(),
+            forgot_at: AtomicI64::default(),
         };
         registry.adopt().await?;
         Ok(Arc::new(registry))
@@ -133,9 +157,23 @@ impl Registry {
     }
 
     async fn look_after(&self) -> Result<(), StoreError> {
+        self.go_on_with_what_was_released().await?;
         self.read_back_what_is_due().await?;
         self.end_what_is_over().await?;
+        self.forget_old_answers().await?;
         self.checkpoint_when_due().await
+    }
+
+    /// Once in ten minutes.
+    async fn forget_old_answers(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let last = self.forgot_at.load(Ordering::Relaxed);
+        if (last..last + 600).contains(&now.timestamp()) {
+            return Ok(());
+        }
+        self.store.answers_forget(answers_count_since(now)).await?;
+        self.forgot_at.store(now.timestamp(), Ordering::Relaxed);
+        Ok(())
     }
 
     async fn catch_up(&self, head: &mut Head) -> Result<(), StoreError> {
@@ -156,8 +194,10 @@ impl Registry {
             let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
             // What came after `size` is read next time, with the line that belongs to it.
             for document in documents.into_iter().filter(|document| document.seq <= size) {
-                if document.kind == kind::REGISTRATION {
-                    index.put(Registration::read(&document.document)?, document.recorded_at);
+                match document.kind.as_str() {
+                    kind::REGISTRATION => index.put(Registration::read(&document.document)?, document.recorded_at),
+                    waivers::KIND => index.put_waiver(Waiver::read(&document.document)?, document.recorded_at),
+                    _ => {}
                 }
             }
         }
@@ -208,9 +248,9 @@ impl Registry {
                 }
             }
             drafts.sort_by_key(commit::Recorded::at);
-            match self.write(&mut head, drafts, Vec::new()).await {
+            match self.write(&mut head, drafts, Vec::new(), None).await {
                 // Another process adopts too: look again.
-                Ok(()) | Err(StoreError::Conflict(_)) => {}
+                Ok(_) | Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -17,6 +17,7 @@ use super::act::{Actor, Declined, stepped};
 use super::commit::{Draft, Plan};
 use super::lifecycle::{State, Step};
 use super::record::{Reason, Registration};
+use super::wish::Wish;
 use crate::client::backoff::next_delay;
 use crate::client::{Method, Outcome, Outgoing};
 use crate::metering::key::PublicKey;
@@ -98,10 +99,9 @@ impl Registry {
                 .collect()
         };
         for id in over {
-            match self.deactivate(&id, None, &Actor::Hub).await {
-                Ok(_) | Err(Declined::NotNow(_) | Declined::Unknown | Declined::NotThen | Declined::Contradicts(_)) => {
-                }
-                Err(Declined::Failed(error)) => return Err(error),
+            // Declined where another process was quicker.
+            if let Err(Declined::Failed(error)) = self.wish(&id, &Wish::Deactivate(None), &Actor::Hub).await {
+                return Err(error);
             }
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Registry {
                 drafts.push(Draft::of(confirmed, "CONFIRMED", "hub"));
                 Ok(Plan {
                     drafts,
-                    duties: Vec::new(),
+                    files: Vec::new(),
                     outcome: (),
                 })
             })
@@ -184,9 +184,9 @@ impl Registry {
                 self.attempts.over(id);
                 Ok(())
             }
-            // Another process was quicker.
-            Err(Declined::NotNow(_) | Declined::Unknown | Declined::NotThen | Declined::Contradicts(_)) => Ok(()),
             Err(Declined::Failed(error)) => Err(error),
+            // Another process was quicker.
+            Err(_) => Ok(()),
         }
     }
 }

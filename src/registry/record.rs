@@ -67,8 +67,10 @@ pub enum Signs {
 /// The signing unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
-    /// The serial number of the meter, as it stands in signed records.
-    pub meter_serial: String,
+    /// The serial number of the meter, as it stands in signed records. Absent only where a gateway signs that serves one point: then
+    /// the gateway's serial number alone says who signs (key-registry.md 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter_serial: Option<String>,
     /// The serial number of the gateway that signs for the meter, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_serial: Option<String>,
@@ -93,6 +95,48 @@ pub struct Unit {
     /// The version of its firmware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
+}
+
+impl Unit {
+    /// Whether both are one subject: the same meter, or, where neither names one, the same gateway. Serials are compared as records
+    /// compare them, without case.
+    #[must_use]
+    pub fn is_same_subject(&self, other: &Unit) -> bool {
+        match (&self.meter_serial, &other.meter_serial) {
+            (Some(mine), Some(its)) => mine.eq_ignore_ascii_case(its),
+            (None, None) => self.has_gateway_of(other),
+            _ => false,
+        }
+    }
+
+    /// Whether both have the same gateway.
+    #[must_use]
+    pub fn has_gateway_of(&self, other: &Unit) -> bool {
+        match (&self.gateway_serial, &other.gateway_serial) {
+            (Some(mine), Some(its)) => mine.eq_ignore_ascii_case(its),
+            _ => false,
+        }
+    }
+
+    /// Whether both are of one manufacturer and model. What one of them does not say cannot differ.
+    #[must_use]
+    pub fn is_same_make(&self, other: &Unit) -> bool {
+        let agree = |mine: &Option<String>, its: &Option<String>| match (mine, its) {
+            (Some(mine), Some(its)) => mine.trim().eq_ignore_ascii_case(its.trim()),
+            _ => true,
+        };
+        agree(&self.manufacturer, &other.manufacturer) && agree(&self.model, &other.model)
+    }
+
+    /// What to call it in a sentence.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.meter_serial, &self.gateway_serial) {
+            (Some(meter), _) => format!("meter {meter}"),
+            (None, Some(gateway)) => format!("gateway {gateway}"),
+            (None, None) => "a unit without a number".to_owned(),
+        }
+    }
 }
 
 /// Why a registration was made.
@@ -142,6 +186,68 @@ impl Reason {
     #[must_use]
     pub fn parse(word: &str) -> Option<Reason> {
         Reason::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// Where the key pair of a unit came from (SAF-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum KeyPair {
+    /// The unit had it when it was put into service.
+    Existed,
+    /// It was made when the unit was put into service.
+    Generated,
+}
+
+impl KeyPair {
+    /// Reads the exact word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<KeyPair> {
+        match word {
+            "EXISTED" => Some(KeyPair::Existed),
+            "GENERATED" => Some(KeyPair::Generated),
+            _ => None,
+        }
+    }
+}
+
+/// A document that was laid beside a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// SHA-256 of its octets, lower-case hex.
+    pub sha256: String,
+    /// Its media type, as its submitter names it.
+    pub media_type: String,
+    /// What it is called.
+    pub name: String,
+    /// How many octets it has.
+    pub size: u64,
+    /// What it is, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether the octets are kept here; else only their SHA-256 is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+    /// On whose word: `operator`, or a party.
+    pub added_by: String,
+    /// When.
+    #[serde(with = "instant")]
+    pub added_at: DateTime<Utc>,
+}
+
+/// Where its submitter wants to hear what becomes of a registration.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmTo {
+    /// The platform that submitted it.
+    pub platform: String,
+    /// The URL, on a host of that platform.
+    pub url: String,
+}
+
+// By hand: the URL may have a secret of its own.
+impl std::fmt::Debug for ConfirmTo {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "ConfirmTo({})", self.platform)
     }
 }
 
@@ -214,6 +320,15 @@ pub struct Registration {
     /// What the checks found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Found>,
+    /// Where the key pair came from, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pair: Option<KeyPair>,
+    /// Documents laid beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// Where its submitter wants to hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_to: Option<ConfirmTo>,
     /// On whose word: `operator`, or a party.
     pub submitted_by: String,
     /// When it was submitted.
@@ -240,6 +355,12 @@ impl Registration {
         self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
     }
 
+    /// Whether its operator lets that party, `DE/ABC`, take its meter over.
+    #[must_use]
+    pub fn is_released_to(&self, party: &str) -> bool {
+        self.released_to.as_deref() == Some(party)
+    }
+
     /// Whether its interval has an instant in common with `[from, to)`. An empty interval has none.
     #[must_use]
     pub fn overlaps(&self, from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> bool {
@@ -249,12 +370,8 @@ impl Registration {
     /// One gateway that signs for several meters with one key (key-registry.md 4.1).
     #[must_use]
     pub fn shares_gateway_with(&self, unit: &Unit) -> bool {
-        match (&self.unit.gateway_serial, &unit.gateway_serial) {
-            (Some(one), Some(other)) => {
-                one.eq_ignore_ascii_case(other) && !self.unit.meter_serial.eq_ignore_ascii_case(&unit.meter_serial)
-            }
-            _ => false,
-        }
+        let both_name_meters = self.unit.meter_serial.is_some() && unit.meter_serial.is_some();
+        both_name_meters && self.unit.has_gateway_of(unit) && !self.unit.is_same_subject(unit)
     }
 
     /// Reads a document back.
@@ -276,7 +393,7 @@ impl Registration {
             curve: row.curve.clone(),
             public_key: row.spki_hex.clone(),
             unit: Unit {
-                meter_serial: row.meter_serial.clone(),
+                meter_serial: Some(row.meter_serial.clone()),
                 gateway_serial: row.gateway_serial.clone(),
                 signs: match row.gateway_serial {
                     Some(_) => Signs::Gateway,
@@ -298,6 +415,9 @@ impl Registration {
             released_to: None,
             note: None,
             findings: Vec::new(),
+            key_pair: None,
+            evidence: Vec::new(),
+            confirm_to: None,
             submitted_by: "operator".to_owned(),
             submitted_at: row.created_at,
             checked_at: None,
@@ -319,25 +439,25 @@ pub fn text(document: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// Instants as documents write them: RFC 3339 in UTC with microseconds, as exact as the databases are.
-mod instant {
+pub(super) mod instant {
     use chrono::{DateTime, SecondsFormat, Utc};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
         let text = String::deserialize(from)?;
         DateTime::parse_from_rfc3339(&text)
             .map(|at| at.to_utc())
             .map_err(|_| D::Error::custom("no instant"))
     }
 
-    pub(super) mod optional {
+    pub(in super::super) mod optional {
         use super::{DateTime, Deserialize, Deserializer, Serializer, Utc};
 
-        pub(in super::super) fn serialize<S: Serializer>(
+        pub(in super::super::super) fn serialize<S: Serializer>(
             at: &Option<DateTime<Utc>>,
             out: S,
         ) -> Result<S::Ok, S::Error> {
@@ -347,7 +467,7 @@ mod instant {
             }
         }
 
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        pub(in super::super::super) fn deserialize<'de, D: Deserializer<'de>>(
             from: D,
         ) -> Result<Option<DateTime<Utc>>, D::Error> {
             #[derive(Deserialize)]

@@ -100,6 +100,8 @@ pub struct PlatformOptions {
     /// Whether what this platform sends from party to party is refused where it lacks what the specification requires; otherwise it
     /// passes as it is and the oddity is noted (N-08, N-09, D-05).
     pub strict: bool,
+    /// Whether a registration of a key by this platform must come with a signed sample; `None` leaves it to the configuration (PC-18).
+    pub require_sample: Option<bool>,
     /// Deadlines for requests to this peer; absent ones come from the configuration.
     pub timeouts: PlatformTimeouts,
 }

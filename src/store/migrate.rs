@@ -74,6 +74,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000006", "registry", guarded),
     migration!("2026-11-21-000007", "lent_object"),
     migration!("2026-11-21-000008", "consequences"),
+    migration!("2026-11-21-000009", "registrations"),
+    migration!("2026-11-21-000010", "heard"),
 ];
 
 const RECORD: &str =

@@ -197,6 +197,18 @@ impl Store {
         ask!(self, listed_keys(module, owner_key, after, rows))
     }
 
+    /// Locations of these owners, or of all, that may claim conformity, in the order in which they came to be known, after the id `after`.
+    pub async fn locations_claiming(
+        &self,
+        owner_keys: Option<&[String]>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<MirrorRow>, StoreError> {
+        let (owner_keys, after, rows) = (owner_keys.map(<[String]>::to_vec), after.to_owned(), i64::from(limit));
+        let found = ask!(self, claiming(owner_keys, after, rows))?;
+        found.into_iter().map(MirrorRecord::read).collect()
+    }
+
     /// A page of at most that size, with one object at least where one is left. `about` is how many match in all, as counted at the begin of the crawl: it decides which way
     /// they are looked for, never which are found.
     pub async fn mirror_page(
@@ -415,6 +427,7 @@ both! {
                     mirror::deleted_at.eq(record.deleted_at),
                     mirror::listed.eq(record.listed),
                     mirror::body.eq(&record.body),
+                    mirror::claims_conformity.eq(record.claims_conformity),
                 );
                 diesel::update(read).set(state).execute(c).await?
             }
@@ -472,6 +485,25 @@ both! {
             .order(mirror::owner_key.asc())
             .limit(*rows);
         Ok(query.select(MirrorRecord::as_select()).load(c).await?)
+    }
+
+    pub(super) async fn claiming(
+        c: &mut Connection,
+        owner_keys: &Option<Vec<String>>,
+        after: &str,
+        rows: &i64,
+    ) -> Result<Vec<MirrorRecord>, StoreError> {
+        // A constant and no parameter: the index knows only those that claim.
+        let claiming = diesel::dsl::sql::<diesel::sql_types::Bool>("mirror.claims_conformity = 1");
+        let mut query = mirror::table
+            .filter(claiming)
+            .filter(mirror::deleted_at.is_null())
+            .filter(mirror::id.gt(after))
+            .into_boxed();
+        if let Some(owner_keys) = owner_keys {
+            query = query.filter(mirror::owner_key.eq_any(owner_keys));
+        }
+        Ok(query.order(mirror::id.asc()).limit(*rows).select(MirrorRecord::as_select()).load(c).await?)
     }
 
     pub(super) async fn listed_keys(
@@ -577,11 +609,14 @@ pub(in crate::store) struct MirrorRecord {
     deleted_at: Option<i64>,
     listed: i64,
     body: String,
+    claims_conformity: i64,
 }
 
 impl From<MirrorRow> for MirrorRecord {
     fn from(row: MirrorRow) -> MirrorRecord {
+        let claims_conformity = row.may_claim_conformity().into();
         MirrorRecord {
+            claims_conformity,
             id: row.id,
             module: row.module,
             country_code: row.country_code,
@@ -618,6 +653,13 @@ impl MirrorRecord {
             listed: self.listed != 0,
             body: self.body,
         })
+    }
+}
+
+impl MirrorRow {
+    /// Whether its octets have the member by which an EVSE claims to be calibrated. What exactly they claim is read by whoever asks.
+    fn may_claim_conformity(&self) -> bool {
+        self.module == "locations" && self.body.contains("\"metering_conformity\"")
     }
 }
 

@@ -20,14 +20,18 @@
 pub mod copies;
 pub mod agreements;
 pub mod announced;
+pub mod answers;
 pub mod client_info;
+pub mod confirmations;
 pub mod error;
 pub mod evidence;
+pub mod files;
 pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
 pub mod mirror;
+pub mod observations;
 pub mod outbox;
 pub mod parties;
 mod postgres;
@@ -40,22 +44,26 @@ mod value;
 pub mod views;
 
 pub use announced::AnnouncedRow;
+pub use answers::AnswerRow;
 pub use client_info::{
     ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
 };
+pub use confirmations::{ConfirmationEnd, ConfirmationRow, NewConfirmation};
 pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
     CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
     NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
-    TraceQuery, TraceWalk, Traces,
+    TraceQuery, TraceWalk, Traces, VerifiedQuery,
 };
+pub use files::NewFile;
 pub use hints::{HintChange, HintRow};
 pub use journal::JournalEntry;
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
+pub use observations::ObservationRow;
 pub use outbox::{DutyRow, NewDuty};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::PresenceRow;
@@ -130,7 +138,8 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `liveness` and `registrations` are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `liveness`, `registrations`, `told` (answers), `owed` (confirmations) and `papers`
+/// (files) are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
@@ -140,6 +149,8 @@ macro_rules! both {
             use crate::store::evidence::credits::sqlite as credits;
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness, registry::sqlite as registrations};
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::{answers::sqlite as told, confirmations::sqlite as owed, files::sqlite as papers};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
@@ -149,6 +160,8 @@ macro_rules! both {
             use crate::store::evidence::credits::postgres as credits;
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::postgres as announcements, presence::postgres as liveness, registry::postgres as registrations};
+            #[allow(unused_imports, reason = "as above")]
+            use crate::store::{answers::postgres as told, confirmations::postgres as owed, files::postgres as papers};
             $($queries)*
         }
     };

@@ -19,7 +19,7 @@ pub struct NewDuty {
     pub id: String,
     /// The platform that must see the object.
     pub platform_id: String,
-    /// What the object is: `cdr`, `clientinfo`.
+    /// What the object is: `cdr`, `clientinfo`, `confirmation`.
     pub kind: String,
     /// The object: for a CDR its row id.
     pub object_id: String,
@@ -44,7 +44,7 @@ pub struct DutyRow {
     pub id: String,
     /// The platform that must see the object.
     pub platform_id: String,
-    /// What the object is: `cdr`, `clientinfo`.
+    /// What the object is: `cdr`, `clientinfo`, `confirmation`.
     pub kind: String,
     /// The object: for a CDR its row id.
     pub object_id: String,
@@ -138,8 +138,8 @@ impl Store {
         change!(self, retry(id, now))
     }
 
-    /// Removes a duty because an operator says so; the CDR stays `available` for pull, and the journal keeps the reason. `false` when
-    /// there is none.
+    /// Removes a duty because an operator says so; the CDR stays `available` for pull, a confirmation is marked, and the journal keeps the
+    /// reason. `false` when there is none.
     pub async fn duty_forgive(&self, id: &str, reason: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let (id, reason) = (id.to_owned(), reason.to_owned());
         change!(self, forgive(id, reason, now))
@@ -259,6 +259,7 @@ both! {
         }
         let given_up = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(cdrs::delivery.eq("dead"));
         diesel::update(given_up).set(cdrs::delivery.eq("in_custody")).execute(c).await?;
+        owed::mark(c, id, "pending").await?;
         Ok(true)
     }
 
@@ -281,6 +282,7 @@ both! {
         let undelivered = cdrs::delivery.eq_any(["pending", "in_custody", "dead"]);
         let forgiven = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(undelivered);
         diesel::update(forgiven).set(cdrs::delivery.eq("available")).execute(c).await?;
+        owed::mark(c, id, "forgiven").await?;
         let line = JournalRecord::from(forgiveness(&duty, cdr, reason, *now));
         diesel::insert_into(journal::table).values(&line).execute(c).await?;
         Ok(true)

@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 
 use diesel::{AggregateExpressionMethods, Insertable, Queryable, Selectable};
 
+use super::answers::{AnswerRecord, AnswerRow};
+use super::confirmations::{ConfirmationRecord, NewConfirmation};
+use super::files::{FileRecord, NewFile};
 use super::outbox::{DutyRecord, NewDuty};
 use super::schema::{keys, outbox, registry_checkpoints, registry_documents, registry_log, registry_signer, revisions};
 use super::value::{instant, later, micros};
@@ -53,6 +56,12 @@ pub struct RegistryBatch {
     pub lines: Vec<RegistryLine>,
     /// What is owed because of it.
     pub duties: Vec<NewDuty>,
+    /// What submitters are to be told of it.
+    pub confirmations: Vec<NewConfirmation>,
+    /// Documents that the versions name.
+    pub files: Vec<NewFile>,
+    /// The answer to the request that asked for it, and since when another answer to that request would count.
+    pub answer: Option<(AnswerRow, DateTime<Utc>)>,
 }
 
 /// A registration of the time before the log.
@@ -89,12 +98,24 @@ pub struct KeyRow {
 }
 
 impl Store {
-    /// Adds to the log, all or nothing.
+    /// Adds to the log, all or nothing. Nothing is added where the request was answered before: then that answer is returned.
     ///
     /// # Errors
     /// `Conflict` when the log has another length than `after`: read what is new, and compose again.
-    pub async fn registry_append(&self, batch: RegistryBatch) -> Result<(), StoreError> {
-        let duties: Vec<DutyRecord> = batch.duties.into_iter().map(DutyRecord::from).collect();
+    pub async fn registry_append(&self, batch: RegistryBatch) -> Result<Option<AnswerRow>, StoreError> {
+        let confirmed = batch.confirmations.iter().map(|one| one.duty.clone());
+        let duties: Vec<DutyRecord> = confirmed.chain(batch.duties).map(DutyRecord::from).collect();
+        let confirmations = batch.confirmations.into_iter().map(ConfirmationRecord::of);
+        let files = batch.files.into_iter().map(FileRecord::from);
+        let answer = batch
+            .answer
+            .map(|(answer, since)| (AnswerRecord::from(answer), micros(since)));
+        let beside = Beside {
+            duties,
+            confirmations: confirmations.collect(),
+            files: files.collect(),
+            answer,
+        };
         let documents = batch
             .documents
             .into_iter()
@@ -102,7 +123,8 @@ impl Store {
             .collect::<Vec<_>>();
         let lines = batch.lines.into_iter().map(LineRecord::from).collect::<Vec<_>>();
         let after = number(batch.after);
-        change!(self, append(after, documents, lines, duties))
+        let before = change!(self, append(after, documents, lines, beside))?;
+        before.map(AnswerRecord::read).transpose()
     }
 
     /// How many lines the log has. Cheap to ask.
@@ -208,6 +230,15 @@ struct KeyRecord {
     deactivated_at: Option<i64>,
 }
 
+/// What is committed with documents and lines.
+#[derive(Clone)]
+struct Beside {
+    duties: Vec<DutyRecord>,
+    confirmations: Vec<ConfirmationRecord>,
+    files: Vec<FileRecord>,
+    answer: Option<(AnswerRecord, i64)>,
+}
+
 /// There is one key; the name leaves room for its successor.
 const IN_USE: &str = "in use";
 
@@ -217,11 +248,16 @@ both! {
         after: &i64,
         documents: &[DocumentRecord],
         lines: &[LineRecord],
-        duties: &[DutyRecord],
-    ) -> Result<(), StoreError> {
+        beside: &Beside,
+    ) -> Result<Option<AnswerRecord>, StoreError> {
         // First the counter: changes queue up behind each other, so the length read next is the length written to.
         let counter = revisions::table.filter(revisions::name.eq("keys"));
         diesel::update(counter).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
+        if let Some((answer, since)) = &beside.answer
+            && let Some(before) = told::keep(c, answer, since).await?
+        {
+            return Ok(Some(before));
+        }
         if size(c).await? != *after {
             return Err(StoreError::Conflict("the log of the registry has grown".to_owned()));
         }
@@ -231,10 +267,16 @@ both! {
         for line in lines {
             diesel::insert_into(registry_log::table).values(line).execute(c).await?;
         }
-        for duty in duties {
+        for duty in &beside.duties {
             diesel::insert_into(outbox::table).values(duty).execute(c).await?;
         }
-        Ok(())
+        for confirmation in &beside.confirmations {
+            owed::owe(c, confirmation).await?;
+        }
+        for file in &beside.files {
+            papers::keep(c, file).await?;
+        }
+        Ok(None)
     }
 
     pub(super) async fn size(c: &mut Connection) -> Result<i64, StoreError> {

@@ -18,6 +18,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    answers (holder, key) {
+        holder -> Text,
+        key -> Text,
+        digest -> Text,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        body -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     attempts (id) {
         id -> Text,
         cdr -> Text,
@@ -89,6 +101,20 @@ diesel::table! {
         credit_reference -> Nullable<Text>,
         marker -> Nullable<Text>,
         first_answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    confirmations (duty) {
+        duty -> Text,
+        registration -> Text,
+        url -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        last_at -> Nullable<BigInt>,
+        last_outcome -> Nullable<Text>,
+        created_at -> BigInt,
     }
 }
 
@@ -234,6 +260,28 @@ diesel::table! {
         deleted_at -> Nullable<BigInt>,
         listed -> BigInt,
         body -> Text,
+        claims_conformity -> BigInt,
+    }
+}
+
+diesel::table! {
+    observations (id) {
+        id -> Text,
+        cpo_key -> Text,
+        source -> Text,
+        kind -> Text,
+        name -> Text,
+        evse -> Text,
+        evse_id -> Nullable<Text>,
+        evse_uid -> Nullable<Text>,
+        public_key -> Nullable<Text>,
+        curve -> Nullable<Text>,
+        meter_serial -> Nullable<Text>,
+        gateway_serial -> Nullable<Text>,
+        first_seen -> BigInt,
+        last_seen -> BigInt,
+        times -> BigInt,
+        last_cdr -> Nullable<Text>,
     }
 }
 
@@ -333,6 +381,15 @@ diesel::table! {
         recorded_at -> BigInt,
         state -> Nullable<Text>,
         document -> Text,
+    }
+}
+
+diesel::table! {
+    registry_files (registration, sha256) {
+        registration -> Text,
+        sha256 -> Text,
+        content -> Text,
+        kept_at -> BigInt,
     }
 }
 

@@ -15,12 +15,13 @@ pub mod keys;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
+pub mod pace;
 pub mod partner;
 pub mod reply;
 pub mod route;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,9 @@ pub struct Doors {
     /// What is owed.
     pub delivery: Arc<Delivery>,
     /// How often each address may ask what everybody may.
-    pub pace: keys::pace::Pace,
+    pub pace: pace::Pace<IpAddr>,
+    /// How often each operator may submit or change registrations (PC-20).
+    pub submissions: pace::Pace<String>,
     /// How many objects a page holds at most (`[paging]`).
     pub max_limit: u32,
 }
@@ -82,7 +85,11 @@ pub fn routes() -> Vec<Route> {
         ocpi::modules::routes(),
         partner::cdrs::routes(),
         partner::reports::routes(),
+        partner::registrations::routes(),
         partner::transparency::routes(),
+        partner::waivers::routes(),
+        partner::observations::routes(),
+        partner::conformity::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),
         operator::agreements::routes(),
@@ -91,6 +98,7 @@ pub fn routes() -> Vec<Route> {
         operator::transparency::routes(),
         operator::cases::routes(),
         operator::rechecks::routes(),
+        operator::heard::routes(),
         operator::duties::routes(),
         operator::journal::routes(),
         operator::overview::routes(),

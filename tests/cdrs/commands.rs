@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use truewatt::client::Method;
 
 use crate::common::site::OPERATOR;
 use crate::on_both;
@@ -84,6 +85,30 @@ on_both! {
             let (heard, text) = truewatt(&world, arguments).await;
             assert_eq!(heard, code, "{arguments:?}: {text}");
         }
+        Some(())
+    }
+
+    async fn an_operator_sees_from_a_shell_what_is_said_about_keys(on) {
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        let msp = world.platform(&["DE/MSP:EMSP"], None).await;
+        let id = "0b0e1f6e-58a1-4c4d-9d4e-4a8ad4b5a001";
+        let wish = json!({"scope": {"tariff_id": "FLAT"}, "from": "2026-11-21T00:00:00Z"}).to_string();
+        let place = format!("/partner/v1/waivers/{id}");
+        world.call(&msp, Method::PUT, &place, &[("Idempotency-Key", "w")], &wish).await;
+        let (code, text) = truewatt(&world, &["key", "waivers"]).await;
+        assert!(code == 0 && text.contains("DE/MSP") && text.contains("tariff FLAT") && text.contains(id), "{text}");
+        assert_eq!(json_of(&world, &["key", "waivers", "--emsp", "de/oth"]).await, json!([]));
+
+        let key = hex::encode(meter("mine").public_key().to_spki_der());
+        let wish = json!({"evse_id": "DE*ABC*E1", "public_key": key, "source": "OCPP"}).to_string();
+        world.call(&cpo, Method::POST, "/partner/v1/observations", &[("Idempotency-Key", "o")], &wish).await;
+        let (code, text) = truewatt(&world, &["key", "observations", "--cpo", "DE/ABC", "--source", "OCPP"]).await;
+        assert!(code == 0 && text.contains(&meter("mine").public_key().fingerprint()), "{text}");
+        assert_eq!(json_of(&world, &["key", "observations", "--source", "CDR"]).await, json!([]));
+        assert_eq!(truewatt(&world, &["key", "observations", "--source", "RADIO"]).await.0, 64);
+        assert_eq!(json_of(&world, &["key", "conformity", "--unconfirmed"]).await, json!([]));
+        assert_eq!(truewatt(&world, &["key", "conformity", "--cpo", "nobody"]).await.0, 64);
         Some(())
     }
 }

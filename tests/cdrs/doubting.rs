@@ -34,7 +34,7 @@ fn ids(list: &Value) -> Vec<&str> {
 
 on_both! {
     // SAF-44
-    async fn a_counter_that_goes_backwards_opens_a_case_for_all_cdrs_since_the_last_good_value(on) {
+    async fn saf_44_a_counter_that_goes_backwards_opens_a_case_for_all_cdrs_since_the_last_good_value(on) {
         let world = World::start(on, "").await?;
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], None).await;

@@ -5,11 +5,17 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use truewatt::client::Method;
+use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
+use truewatt::ocpi::ids::PartyId;
+use truewatt::registry::checks::NewKey;
+use truewatt::registry::lifecycle::State;
+use truewatt::registry::record::{Reason, Unit};
+use truewatt::registry::{Actor, Submitted};
 
 use crate::on_both;
 use crate::peer::Peer;
-use crate::world::{World, at, cdr, meter, plain, signed};
+use crate::world::{World, at, cdr, meter, plain, signed, signed_data};
 
 /// A session of an hour at DE*ABC*E{place}, of meter M{place}, signed with this key.
 pub fn session(id: &str, meter: &SigningMeter, place: u32, hour: u32, begin: &str, end: &str) -> String {
@@ -38,12 +44,19 @@ pub fn session(id: &str, meter: &SigningMeter, place: u32, hour: u32, begin: &st
 }
 
 impl World {
-    /// Waits until every change of the registry so far has been worked off; the changes, newest first.
+    /// Waits until the registry's log has been read to its end and all it says worked off; so many changes, newest first.
     pub async fn until_followed(&self, changes: usize) -> Vec<Value> {
+        let store = &self.hub.store;
         for _ in 0..400 {
+            let (read, size) = (
+                store.recheck_cursor().await.unwrap(),
+                store.registry_size().await.unwrap(),
+            );
+            // Asked afterwards: what was read stands there by now.
             let (_, standing) = self.operate(Method::GET, "/operator/v1/rechecks", None).await;
             let seen = standing["changes"].as_array().cloned().unwrap_or_default();
-            if seen.len() == changes && seen.iter().all(|change| change["state"] != "running") {
+            if u64::try_from(read).unwrap() == size && seen.iter().all(|change| change["state"] != "running") {
+                assert_eq!(seen.len(), changes, "{standing}");
                 return seen;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -54,6 +67,45 @@ impl World {
     /// The verdicts on a CDR, oldest first.
     pub async fn verdicts(&self, id: &str) -> Vec<Value> {
         self.cdr(id).await["reports"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Why they are no better, as far as the key is the reason.
+    async fn reasons(&self, id: &str) -> Vec<String> {
+        let verdicts = self.verdicts(id).await;
+        let codes = verdicts.iter().flat_map(|one| one["findings"].as_array().unwrap());
+        let codes = codes.map(|finding| finding["code"].as_str().unwrap().to_owned());
+        codes.filter(|code| code.starts_with("KEY_NOT_")).collect()
+    }
+
+    /// The operator of the meter submits its key, and a person must look at it: the id of what waits.
+    async fn claim_as_its_operator(&self, meter: &SigningMeter) -> String {
+        let party = PartyId::from_slash("DE/ABC").unwrap();
+        let claim = NewKey {
+            public_key: hex::encode(meter.public_key().to_spki_der()),
+            unit: Unit {
+                meter_serial: Some("M1".into()),
+                ..Unit::default()
+            },
+            evse_id: "DE*ABC*E1".into(),
+            evse_uid: None,
+            location_id: None,
+            parallel_units: false,
+            cpo: party.clone(),
+            valid_from: at("2026-11-01T00:00:00Z"),
+            valid_to: None,
+            calibrated: true,
+            reason: Reason::Commissioning,
+            supersedes: None,
+            encoding_method: None,
+            signing_method: None,
+            sample: None,
+            key_pair: None,
+            confirm_to: None,
+        };
+        match self.hub.registry.submit(claim, &Actor::Party(party)).await.unwrap() {
+            Submitted::New(one) if one.state == State::OnHold => one.id,
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn statuses(&self, id: &str) -> Vec<String> {
@@ -104,16 +156,102 @@ on_both! {
         let key = world.register(&mine).await;
         world.until_followed(1).await;
         world.post(&cpo, &signed("C-1", &mine, 1)).await;
-        // Ended after the session: it says nothing about it.
-        let (status, _) = world.operate(Method::POST, &format!("/operator/v1/keys/{key}/deactivate"), None).await;
-        assert_eq!(status, 200);
-        let followed = world.until_followed(2).await;
-        assert_eq!((&followed[0]["looked_at"], &followed[0]["changed"]), (&json!(1), &json!(0)), "{followed:?}");
+        // The meter moves on after the session: the same key and meter, so the CDR is looked at, and nothing else is to be said of it.
+        let moved = json!({"evse_id": "DE*ABC*E9", "reason": "REASSIGNMENT", "valid_from": "2026-11-21T11:00:00Z"});
+        let moved = world.register_as(&mine, moved).await;
+        let followed = world.until_followed(3).await;
+        let looks = |registration: &str| {
+            let of_it = followed.iter().find(|change| change["registration"] == registration).unwrap();
+            (of_it["looked_at"].as_u64().unwrap(), of_it["changed"].as_u64().unwrap())
+        };
+        assert_eq!((looks(&moved), looks(&key)), ((1, 0), (0, 0)), "the end of the first, at eleven, is not about it: {followed:?}");
         assert_eq!(world.statuses("C-1").await, ["VERIFIED"]);
         // An operator who asks gets an answer with a date, whatever it says.
         world.clock.advance(TimeDelta::minutes(1));
         world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/recheck", None).await;
         assert_eq!(world.statuses("C-1").await, ["VERIFIED", "VERIFIED"]);
+        Some(())
+    }
+
+    // 4.6: KEY_NOT_YET_CONFIRMED is pending, and judged again when it is decided.
+    async fn a_claim_gives_no_earlier_cdr_another_verdict_until_it_is_decided(on) {
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], None).await;
+        // A curve of old, so that what its operator submits waits for a person.
+        let mine = SigningMeter::from_seed(Curve::Secp192r1, b"mine").unwrap();
+        let decide = async |id: &str, what: &str| {
+            let (path, reason) = (format!("/operator/v1/keys/{id}/{what}"), json!({"reason": "seen"}));
+            let (status, decided) = world.operate(Method::POST, &path, Some(reason)).await;
+            assert_eq!(status, 200, "{decided}");
+        };
+        world.post(&cpo, &signed("C-1", &mine, 1)).await;
+        let first = world.claim_as_its_operator(&mine).await;
+        assert_eq!(world.until_followed(0).await, Vec::<Value>::new());
+        world.post(&cpo, &signed("C-2", &mine, 2)).await;
+        decide(&first, "refuse").await;
+        let followed = world.until_followed(1).await;
+        assert_eq!((&followed[0]["looked_at"], &followed[0]["changed"]), (&json!(2), &json!(1)), "{followed:?}");
+        assert_eq!(world.reasons("C-1").await, ["KEY_NOT_REGISTERED"]);
+        assert_eq!(world.reasons("C-2").await, ["KEY_NOT_YET_CONFIRMED", "KEY_NOT_REGISTERED"]);
+        let second = world.claim_as_its_operator(&mine).await;
+        world.post(&cpo, &signed("C-3", &mine, 3)).await;
+        world.until_followed(1).await;
+        decide(&second, "accept").await;
+        let followed = world.until_followed(2).await;
+        assert_eq!((&followed[0]["looked_at"], &followed[0]["changed"]), (&json!(3), &json!(3)), "{followed:?}");
+        assert_eq!(world.statuses("C-1").await, ["INTEGRITY_ONLY", "VERIFIED"]);
+        assert_eq!(world.statuses("C-2").await, ["INTEGRITY_ONLY", "INTEGRITY_ONLY", "VERIFIED"]);
+        assert_eq!(world.statuses("C-3").await, ["INTEGRITY_ONLY", "VERIFIED"]);
+        Some(())
+    }
+
+    // 4.6: the record time of the lookup stands in each verdict, and the registry answers for it as it did.
+    async fn the_record_time_of_a_verdict_brings_back_what_the_registry_said(on) {
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], None).await;
+        let mine = meter("mine");
+        world.post(&cpo, &signed("C-1", &mine, 1)).await;
+        world.clock.advance(TimeDelta::minutes(5));
+        // From here on the clock stands still: what is learned later is recorded later all the same.
+        let key = world.register(&mine).await;
+        world.until_followed(1).await;
+        let end = json!({"at": "2026-11-21T09:30:00Z"});
+        let (status, ended) = world.operate(Method::POST, &format!("/operator/v1/keys/{key}/deactivate"), Some(end)).await;
+        assert_eq!(status, 200, "{ended}");
+        world.until_followed(2).await;
+        assert_eq!(world.statuses("C-1").await, ["INTEGRITY_ONLY", "VERIFIED", "INVALID"]);
+        let ends = [None, Some(Value::Null), Some(json!("2026-11-21T09:30:00Z"))];
+        for (verdict, end) in world.verdicts("C-1").await.iter().zip(ends) {
+            let known_at = verdict["key"]["known_at"].as_str().unwrap();
+            let told = world.anybody(&format!("/keys?meter_serial=M1&at=2026-11-21T09:00:00Z&known_at={known_at}")).await.json();
+            assert_eq!(told["known_at"], known_at);
+            assert_eq!(told["registrations"].get(0).map(|one| one["valid_to"].clone()), end, "{verdict}");
+        }
+        // A question without a record time says for which it was answered, and that one brings the same back.
+        let now = world.anybody("/keys?meter_serial=M1&at=2026-11-21T09:00:00Z").await.json();
+        let path = format!("/keys?meter_serial=M1&at=2026-11-21T09:00:00Z&known_at={}", now["known_at"].as_str().unwrap());
+        assert_eq!(world.anybody(&path).await.json(), now);
+        Some(())
+    }
+
+    // design.md 3.5, "Replay": what a credit frees is free for the new bill.
+    async fn a_replay_of_before_does_not_get_the_record_that_a_credit_freed(on) {
+        let world = World::start(on, "").await?;
+        let cpo = world.platform(&["DE/ABC:CPO"], None).await;
+        world.platform(&["DE/MSP:EMSP"], None).await;
+        let mine = meter("mine");
+        world.post(&cpo, &signed("C-1", &mine, 1)).await;
+        assert!(world.post(&cpo, &signed("C-2", &mine, 1)).await.message.contains("REPLAYED_RECORD"));
+        let credit = "\"credit\":true,\"credit_reference_id\":\"C-1\",";
+        world.post(&cpo, &cdr("C-1-CR", "DE/MSP", &signed_data(&mine, 1, Some(&mine)), credit)).await;
+        world.clock.advance(TimeDelta::minutes(5));
+        world.register(&mine).await;
+        world.until_followed(1).await;
+        assert_eq!(world.statuses("C-2").await, ["INVALID"]);
+        world.post(&cpo, &signed("C-3", &mine, 1)).await;
+        assert_eq!(world.statuses("C-3").await, ["VERIFIED"]);
         Some(())
     }
 
@@ -123,7 +261,7 @@ on_both! {
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform_with(&["DE/MSP:EMSP"], Some(&emsp), json!({"invalid_cdrs": "hold"}), "2.2.1").await;
         let mine = meter("mine");
-        let silent = crate::world::signed_data(&mine, 1, None);
+        let silent = signed_data(&mine, 1, None);
         assert!(world.post(&cpo, &cdr("C-1", "DE/MSP", &silent, "")).await.message.starts_with("held"));
         assert!(emsp.posted().is_empty());
         world.clock.advance(TimeDelta::minutes(5));
@@ -185,7 +323,7 @@ on_both! {
     }
 
     // SAF-47, SAF-48
-    async fn a_missing_proof_says_who_claims_that_the_evse_is_calibrated(on) {
+    async fn saf_48_a_missing_proof_says_who_claims_that_the_evse_is_calibrated(on) {
         let world = World::start(on, "").await?;
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], None).await;
@@ -210,7 +348,7 @@ on_both! {
     }
 
     // SAF-03, SAF-04: who looked, when, with which program and key; five goals.
-    async fn every_look_at_a_cdr_is_a_verdict_with_who_when_program_key_and_five_goals(on) {
+    async fn saf_03_saf_04_every_look_at_a_cdr_is_a_verdict_with_who_when_program_key_and_five_goals(on) {
         let world = World::start(on, "").await?;
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         world.platform(&["DE/MSP:EMSP"], None).await;

@@ -34,7 +34,7 @@ async fn ask(world: &World, path: &str) -> Answer {
 
 on_both! {
     // SAF-21, CAL-IF05, CAL-R5: from delivery on, the same octets, also after the process ended.
-    async fn the_link_of_a_cdr_leads_its_two_parties_to_its_proof_and_stays(on) {
+    async fn saf_21_the_link_of_a_cdr_leads_its_two_parties_to_its_proof_and_stays(on) {
         let world = World::start(on, "").await?;
         let emsp = Peer::open().await;
         let (cpo, msp) = (world.platform(&["DE/ABC:CPO"], None).await, world.platform(&["DE/MSP:EMSP"], Some(&emsp)).await);
@@ -82,7 +82,7 @@ on_both! {
     }
 
     // SAF-22
-    async fn one_and_five_hundred_sessions_go_into_one_file(on) {
+    async fn saf_22_one_and_five_hundred_sessions_go_into_one_file(on) {
         let world = World::start(on, "").await?;
         let cpo = world.platform(&["DE/ABC:CPO"], None).await;
         let msp = world.platform(&["DE/MSP:EMSP"], None).await;

@@ -10,7 +10,7 @@ use truewatt::registry::lifecycle::State;
 use truewatt::registry::log::checkpoint::Checkpoint;
 use truewatt::registry::proof::{self, Against};
 use truewatt::registry::record::{Reason, Unit};
-use truewatt::registry::{Actor, Declined, Submitted};
+use truewatt::registry::{Actor, Declined, Submitted, Wish};
 
 use crate::common::listed::{Heard, Platform};
 use crate::on_both;
@@ -112,7 +112,7 @@ fn on_day(body: &str, day: u32) -> String {
     body.replace("2026-11-21T", &format!("2026-11-{day:02}T"))
 }
 
-fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
+pub fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
     // The day is under the signature as well.
     let data = |text: String| on_day(&text, day);
     let record = |number: u32, marker: &str, hour: u32, value: &str| {
@@ -134,7 +134,7 @@ fn signed_on(id: &str, meter: &SigningMeter, day: u32) -> String {
 
 on_both! {
     // SAF-31, SAF-32: nothing is confirmed that cannot be read back.
-    async fn a_key_that_nobody_can_read_is_published_and_does_not_count(on) {
+    async fn saf_32_a_key_that_nobody_can_read_is_published_and_does_not_count(on) {
         let mut world = World::start_unreachable(on).await?;
         world.site.hub.url = world.site.hub.bound.clone();
         let street = Street::of(world).await;
@@ -151,8 +151,8 @@ on_both! {
         Some(())
     }
 
-    // SAF-11, SAF-33, SAF-40, CAL-IF06.
-    async fn everybody_reads_a_key_in_every_form_and_its_history_for_ever(on) {
+    // SAF-11, SAF-40, CAL-IF06.
+    async fn cal_if06_everybody_reads_a_key_in_every_form_and_its_history_for_ever(on) {
         let street = Street::of(World::start(on, "").await?).await;
         let meter = meter("mine");
         let key = street.register(claim(&meter)).await;
@@ -209,7 +209,7 @@ on_both! {
         street.recheck("C-24").await;
         let report = street.report("C-24").await;
         assert_eq!((&report["status"], codes(&report)), (&json!("VERIFIED"), vec!["VERIFIED_KEY_LATER_PUBLISHED"]));
-        assert_eq!(report["key"]["known_at"], "2026-11-26T12:00:00.000000Z");
+        assert!(report["key"]["known_at"].as_str().unwrap().starts_with("2026-11-26T12:00:00."), "{report}");
         street.recheck("C-22").await;
         assert_eq!(street.report("C-22").await["status"], "VERIFIED", "before, the old key stays right");
         assert_eq!(street.post(&signed_on("C-23", &old, 23)).await.message, "thanks");
@@ -263,7 +263,7 @@ on_both! {
         let party = |text: &str| PartyId::from_slash(text).unwrap();
         let claim = |key: &SigningMeter, cpo: &str, reason| NewKey {
             public_key: hex::encode(key.public_key().to_spki_der()),
-            unit: Unit { meter_serial: "M1".into(), ..Unit::default() },
+            unit: Unit { meter_serial: Some("M1".into()), ..Unit::default() },
             evse_id: format!("{}*E1", cpo.replace('/', "*")),
             evse_uid: None,
             location_id: None,
@@ -277,6 +277,8 @@ on_both! {
             encoding_method: None,
             signing_method: None,
             sample: None,
+            key_pair: None,
+            confirm_to: None,
         };
         let (abc, xyz) = (Actor::Party(party("DE/ABC")), Actor::Party(party("DE/XYZ")));
         let state = |id: &str| registry.latest(id).unwrap().state;
@@ -287,8 +289,8 @@ on_both! {
         let old_curve = SigningMeter::from_seed(Curve::Secp192r1, b"old").unwrap();
         let held = new(registry.submit(claim(&old_curve, "DE/ABC", Reason::Commissioning), &abc).await.unwrap());
         assert_eq!(held.state, State::OnHold);
-        assert!(matches!(registry.withdraw(&held.id, &xyz).await, Err(Declined::Unknown)), "it is none of their business");
-        registry.withdraw(&held.id, &abc).await.unwrap();
+        assert!(matches!(registry.wish(&held.id, &Wish::Withdraw, &xyz).await, Err(Declined::Unknown)), "it is none of their business");
+        registry.wish(&held.id, &Wish::Withdraw, &abc).await.unwrap();
         let held = new(registry.submit(claim(&old_curve, "DE/ABC", Reason::Commissioning), &abc).await.unwrap());
         let key = json!({"id": held.id});
         assert_eq!(street.act(&key, "accept", Some(json!({}))).await.0, 422, "not without a reason");
@@ -300,7 +302,7 @@ on_both! {
         assert!(matches!(stranger, Submitted::Refused(_, findings) if findings.iter().any(|one| one.code == "NOT_ENTITLED")));
         let waiting = new(registry.submit(claim(&old_curve, "DE/XYZ", Reason::TakeOver), &xyz).await.unwrap());
         assert_eq!(waiting.state, State::Submitted, "SAF-54");
-        registry.release(&held.id, &party("DE/XYZ"), &abc).await.unwrap();
+        registry.wish(&held.id, &Wish::Release(party("DE/XYZ")), &abc).await.unwrap();
         // Released, and a person has to look at the old curve all the same.
         assert_eq!(state(&waiting.id), State::OnHold);
         street.act(&json!({"id": waiting.id}), "accept", Some(json!({"reason": "as before"}))).await;
@@ -320,7 +322,7 @@ on_both! {
     }
 
     // CAL-IF09.
-    async fn a_printed_key_is_compared_in_six_spellings(on) {
+    async fn cal_if09_a_printed_key_is_compared_in_six_spellings(on) {
         let street = Street::of(World::start(on, "").await?).await;
         let meter = meter("mine");
         street.register(claim(&meter)).await;

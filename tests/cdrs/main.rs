@@ -2,21 +2,28 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+mod claiming;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
 mod commands;
+mod confirming;
 mod credits;
+mod desk;
 mod doubting;
 mod following;
 mod handing;
+mod hearing;
 mod kept;
 mod lifecycle;
 mod pulling;
 mod refusing;
 mod registering;
+mod requirements;
+mod submitting;
 mod taking;
 mod verdicts;
+mod waiving;
 mod world;
 
 use common::{on_both, peer};

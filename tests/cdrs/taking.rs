@@ -124,9 +124,7 @@ on_both! {
         let (host, request) = world.raw_post(&cpo, &plain("C-1"));
         let mut connection = tokio::net::TcpStream::connect(&host).await.unwrap();
         connection.write_all(request.as_bytes()).await.unwrap();
-        while emsp.posted().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        emsp.until(1).await;
         drop(connection);
         for _ in 0..100 {
             if world.delivery("C-1").await == "delivered" {

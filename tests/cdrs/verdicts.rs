@@ -166,9 +166,7 @@ on_both! {
         world.post(&cpo, &cdr("C-1", "DE/MSP", &signed_data(&meter("mine"), 1, None), "")).await;
         emsp.answers(Answer::plain(500, ""));
         assert_eq!(world.operate(Method::POST, "/operator/v1/cdrs/DE/ABC/C-1/release", None).await.0, 200);
-        while emsp.posted().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        emsp.until(1).await;
         emsp.answers(Answer::envelope(200, 1000, "fine"));
         world.until_delivery("C-1", "delivered").await;
         assert_eq!(world.list(&msp, "").await.ids(), ["C-1"]);
@@ -191,7 +189,9 @@ on_both! {
         let (status, cdr) = world.operate(Method::POST, recheck, None).await;
         assert_eq!((status, &cdr["metering_status"]), (200, &json!("VERIFIED")), "{cdr}");
         let statuses: Vec<_> = cdr["reports"].as_array().unwrap().iter().map(|report| report["status"].clone()).collect();
-        assert_eq!(statuses, ["UNVERIFIABLE", "UNVERIFIABLE", "VERIFIED"]);
+        // The hub follows its registry by itself, and may have been quicker than the operator who asked.
+        assert_eq!(statuses[..2], ["UNVERIFIABLE", "UNVERIFIABLE"]);
+        assert!(statuses.len() > 2 && statuses[2..].iter().all(|status| status == "VERIFIED"), "{statuses:?}");
         world.until_delivery("C-1", "delivered").await;
         assert_eq!(emsp.posted()[0].text(), body);
         assert_eq!(emsp.posted()[0].header("truewatt-metering"), Some("VERIFIED"));

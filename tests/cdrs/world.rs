@@ -123,20 +123,24 @@ impl World {
         panic!("{id} is {} and never became {wanted}", self.delivery(id).await);
     }
 
+    /// Meter M1 at DE*ABC*E1 signs with this key, by the word of the hub's operator: the id of its registration.
     pub async fn register(&self, meter: &SigningMeter) -> String {
-        let (status, key) = self
-            .operate(
-                Method::POST,
-                "/operator/v1/keys",
-                Some(json!({
-                    "public_key": hex::encode(meter.public_key().to_spki_der()),
-                    "meter_serial": "M1",
-                    "evse_id": "DE*ABC*E1",
-                    "cpo": {"country_code": "DE", "party_id": "ABC"},
-                    "valid_from": "2026-01-01T00:00:00Z",
-                })),
-            )
-            .await;
+        self.register_as(meter, json!({})).await
+    }
+
+    /// The same, with these members in place of the usual.
+    pub async fn register_as(&self, meter: &SigningMeter, more: Value) -> String {
+        let mut claim = json!({
+            "public_key": hex::encode(meter.public_key().to_spki_der()),
+            "meter_serial": "M1",
+            "evse_id": "DE*ABC*E1",
+            "cpo": {"country_code": "DE", "party_id": "ABC"},
+            "valid_from": "2026-01-01T00:00:00Z",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            claim[name] = value.clone();
+        }
+        let (status, key) = self.operate(Method::POST, "/operator/v1/keys", Some(claim)).await;
         assert_eq!(status, 201, "{key}");
         key["id"].as_str().unwrap().to_owned()
     }

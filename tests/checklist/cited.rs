@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-/// The prefixes of checklist sections 1.1 to 1.18.
-const PREFIXES: [&str; 17] = [
-    "T", "U", "M", "S", "P", "R", "V", "CR", "HCI", "LOC", "SES", "CDR", "TAR", "TOK", "CMD", "CP", "N",
+/// The prefixes of checklist sections 1.1 to 1.18, and of the registry's rows.
+const PREFIXES: [&str; 19] = [
+    "T", "U", "M", "S", "P", "R", "V", "CR", "HCI", "LOC", "SES", "CDR", "TAR", "TOK", "CMD", "CP", "N", "SAF", "PC",
 ];
 
 /// Macros whose functions are tests although no attribute says so.
@@ -117,6 +117,10 @@ pub fn ids_in(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-…".contains(c)));
     let mut ids = Vec::new();
     for word in words {
+        if is_of_calibration_law(word) {
+            ids.push(word.to_owned());
+            continue;
+        }
         let mut ends = word.split('…').filter_map(id);
         match (ends.next(), ends.next()) {
             (Some((prefix, first)), Some((same, last))) if prefix == same && first < last && last - first < 100 => {
@@ -133,6 +137,17 @@ fn id(word: &str) -> Option<(&str, u32)> {
     let (prefix, number) = word.split_once('-')?;
     let digits = number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit());
     (PREFIXES.contains(&prefix) && digits).then(|| number.parse().ok().map(|number| (prefix, number)))?
+}
+
+/// `CAL-R2`, `CAL-R3a`, `CAL-IF05`.
+fn is_of_calibration_law(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix("CAL-") else {
+        return false;
+    };
+    match rest.strip_prefix("IF") {
+        Some(number) => number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit()),
+        None => matches!(rest.as_bytes(), [b'R', b'1'..=b'5'] | [b'R', b'3', b'a' | b'b']),
+    }
 }
 
 /// The table from id to the tests that cite it, each as `file: test`.

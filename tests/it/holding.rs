@@ -109,12 +109,11 @@ async fn a_recheck_that_verifies_releases_by_itself(database: Database) {
     hub.operator_ok("POST", "/cdrs/DE/ABC/C-1/recheck", None).await;
     hub.wait_for_delivery(&cpo.party, "C-1", "delivered").await;
     let seen = hub.cdr(&cpo.party, "C-1").await;
-    let verdicts = seen["reports"].as_array().unwrap().len();
-    assert_eq!(
-        (&seen["metering_status"], verdicts),
-        (&json!("VERIFIED"), 2),
-        "verdicts are append-only"
-    );
+    let statuses = seen["reports"].as_array().unwrap().iter().map(|one| &one["status"]);
+    let mut statuses: Vec<_> = statuses.collect();
+    // The hub follows its registry by itself, and may have been quicker than the operator who asked.
+    statuses.dedup();
+    assert_eq!(statuses, ["UNVERIFIABLE", "VERIFIED"], "verdicts are append-only");
     assert_eq!(
         emsp.platform.got_cdrs()[0].text(),
         draft.json(),

@@ -8,10 +8,12 @@
 #[macro_use]
 mod world;
 
+mod available;
 mod bad_input;
 mod carrying;
 mod crash;
 mod custody;
+mod following;
 mod holding;
 mod manners;
 mod privacy;

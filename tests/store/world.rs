@@ -249,6 +249,6 @@ pub fn registry_batch(after: u64, count: u64, state: &str) -> RegistryBatch {
                 hash: format!("hash of {seq}"),
             })
             .collect(),
-        duties: Vec::new(),
+        ..RegistryBatch::default()
     }
 }

@@ -270,17 +270,12 @@ impl Town {
                 .and_then(Value::as_array)
                 .cloned()
                 .unwrap_or_default();
-            // One registration may be several changes, on its way to be confirmed.
-            let ours: Vec<&Value> = changes
-                .iter()
-                .filter(|change| change.get("registration") == Some(&id))
-                .collect();
-            let sum = |name: &str| ours.iter().filter_map(|change| change.get(name)?.as_u64()).sum::<u64>();
-            let is_done = ours.iter().all(|change| change.get("state") != Some(&json!("running")));
-            if is_done && sum("changed") > 0 {
+            let ours = changes.iter().find(|change| change.get("registration") == Some(&id));
+            if let Some(ours) = ours.filter(|change| change.get("state") != Some(&json!("running"))) {
+                let counted = |name: &str| ours.get(name).and_then(Value::as_u64).unwrap_or_default();
                 return Ok(Round {
-                    looked_at: sum("looked_at"),
-                    changed: sum("changed"),
+                    looked_at: counted("looked_at"),
+                    changed: counted("changed"),
                     took: started.elapsed(),
                 });
             }

@@ -6,6 +6,8 @@
 //!
 //! Where a later change of a part waits in another process, the changes left behind go first, as they came.
 
+use std::collections::VecDeque;
+
 use crate::ocpi::modules::TARIFFS;
 use crate::store::{CopyRow, MirrorRow};
 
@@ -61,15 +63,25 @@ pub(super) fn supersedes(later: &CopyRow, earlier: &CopyRow) -> bool {
     whole && is_same && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Which of a line that is full goes: the oldest that a later one has made superfluous, or, where there is none, the oldest.
+pub(super) fn first_to_go<T>(line: &VecDeque<T>, is_superfluous: impl Fn(&T, &T) -> bool) -> usize {
+    let superfluous = line.iter().enumerate().position(|(place, one)| {
+        let mut later = line.iter().skip(place + 1);
+        later.any(|later| is_superfluous(later, one))
+    });
+    superfluous.unwrap_or(0)
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use chrono::DateTime;
 
     use super::*;
     use crate::store::NewCopy;
 
-    fn row(revision: i64, method: &str, tail: &str) -> CopyRow {
+    /// A copy of DE/ABC's tariff T1.
+    pub(in super::super) fn row(revision: i64, method: &str, tail: &str) -> CopyRow {
         CopyRow {
             copy: NewCopy {
                 id: revision.to_string(),

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::again::supersedes;
+use super::again::{first_to_go, supersedes};
 use super::lease::Lease;
 use crate::routing::audience::Hearer;
 use crate::store::CopyRow;
@@ -89,12 +89,8 @@ impl Waiting {
 
     fn let_go(&mut self, name: &ObjectName) -> Option<Held> {
         let line = self.lines.get_mut(name)?;
-        let superseded = line.iter().enumerate().position(|(place, held)| {
-            line.iter()
-                .skip(place + 1)
-                .any(|later| supersedes(&later.row, &held.row))
-        });
-        let held = line.remove(superseded.unwrap_or(0))?;
+        let place = first_to_go(line, |later, held| supersedes(&later.row, &held.row));
+        let held = line.remove(place)?;
         self.bytes -= held.weight();
         Some(held)
     }
@@ -105,32 +101,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use chrono::DateTime;
 
+    use super::super::again::tests::row;
     use super::super::lease::Leases;
     use super::*;
-    use crate::store::NewCopy;
 
     fn held(object: &str, revision: i64, method: &str, body: usize) -> Held {
-        let row = CopyRow {
-            copy: NewCopy {
-                id: revision.to_string(),
-                platform_id: String::new(),
-                sender: "DE/ABC".into(),
-                sender_role: "CPO".into(),
-                version: "2.2.1".into(),
-                method: method.into(),
-                tail: format!("/DE/ABC/{object}"),
-                query: None,
-                body: Some("x".repeat(body)),
-                correlation_id: String::new(),
-                lease_owner: String::new(),
-                lease_until: DateTime::UNIX_EPOCH,
-                created_at: DateTime::UNIX_EPOCH,
-            },
-            module: "locations".into(),
-            owner_key: "DE/ABC".into(),
-            object_key: object.into(),
-            revision,
-        };
+        let mut row = row(revision, method, &format!("/DE/ABC/{object}"));
+        row.copy.body = Some("x".repeat(body));
+        object.clone_into(&mut row.object_key);
         Held {
             lease: Leases::default().begin(&row.copy.id, DateTime::UNIX_EPOCH),
             hearers: Vec::new(),

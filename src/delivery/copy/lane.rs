@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Carried;
-use super::again::supersedes;
+use super::again::{first_to_go, supersedes};
 use crate::delivery::order::{Object, Ticket};
 use crate::ocpi::ids::{PartyId, PlatformId};
 
@@ -145,12 +145,10 @@ impl Lane {
 
     fn let_go(&mut self, object: &Object) -> Option<Leg> {
         let line = self.waiting.get(object)?;
-        let superseded = line.iter().enumerate().position(|(place, leg)| {
-            line.iter()
-                .skip(place + 1)
-                .any(|later| later.party == leg.party && supersedes(&later.carried.row, &leg.carried.row))
+        let place = first_to_go(line, |later, leg| {
+            later.party == leg.party && supersedes(&later.carried.row, &leg.carried.row)
         });
-        let leg = self.take(object, superseded.unwrap_or(0));
+        let leg = self.take(object, place);
         if !self.waiting.contains_key(object) {
             self.ready.retain(|ready| ready != object);
         }
@@ -185,11 +183,11 @@ mod tests {
     use chrono::DateTime;
     use proptest::prelude::*;
 
+    use super::super::again::tests::row;
     use super::super::lease::Leases;
     use super::*;
     use crate::client::Method;
     use crate::delivery::order::Order;
-    use crate::store::{CopyRow, NewCopy};
 
     fn leg(platform: &str, object: &str, method: &str, tail: &str, number: i64) -> Leg {
         let object = Object {
@@ -198,27 +196,9 @@ mod tests {
             owner: "DE/ABC".into(),
             object: object.into(),
         };
-        let row = CopyRow {
-            copy: NewCopy {
-                id: String::new(),
-                platform_id: "cpo".into(),
-                sender: "DE/ABC".into(),
-                sender_role: "CPO".into(),
-                version: "2.2.1".into(),
-                method: method.into(),
-                tail: tail.into(),
-                query: None,
-                body: None,
-                correlation_id: String::new(),
-                lease_owner: String::new(),
-                lease_until: DateTime::UNIX_EPOCH,
-                created_at: DateTime::UNIX_EPOCH,
-            },
-            module: "locations".into(),
-            owner_key: "DE/ABC".into(),
-            object_key: object.object.clone(),
-            revision: number,
-        };
+        let mut row = row(number, method, tail);
+        row.copy.body = None;
+        row.object_key.clone_from(&object.object);
         Leg {
             carried: Arc::new(Carried {
                 module: "locations",

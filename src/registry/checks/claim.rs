@@ -4,10 +4,12 @@ use chrono::{Datelike, TimeDelta};
 
 use super::{Circumstances, Findings, Level, NewKey};
 use crate::registry::evse_id::EvseId;
+use crate::registry::record::{Signs, Unit};
 
 pub(super) fn check(claim: &NewKey, circumstances: &Circumstances, found: &mut Findings) -> Option<EvseId> {
     let evse = check_evse(claim, found);
-    check_serial("/meter_serial", Some(&claim.unit.meter_serial), found);
+    check_subject(&claim.unit, found);
+    check_serial("/meter_serial", claim.unit.meter_serial.as_deref(), found);
     check_serial("/gateway_serial", claim.unit.gateway_serial.as_deref(), found);
     check_uid(claim.evse_uid.as_deref(), found);
     check_validity(claim, circumstances, found);
@@ -47,6 +49,15 @@ fn check_evse(claim: &NewKey, found: &mut Findings) -> Option<EvseId> {
         found.add("EVSE_ID_OF_OTHER_OPERATOR", Level::Error, "/evse_id", text);
     }
     Some(evse)
+}
+
+/// Who signs has a number (key-registry.md 4.1): the meter's, or that of a gateway which signs alone for one point.
+fn check_subject(unit: &Unit, found: &mut Findings) {
+    let is_gateway_alone = unit.gateway_serial.is_some() && unit.signs == Signs::Gateway;
+    if unit.meter_serial.is_none() && !is_gateway_alone {
+        let text = "may be absent only where a gateway with a number signs";
+        found.add("SERIAL_MISSING", Level::Error, "/meter_serial", text);
+    }
 }
 
 /// PC-07. What no record can carry is refused; what only looks odd is for a person to decide.

@@ -8,12 +8,7 @@ use crate::metering::record::{Given, JudgedAs, SignedValue};
 use crate::metering::session;
 
 pub(super) fn check(claim: &NewKey, circumstances: &Circumstances, found: &mut Findings) -> Option<PublicKey> {
-    let hint = claim.signing_method.as_deref().and_then(curve_named);
-    let key = match PublicKey::read(&claim.public_key, hint).or_else(|error| match hint {
-        // An SPKI names its own curve; that it is another one is a finding of its own.
-        Some(_) => PublicKey::read(&claim.public_key, None).map_err(|_| error),
-        None => Err(error),
-    }) {
+    let key = match read(claim) {
         Ok(key) => key,
         Err(error) => {
             let code = match &error {
@@ -38,6 +33,16 @@ pub(super) fn check(claim: &NewKey, circumstances: &Circumstances, found: &mut F
         found.add("KEY_DIFFERS_FROM_CHARGE_POINT", Level::Warning, "/public_key", text);
     }
     Some(key)
+}
+
+/// The key of a claim, in whatever spelling.
+pub(in crate::registry) fn read(claim: &NewKey) -> Result<PublicKey, KeyError> {
+    let hint = claim.signing_method.as_deref().and_then(curve_named);
+    PublicKey::read(&claim.public_key, hint).or_else(|error| match hint {
+        // An SPKI names its own curve; that it is another one is a finding of its own.
+        Some(_) => PublicKey::read(&claim.public_key, None).map_err(|_| error),
+        None => Err(error),
+    })
 }
 
 /// PC-03 as far as the curve is read and not verified, PC-05.
@@ -177,7 +182,7 @@ fn check_sample(claim: &NewKey, key: &PublicKey, circumstances: &Circumstances, 
         found.add("SAMPLE_DOES_NOT_FIT", Level::Error, "/sample", text);
         return;
     }
-    let ours = [Some(&claim.unit.meter_serial), claim.unit.gateway_serial.as_ref()];
+    let ours = [claim.unit.meter_serial.as_ref(), claim.unit.gateway_serial.as_ref()];
     let names_ours = |serial: &str| ours.iter().flatten().any(|one| folded(one) == folded(serial));
     let mut named = examination
         .records

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use super::evse_id::EvseId;
 use super::index::Index;
-use super::record::{Found, Reason, Unit};
+use super::record::{ConfirmTo, Found, KeyPair, Reason, Unit};
 use crate::metering::key::PublicKey;
 use crate::ocpi::ids::PartyId;
 
@@ -54,6 +54,10 @@ pub struct NewKey {
     pub signing_method: Option<String>,
     /// A record the unit signed, as it stands in `signed_data`.
     pub sample: Option<String>,
+    /// Where the key pair came from (SAF-10).
+    pub key_pair: Option<KeyPair>,
+    /// Where the submitter wants to hear what becomes of it (SAF-31).
+    pub confirm_to: Option<ConfirmTo>,
 }
 
 /// What is known beside the claim and the registry.
@@ -73,6 +77,8 @@ pub struct Circumstances {
     pub reported_fingerprint: Option<String>,
     /// Whether a signed sample must come along (PC-18).
     pub sample_is_required: bool,
+    /// Whether a person looks first at units of a manufacturer of which none was ever confirmed (key-registry.md 4.2).
+    pub manufacturer_must_be_known: bool,
 }
 
 impl Circumstances {
@@ -87,6 +93,7 @@ impl Circumstances {
             verified_with_another_key: None,
             reported_fingerprint: None,
             sample_is_required: false,
+            manufacturer_must_be_known: false,
         }
     }
 }
@@ -219,6 +226,7 @@ pub fn check(claim: &NewKey, index: &Index, circumstances: &Circumstances) -> Ch
         return Checked::Exists(id);
     }
     neighbours::check(claim, &fingerprint, &evse, supersedes.as_deref(), index, &mut found);
+    neighbours::check_make(claim, supersedes.as_deref(), index, circumstances, &mut found);
     judged(evse_id, supersedes, found.0)
 }
 

@@ -5,14 +5,14 @@ use super::*;
 use crate::metering::key::Curve;
 use crate::metering::sign::SigningMeter;
 use crate::registry::lifecycle::State;
-use crate::registry::record::Registration;
 use crate::registry::record::tests::{at, key, registration};
+use crate::registry::record::{Registration, Signs};
 
 fn claim(seed: u8) -> NewKey {
     NewKey {
         public_key: hex::encode(key(seed).to_spki_der()),
         unit: Unit {
-            meter_serial: "1ABC0000000001".into(),
+            meter_serial: Some("1ABC0000000001".into()),
             ..Unit::default()
         },
         evse_id: "DE*ABC*E1".into(),
@@ -28,6 +28,8 @@ fn claim(seed: u8) -> NewKey {
         encoding_method: None,
         signing_method: None,
         sample: None,
+        key_pair: None,
+        confirm_to: None,
     }
 }
 
@@ -210,7 +212,7 @@ fn pc_07_a_serial_no_record_can_carry_is_refused_and_an_odd_one_needs_a_look() {
     let with = |serial: &str| {
         alone(&NewKey {
             unit: Unit {
-                meter_serial: serial.into(),
+                meter_serial: Some(serial.into()),
                 ..Unit::default()
             },
             ..claim(1)
@@ -241,7 +243,7 @@ fn pc_08_one_key_serves_one_meter_at_one_evse_at_a_time_but_for_a_shared_gateway
 
     let behind = |gateway: &str, meter: &str, evse: &str| NewKey {
         unit: Unit {
-            meter_serial: meter.into(),
+            meter_serial: Some(meter.into()),
             gateway_serial: Some(gateway.into()),
             ..Unit::default()
         },
@@ -265,7 +267,7 @@ fn pc_09_the_same_claim_again_is_the_same_registration() {
         evse_id: "deabce1".into(),
         ..claim(1)
     };
-    again.unit.meter_serial = "1abc0000000001".into();
+    again.unit.meter_serial = Some("1abc0000000001".into());
     assert!(matches!(check(&again, &index, &usual()), Checked::Exists(id) if id == "0"));
 }
 
@@ -297,7 +299,7 @@ fn pc_10_a_meter_has_one_key_at_a_time_unless_the_claim_says_why() {
 fn pc_11_an_evse_has_one_meter_at_a_time_unless_replaced_or_parallel() {
     let index = after(&[claim(1)]);
     let mut second = claim(2);
-    second.unit.meter_serial = "1ABC0000000002".into();
+    second.unit.meter_serial = Some("1ABC0000000002".into());
     assert_eq!(
         found(&second, &index, &usual()),
         [("EVSE_HAS_ACTIVE_METER", Level::Conflict)]
@@ -487,6 +489,63 @@ fn pc_20_who_does_not_speak_for_the_operator_registers_nothing() {
     );
 }
 
+// key-registry.md 4.1: a gateway that serves one point.
+#[test]
+fn a_gateway_without_a_meters_number_serves_one_point_with_one_key() {
+    let gateway = |seed: u8, meter: Option<&str>, evse: &str| NewKey {
+        unit: Unit {
+            meter_serial: meter.map(str::to_owned),
+            gateway_serial: Some("GW1".into()),
+            signs: Signs::Gateway,
+            ..Unit::default()
+        },
+        evse_id: evse.into(),
+        ..claim(seed)
+    };
+    let alone = gateway(1, None, "DE*ABC*E1");
+    assert_eq!(self::alone(&alone), []);
+    let index = after(std::slice::from_ref(&alone));
+    let found = |claim: NewKey| found(&claim, &index, &usual());
+    assert_eq!(found(alone), [("exists", Level::Note)]);
+    let active_key = ("METER_HAS_ACTIVE_KEY", Level::Conflict);
+    assert_eq!(found(gateway(2, None, "DE*ABC*E2")), [active_key]);
+    assert_eq!(found(gateway(2, Some("M2"), "DE*ABC*E2")), [active_key]);
+    let elsewhere = ("KEY_ACTIVE_ELSEWHERE", Level::Conflict);
+    assert_eq!(found(gateway(1, Some("M2"), "DE*ABC*E2")), [elsewhere]);
+    let mut nothing = claim(1);
+    nothing.unit.meter_serial = None;
+    assert_eq!(self::alone(&nothing), [("SERIAL_MISSING", Level::Error)]);
+}
+
+// key-registry.md 4.2, SAF-50: a person looks at a new manufacturer and at another model.
+#[test]
+fn a_make_nobody_knows_and_another_make_than_before_need_a_look() {
+    let made_by = |seed: u8, manufacturer: &str, model: &str| {
+        let mut made = claim(seed);
+        (made.unit.manufacturer, made.unit.model) = (Some(manufacturer.into()), Some(model.into()));
+        made
+    };
+    let index = after(&[made_by(1, "ACME", "Post 1")]);
+    let of_a_party = Circumstances {
+        manufacturer_must_be_known: true,
+        ..usual()
+    };
+    let replacement = |manufacturer: &str, model: &str| NewKey {
+        reason: Reason::Replacement,
+        valid_from: at("2026-05-01T00:00:00Z"),
+        ..made_by(2, manufacturer, model)
+    };
+    assert_eq!(found(&replacement(" acme", "post 1"), &index, &of_a_party), []);
+    let model = ("MODEL_DIFFERS", Level::Warning);
+    assert_eq!(found(&replacement("ACME", "Post 2"), &index, &of_a_party), [model]);
+    let new = ("MANUFACTURER_NEW", Level::Warning);
+    assert_eq!(
+        found(&replacement("Other", "Post 1"), &index, &of_a_party),
+        [new, model]
+    );
+    assert_eq!(found(&replacement("Other", "Post 1"), &index, &usual()), [model]);
+}
+
 // PC-21
 #[test]
 fn pc_21_a_key_the_charge_point_does_not_report_needs_a_look() {
@@ -511,7 +570,7 @@ fn every_fault_of_a_claim_is_named_at_once() {
         valid_to: Some(at("2026-07-02T00:00:00Z")),
         ..claim(1)
     };
-    odd.unit.meter_serial = " 1".into();
+    odd.unit.meter_serial = Some(" 1".into());
     let codes: Vec<_> = alone(&odd).into_iter().map(|(code, _)| code).collect();
     assert_eq!(
         codes,

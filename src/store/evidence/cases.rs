@@ -579,7 +579,7 @@ impl CaseRecord {
 }
 
 impl MeterNeighbour {
-    fn of((row_id, ended_at, report): (String, i64, String)) -> MeterNeighbour {
+    pub(super) fn of((row_id, ended_at, report): (String, i64, String)) -> MeterNeighbour {
         MeterNeighbour {
             row_id,
             ended_at,

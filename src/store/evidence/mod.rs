@@ -6,6 +6,7 @@
 
 pub(super) mod credits;
 mod cases;
+mod contradicting;
 mod look;
 mod pull;
 mod rechecks;
@@ -25,6 +26,7 @@ use super::journal::JournalEntry;
 use super::outbox::NewDuty;
 
 pub use cases::{CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, Examined, MeterNeighbour};
+pub use contradicting::VerifiedQuery;
 pub use look::{CdrBrief, CdrFilter};
 pub use pull::{CdrListItem, CdrPage, CdrPull};
 pub use rechecks::{NewRecheck, RecheckProgress, RecheckRow};

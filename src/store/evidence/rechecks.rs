@@ -262,9 +262,10 @@ both! {
     }
 
     pub(super) async fn list(c: &mut Connection, rows: &i64) -> Result<(Vec<RecheckRecord>, i64), StoreError> {
+        // Counted first: what is finished stays so, and whoever hears "none" sees none.
+        let unfinished = rechecks::table.filter(rechecks::finished_at.is_null()).count().get_result(c).await?;
         let newest = rechecks::table.order(rechecks::id.desc()).limit(*rows);
         let newest = newest.select(RecheckRecord::as_select()).load(c).await?;
-        let unfinished = rechecks::table.filter(rechecks::finished_at.is_null()).count().get_result(c).await?;
         Ok((newest, unfinished))
     }
 }

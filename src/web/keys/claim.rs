@@ -7,7 +7,7 @@ use crate::metering::limits::MAX_KEY_TEXT;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::time;
 use crate::registry::checks::NewKey;
-use crate::registry::record::{Reason, Signs, Unit};
+use crate::registry::record::{KeyPair, Reason, Signs, Unit};
 use crate::web::operator::{Members, Problem};
 
 /// Members of a unit.
@@ -24,7 +24,7 @@ pub const UNIT: [&str; 9] = [
 ];
 
 /// Members of a claim beside those of its unit, and beside who it is for.
-pub const CLAIM: [&str; 14] = [
+pub const CLAIM: [&str; 15] = [
     "public_key",
     "evse_id",
     "evse_uid",
@@ -39,6 +39,7 @@ pub const CLAIM: [&str; 14] = [
     "encoding_method",
     "signing_method",
     "sample",
+    "key_pair",
 ];
 
 /// A signed record with its readings; the largest of the field have some kilobytes.
@@ -76,6 +77,14 @@ pub fn read(wish: &Members, cpo: Option<PartyId>) -> Result<NewKey, Problem> {
         encoding_method: wish.text("encoding_method", 36)?,
         signing_method: wish.text("signing_method", 36)?,
         sample: long_text(wish, "sample", MAX_SAMPLE)?,
+        key_pair: match wish.text("key_pair", 9)? {
+            None => None,
+            Some(word) => {
+                let known = KeyPair::parse(&word);
+                Some(known.ok_or_else(|| Problem::invalid("/key_pair", "must be EXISTED or GENERATED"))?)
+            }
+        },
+        confirm_to: None,
     })
 }
 
@@ -92,8 +101,13 @@ pub fn unit(wish: &Members) -> Result<Unit, Problem> {
         Some("METER+GATEWAY") => Signs::MeterAndGateway,
         Some(_) => return Err(Problem::invalid("/signs", "must be METER, GATEWAY or METER+GATEWAY")),
     };
+    let meter_serial = wish.text("meter_serial", 64)?;
+    let is_gateway_alone = gateway_serial.is_some() && signs == Signs::Gateway;
+    if meter_serial.is_none() && !is_gateway_alone {
+        return Err(wish.missing("meter_serial"));
+    }
     Ok(Unit {
-        meter_serial: wish.required_text("meter_serial", 64)?,
+        meter_serial,
         gateway_serial,
         signs,
         ..description(wish)?

@@ -52,7 +52,7 @@ fn row(one: &Registration) -> String {
         &one.fingerprint,
         &one.curve,
         &one.public_key,
-        &one.unit.meter_serial,
+        one.unit.meter_serial.as_deref().unwrap_or_default(),
         one.unit.gateway_serial.as_deref().unwrap_or_default(),
         &one.evse_id,
         &one.cpo,

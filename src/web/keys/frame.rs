@@ -23,15 +23,12 @@ pub async fn frame(
         answer.insert_header(("Access-Control-Max-Age", "86400"));
         return Ok(open(request.into_response(answer.finish())));
     }
-    let may_ask = match (request.app_data::<Data<Doors>>(), request.peer_addr()) {
-        (Some(doors), Some(address)) => doors.pace.may_ask(address.ip(), doors.clock.now()),
-        _ => true,
+    let asked = match (request.app_data::<Data<Doors>>(), request.peer_addr()) {
+        (Some(doors), Some(address)) => doors.pace.ask(&address.ip()),
+        _ => Ok(()),
     };
-    if !may_ask {
-        let mut answer = Problem::too_often().error_response();
-        answer
-            .headers_mut()
-            .insert(HeaderName::from_static("retry-after"), HeaderValue::from_static("1"));
+    if let Err(wait) = asked {
+        let answer = Problem::too_often(wait).error_response();
         return Ok(open(request.into_response(answer)));
     }
     let may_be_cached = request.method() == Method::GET;

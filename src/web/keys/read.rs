@@ -85,7 +85,9 @@ async fn history(fingerprint: Path<String>, doors: Data<Doors>) -> Result<HttpRe
     versions.sort_by_key(|(seq, ..)| *seq);
     let versions: Vec<Value> = versions
         .iter()
-        .map(|(seq, at, one)| json!({"seq": seq, "recorded_at": time::write(*at), "registration": view::public(one)}))
+        .map(
+            |(seq, at, one)| json!({"seq": seq, "recorded_at": view::recorded(*at), "registration": view::public(one)}),
+        )
         .collect();
     Ok(HttpResponse::Ok().json(json!({"fingerprint": fingerprint.as_str(), "versions": versions})))
 }
@@ -94,11 +96,9 @@ async fn find(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
     query.only(&["evse_id", "meter_serial", "gateway_serial", "at", "known_at"])?;
     refresh(&doors).await?;
     let now = doors.clock.now();
-    let (at, known_at) = (
-        instant(&query, "at")?.unwrap_or(now),
-        instant(&query, "known_at")?.unwrap_or(now),
-    );
+    let (at, known_at) = (instant(&query, "at")?.unwrap_or(now), instant(&query, "known_at")?);
     let index = doors.registry.index();
+    let known_at = known_at.unwrap_or_else(|| index.record_time(now));
     let asked = ["evse_id", "meter_serial", "gateway_serial"]
         .into_iter()
         .filter_map(|name| query.get(name).map(|value| (name, value)))
@@ -121,7 +121,7 @@ async fn find(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
         .collect();
     Ok(HttpResponse::Ok().json(json!({
         "at": time::write(at),
-        "known_at": time::write(known_at),
+        "known_at": view::recorded(known_at),
         "registrations": shown,
     })))
 }

@@ -1,10 +1,11 @@
 //! Registrations as they are shown: to everybody, and, with what is nobody else's business, to their operator and the people of the hub.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::ocpi::time;
 use crate::registry::checks::{Level, RegistryFinding};
-use crate::registry::record::{Registration, Unit};
+use crate::registry::record::{Evidence, Registration, Unit};
 use crate::web::operator::Problem;
 
 /// For everybody.
@@ -25,11 +26,20 @@ pub fn whole(one: &Registration) -> Value {
         "created_at": time::write(one.submitted_at),
         "checked_at": one.checked_at.map(time::write),
         "findings": one.findings,
+        "key_pair": one.key_pair,
+        "evidence": one.evidence.iter().map(evidence).collect::<Vec<_>>(),
+        "confirmation_url": one.confirm_to.as_ref().map(|to| &to.url),
     });
     if let Value::Object(more) = more {
         members.extend(more);
     }
     Value::Object(members)
+}
+
+/// A record time, as exact as it is kept: given back as `known_at` it must not be earlier than it was.
+#[must_use]
+pub fn recorded(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 fn members(one: &Registration) -> Map<String, Value> {
@@ -66,7 +76,22 @@ fn members(one: &Registration) -> Map<String, Value> {
     members
 }
 
-fn unit(unit: &Unit) -> Value {
+fn evidence(one: &Evidence) -> Value {
+    json!({
+        "sha256": one.sha256,
+        "media_type": one.media_type,
+        "name": one.name,
+        "size": one.size,
+        "note": one.note,
+        "kept": one.kept,
+        "added_by": one.added_by,
+        "added_at": time::write(one.added_at),
+    })
+}
+
+/// What signs.
+#[must_use]
+pub fn unit(unit: &Unit) -> Value {
     json!({
         "meter_serial": unit.meter_serial,
         "gateway_serial": unit.gateway_serial,

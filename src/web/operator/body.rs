@@ -143,6 +143,11 @@ impl Members {
         Problem::invalid(&self.at(name), "is missing")
     }
 
+    /// Takes a member out, once it was read.
+    pub fn take(&mut self, name: &str) {
+        self.members.remove(name);
+    }
+
     /// The members themselves, nulls included.
     #[must_use]
     pub fn raw(&self) -> &Map<String, Value> {

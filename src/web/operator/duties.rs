@@ -92,6 +92,8 @@ async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
                 owed.shown.country_code, owed.shown.party_id, owed.shown.role
             )
         })
+    } else if duty.kind == kinds::CONFIRMATION {
+        Some(format!("registrations/{}", duty.object_id))
     } else {
         let cdr = doors.store.cdr_by_row(&duty.object_id).await;
         let cdr = cdr.map_err(|error| Fault::new("reading a CDR", error))?;

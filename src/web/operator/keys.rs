@@ -8,8 +8,8 @@ use crate::ocpi::ids::key_of;
 use crate::parties::Fault;
 use crate::registry::lifecycle::State;
 use crate::registry::record::Registration;
-use crate::registry::{Actor, Decision, Declined, Submitted};
-use crate::web::keys::{claim, view};
+use crate::registry::{Actor, Decision, Declined, Submitted, Wish};
+use crate::web::keys::{claim, paper, view};
 use crate::web::{Document, Doors, Route};
 
 const ALL: &str = "/operator/v1/keys";
@@ -22,6 +22,7 @@ pub fn routes() -> Vec<Route> {
         Route::get(ALL, Document::Operator, list),
         Route::post("/operator/v1/keys/checkpoint", Document::Operator, checkpoint),
         Route::get("/operator/v1/keys/{id}", Document::Operator, show),
+        Route::get("/operator/v1/keys/{id}/evidence/{hash}", Document::Operator, evidence),
         Route::post("/operator/v1/keys/{id}/accept", Document::Operator, accept),
         Route::post("/operator/v1/keys/{id}/refuse", Document::Operator, refuse),
         Route::post("/operator/v1/keys/{id}/withdraw", Document::Operator, withdraw),
@@ -80,6 +81,13 @@ async fn show(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Prob
     Ok(HttpResponse::Ok().json(view::whole(&found)))
 }
 
+async fn evidence(name: Path<(String, String)>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+    let (id, hash) = name.into_inner();
+    refresh(&doors).await?;
+    let found = doors.registry.latest(&known(&id)?).ok_or_else(nothing)?;
+    paper::hand_out(&found, &hash, &doors).await
+}
+
 async fn accept(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     decide(&id, Decision::Accept, &wish, &doors).await
 }
@@ -95,25 +103,30 @@ async fn decide(id: &str, decision: Decision, wish: &Members, doors: &Doors) -> 
 }
 
 async fn withdraw(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    answer(doors.registry.withdraw(&known(&id)?, &Actor::Operator).await)
+    answer(
+        doors
+            .registry
+            .wish(&known(&id)?, &Wish::Withdraw, &Actor::Operator)
+            .await,
+    )
 }
 
 async fn release(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     wish.only(&["to"])?;
     let to = claim::party(&wish, "to")?.ok_or_else(|| wish.missing("to"))?;
-    answer(doors.registry.release(&known(&id)?, &to, &Actor::Operator).await)
+    answer(
+        doors
+            .registry
+            .wish(&known(&id)?, &Wish::Release(to), &Actor::Operator)
+            .await,
+    )
 }
 
 async fn hardware(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     let described: Vec<&str> = claim::UNIT.into_iter().skip(3).collect();
     wish.only(&described)?;
-    let unit = claim::description(&wish)?;
-    answer(
-        doors
-            .registry
-            .exchange_hardware(&known(&id)?, &unit, &Actor::Operator)
-            .await,
-    )
+    let wish = Wish::Exchange(Box::new(claim::description(&wish)?));
+    answer(doors.registry.wish(&known(&id)?, &wish, &Actor::Operator).await)
 }
 
 /// Without a body, now.
@@ -122,7 +135,8 @@ async fn deactivate(id: Path<String>, body: Bytes, doors: Data<Doors>) -> Result
         wish.only(&["at"])?;
         claim::instant(&wish, "at")
     })?;
-    answer(doors.registry.deactivate(&known(&id)?, at, &Actor::Operator).await)
+    let wish = Wish::Deactivate(at);
+    answer(doors.registry.wish(&known(&id)?, &wish, &Actor::Operator).await)
 }
 
 async fn checkpoint(doors: Data<Doors>) -> Result<HttpResponse, Problem> {
@@ -153,7 +167,7 @@ impl From<Declined> for Problem {
         match declined {
             Declined::Unknown => nothing(),
             Declined::NotThen => Problem::invalid("/at", declined),
-            Declined::NotNow(_) => Problem::conflict(declined.to_string()),
+            Declined::NotNow(_) | Declined::TooMuch => Problem::conflict(declined.to_string()),
             Declined::Contradicts(findings) => view::refused(None, &findings),
             Declined::Failed(error) => Fault::new("changing a registration", error).into(),
         }

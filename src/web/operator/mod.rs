@@ -12,6 +12,7 @@ pub mod body;
 pub mod cases;
 pub mod cdrs;
 pub mod duties;
+pub mod heard;
 pub mod journal;
 pub mod keys;
 pub mod overview;

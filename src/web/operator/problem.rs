@@ -1,6 +1,7 @@
 //! What went wrong, for people and scripts: `application/problem+json` (RFC 9457).
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode as Http;
 use actix_web::{HttpResponse, ResponseError};
@@ -18,6 +19,7 @@ pub struct Problem {
     detail: String,
     field: Option<String>,
     allow: Option<String>,
+    retry_after: Option<u64>,
     more: Map<String, Value>,
 }
 
@@ -28,6 +30,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             allow: None,
+            retry_after: None,
             more: Map::new(),
         }
     }
@@ -84,10 +87,19 @@ impl Problem {
         Problem::new(Http::PAYLOAD_TOO_LARGE, detail)
     }
 
-    /// 429.
+    /// 429, with how long to wait (RFC 6585, 4).
     #[must_use]
-    pub fn too_often() -> Problem {
-        Problem::new(Http::TOO_MANY_REQUESTS, "too many requests; ask again in a second")
+    pub fn too_often(wait: Duration) -> Problem {
+        // Whole seconds, and never sooner than it helps.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = seconds.max(1);
+        Problem {
+            retry_after: Some(seconds),
+            ..Problem::new(
+                Http::TOO_MANY_REQUESTS,
+                format!("too many requests; ask again in {seconds} s"),
+            )
+        }
     }
 
     /// 415.
@@ -122,6 +134,23 @@ impl Problem {
         Problem::new(Http::INTERNAL_SERVER_ERROR, "internal error: the log has the details")
     }
 
+    /// The document itself, JSON.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let mut document = self.more.clone();
+        document.insert("type".to_owned(), json!("about:blank"));
+        document.insert(
+            "title".to_owned(),
+            json!(self.status.canonical_reason().unwrap_or("Problem")),
+        );
+        document.insert("status".to_owned(), json!(self.status.as_u16()));
+        document.insert("detail".to_owned(), json!(self.detail));
+        if let Some(field) = &self.field {
+            document.insert("field".to_owned(), json!(field));
+        }
+        Value::Object(document).to_string()
+    }
+
     /// One more member, such as the list of everything that was found.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Problem {
@@ -150,17 +179,6 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut document = self.more.clone();
-        document.insert("type".to_owned(), json!("about:blank"));
-        document.insert(
-            "title".to_owned(),
-            json!(self.status.canonical_reason().unwrap_or("Problem")),
-        );
-        document.insert("status".to_owned(), json!(self.status.as_u16()));
-        document.insert("detail".to_owned(), json!(self.detail));
-        if let Some(field) = &self.field {
-            document.insert("field".to_owned(), json!(field));
-        }
         let mut response = HttpResponse::build(self.status);
         response.insert_header(("Content-Type", "application/problem+json"));
         if self.status == Http::UNAUTHORIZED {
@@ -169,7 +187,10 @@ impl ResponseError for Problem {
         if let Some(allow) = &self.allow {
             response.insert_header(("Allow", allow.as_str()));
         }
-        response.body(Value::Object(document).to_string())
+        if let Some(seconds) = self.retry_after {
+            response.insert_header(("Retry-After", seconds));
+        }
+        response.body(self.document())
     }
 }
 

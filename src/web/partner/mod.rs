@@ -7,11 +7,17 @@
 //! Start with [`Partner`], which every handler here begins with.
 
 pub mod cdrs;
+pub mod conformity;
+pub mod observations;
+pub mod registrations;
+pub mod repeat;
 pub mod reports;
 pub mod transparency;
+pub mod waivers;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -22,12 +28,17 @@ use super::operator::Problem;
 use crate::evidence::receipts::Asking;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::role::Role;
+use crate::routing::directory::Platform;
 use crate::routing::scenario::acting;
 
 /// A registered platform, and the parties it acts as.
 pub struct Partner {
     /// The parties, by role.
     pub asking: Asking,
+    /// The platform.
+    pub platform: Arc<Platform>,
+    /// The party it named as acting, if it named one.
+    pub from: Option<PartyId>,
 }
 
 impl FromRequest for Partner {
@@ -47,6 +58,8 @@ impl FromRequest for Partner {
             let emsp_keys = keys(Role::Emsp).map_err(refused)?;
             Ok(Partner {
                 asking: Asking { cpo_keys, emsp_keys },
+                platform: asked.caller.platform.clone(),
+                from: asked.routing.from,
             })
         })
     }

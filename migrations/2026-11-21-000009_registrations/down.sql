@@ -1,0 +1,3 @@
+DROP TABLE registry_files;
+DROP TABLE confirmations;
+DROP TABLE answers;
