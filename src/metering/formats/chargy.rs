@@ -34,6 +34,9 @@ const BLOCK: usize = 320;
 /// Where the time begins, and with it the end of what is signed of a meter's id.
 const TIME_AT: usize = 10;
 
+/// Octets of a time.
+const TIME: usize = 8;
+
 /// Octets that an authorization may fill.
 const AUTHORIZATION: usize = 128;
 
@@ -51,22 +54,19 @@ fn read_document(document: Value<'_>) -> Result<Vec<ReadRecord<'static>>, Malfor
     };
     let mut records = Vec::new();
     for session in sessions.first_elements(MAX_RECORDS + 1) {
-        let measurements = session
-            .get("measurements")
-            .map(|list| list.first_elements(MAX_RECORDS + 1));
-        for measurement in measurements.unwrap_or_default() {
-            let values = measurement
-                .get("values")
-                .map(|list| list.first_elements(MAX_RECORDS + 1));
-            let values = values.unwrap_or_default();
-            let measured = Measured {
-                session,
-                measurement,
-                key: text(measurement, &["energyMeterId"]).and_then(|meter| key_of(document, &meter)),
-            };
+        let transaction = text(session, &["@id"]);
+        for measurement in first_listed(session, "measurements") {
+            let circumstances = Circumstances::read(session, measurement);
+            let key = text(measurement, &["energyMeterId"]).and_then(|meter| key_of(document, &meter));
+            let values = first_listed(measurement, "values");
             let count = values.len();
             records.extend(values.into_iter().enumerate().map(|(index, value)| {
-                let mut record = measured.read(value)?;
+                let mut record = match &circumstances {
+                    Some(circumstances) => circumstances.clone()?.record(value)?,
+                    None => by_name("what the meter signed cannot be put together from this kind of measurement"),
+                };
+                record.transaction = transaction.clone();
+                record.delivered_key = key.clone().map(Into::into);
                 record.nature = document::place_in_list(index, count).map(str::to_owned);
                 Ok(record)
             }));
@@ -78,46 +78,42 @@ fn read_document(document: Value<'_>) -> Result<Vec<ReadRecord<'static>>, Malfor
     Ok(records)
 }
 
-/// The circumstances of measured values.
-struct Measured<'a> {
-    session: Value<'a>,
-    measurement: Value<'a>,
-    /// The key that the document has for the meter.
-    key: Option<String>,
+/// One more element than is ever read.
+fn first_listed<'v>(holder: Value<'v>, member: &str) -> Vec<Value<'v>> {
+    let list = holder.get(member).map(|list| list.first_elements(MAX_RECORDS + 1));
+    list.unwrap_or_default()
 }
 
-impl Measured<'_> {
-    fn read(&self, value: Value<'_>) -> ReadRecord<'static> {
-        let context = |holder: Value<'_>| {
+/// What all values of a measurement have in common.
+#[derive(Clone)]
+struct Circumstances {
+    meter: String,
+    obis: [u8; 6],
+    unit: u8,
+    scaler: i8,
+    /// Whom the session was authorized for, in hex as written, and when.
+    name: String,
+    authorized: DateTime<FixedOffset>,
+}
+
+impl Circumstances {
+    /// `None` where another kind of meter signed.
+    fn read(session: Value<'_>, measurement: Value<'_>) -> Option<Result<Circumstances, Malformed>> {
+        let is_gdf = |holder: Value<'_>| {
             holder
                 .get("@context")
                 .is_some_and(|context| context.as_written().contains(GDF_CONTEXT))
         };
-        let mut record = match context(self.measurement) || context(self.session) {
-            true => self.read_gdf(value)?,
-            false => by_name("what the meter signed cannot be put together from this kind of measurement"),
-        };
-        record.transaction = text(self.session, &["@id"]);
-        record.delivered_key = self.key.clone().map(Into::into);
-        Ok(record)
+        (is_gdf(measurement) || is_gdf(session)).then(|| Circumstances::of_gdf(session, measurement))
     }
 
-    fn read_gdf(&self, value: Value<'_>) -> ReadRecord<'static> {
-        let missing = |what: &'static str| move || malformed(format!("the member {what} is missing or cannot be read"));
-        let number = |name: &str| whole(self.measurement, &[name]);
-        let meter = text(self.measurement, &["energyMeterId"]).ok_or_else(missing("energyMeterId"))?;
-        let time = moment(value, &["timestamp"]).ok_or_else(missing("timestamp"))?;
-        let authorized =
-            moment(self.session, &["authorizationStart", "timestamp"]).ok_or_else(missing("authorizationStart"))?;
-        let name = text(self.session, &["authorizationStart", "@id"]).ok_or_else(missing("authorizationStart.@id"))?;
-        let authorization = hex::decode(name.trim()).map_err(|_| malformed("the authorization is not hex"))?;
-        if meter.len() > TIME_AT + 8 || authorization.len() > AUTHORIZATION {
-            return Err(malformed(
-                "the meter or the authorization is longer than the block has room for",
-            ));
-        }
-        let reading = BinaryReading {
-            obis: text(self.measurement, &["obis"])
+    fn of_gdf(session: Value<'_>, measurement: Value<'_>) -> Result<Circumstances, Malformed> {
+        let number = |name: &str| whole(measurement, &[name]);
+        Ok(Circumstances {
+            meter: text(measurement, &["energyMeterId"])
+                .filter(|meter| meter.len() <= TIME_AT + TIME)
+                .ok_or_else(missing("energyMeterId"))?,
+            obis: text(measurement, &["obis"])
                 .and_then(|obis| hex::decode(obis.trim()).ok()?.try_into().ok())
                 .ok_or_else(missing("obis"))?,
             unit: number("unitEncoded")
@@ -126,27 +122,41 @@ impl Measured<'_> {
             scaler: number("scale")
                 .and_then(|scale| scale.try_into().ok())
                 .ok_or_else(missing("scale"))?,
+            name: text(session, &["authorizationStart", "@id"]).ok_or_else(missing("authorizationStart.@id"))?,
+            authorized: moment(session, &["authorizationStart", "timestamp"])
+                .ok_or_else(missing("authorizationStart.timestamp"))?,
+        })
+    }
+
+    fn record(self, value: Value<'_>) -> ReadRecord<'static> {
+        let time = moment(value, &["timestamp"]).ok_or_else(missing("timestamp"))?;
+        let authorization = hex::decode(self.name.trim())
+            .ok()
+            .filter(|octets| octets.len() <= AUTHORIZATION)
+            .ok_or_else(missing("authorizationStart.@id"))?;
+        let reading = BinaryReading {
+            obis: self.obis,
+            unit: self.unit,
+            scaler: self.scaler,
             value: whole(value, &["value"]).ok_or_else(missing("value"))?,
         };
         let block = GdfBlock {
-            meter: &meter,
+            meter: &self.meter,
             seconds: wall_clock(time),
             reading,
             authorization: &authorization,
-            authorized: wall_clock(authorized),
+            authorized: wall_clock(self.authorized),
         };
         let signed = SignedBlock {
             octets: block.to_octets().to_vec().into(),
             signature: read_signature(value),
         };
+        let minutes = time.offset().local_minus_utc() / 60;
         let statement = Statement {
-            readings: vec![reading.at(
-                SignedTime::with_offset(time.timestamp(), time.offset().local_minus_utc() / 60),
-                None,
-            )],
+            readings: vec![reading.at(SignedTime::with_offset(time.timestamp(), minutes), None)],
             places: Places::ByTheLabel,
             meter_serial: Some(block.signed_meter()),
-            identification: Some(Identification::new(name.trim().to_owned())),
+            identification: Some(Identification::new(self.name.trim().to_owned())),
             ..Statement::default()
         };
         Ok(SignedRecord::new(FormatName::GraphDefined, signed, statement))
@@ -258,6 +268,14 @@ fn by_name(sentence: &str) -> SignedRecord<'static> {
     let mut record = SignedRecord::unsigned(FormatName::Chargy, Statement::default());
     record.remark(Code::UnsupportedFormat, sentence);
     record
+}
+
+fn missing(what: &'static str) -> impl Fn() -> Malformed {
+    move || {
+        malformed(format!(
+            "the member {what} is missing, cannot be read, or does not fit its field"
+        ))
+    }
 }
 
 fn malformed(message: impl std::fmt::Display) -> Malformed {
