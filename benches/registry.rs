@@ -46,6 +46,7 @@ fn registration(number: usize) -> Registration {
 fn question(number: usize, now: DateTime<Utc>) -> KeyQuestion {
     KeyQuestion {
         cpo: "DE/ABC".to_owned(),
+        customer: Default::default(),
         evse_id: Some(format!("DE*ABC*E{number}")),
         evse_uid: Some(format!("E-{number}")),
         meter_serials: vec![format!("1TWH{number:010}")],

@@ -189,7 +189,7 @@ impl Exchange {
             Ok(one) => self.shown(request, 200, &one.id, id),
             Err(Declined::Unknown) => Err(nothing().into()),
             Err(declined @ Declined::NotThen) => Err(Refusal::invalid("/valid_to", declined).into()),
-            Err(declined @ (Declined::NotNow(_) | Declined::Contradicts(_))) => {
+            Err(declined @ (Declined::NotNow(_) | Declined::Contradicts(_) | Declined::TooMuch)) => {
                 Err(Refusal::invalid("/state", declined).into())
             }
             Err(Declined::Failed(error)) => Err(Fault::new("ending a registration", error).into()),

@@ -262,7 +262,11 @@ fn told(newest: &Registration, events: &[String]) -> String {
         "The key {} ({}) was registered for meter {} at EVSE {} of {}, valid from {} {until}; {}: {}.",
         newest.fingerprint,
         newest.curve,
-        newest.unit.meter_serial.as_deref().unwrap_or("without a number of its own"),
+        newest
+            .unit
+            .meter_serial
+            .as_deref()
+            .unwrap_or("without a number of its own"),
         newest.evse_id,
         newest.cpo,
         day(newest.valid_from),
