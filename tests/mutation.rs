@@ -21,6 +21,8 @@
 
 mod corpus;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -39,6 +41,7 @@ struct Row {
     registry_public_key: Option<String>,
     curve: Option<String>,
     expected: String,
+    also_acceptable: Option<Vec<String>>,
 }
 
 /// What a record says that somebody could be billed by. Times as wall clock: of some formats the offset is not signed.
@@ -108,15 +111,20 @@ fn content(row: &Row) -> (Vec<u8>, bool) {
     }
 }
 
-/// Changes one octet after the other in each genuine record of a file.
-fn mutate(file: &str, at_least: usize) {
-    let Some(rows) = corpus::rows::<Row>(file) else { return };
+/// Which octets are tried: every one, or every so-manyeth.
+fn step() -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long a test may run, the tester knows")]
     let long = std::env::var("TRUEWATT_LONG");
-    let step = match long {
+    match long {
         Ok(value) if value == "1" => 1,
         _ => 7,
-    };
+    }
+}
+
+/// Changes one octet after the other in each genuine record of a file, which has so many of them at least; on others two verifiers disagree.
+fn mutate(file: &str, at_least: usize) {
+    let Some(rows) = corpus::rows::<Row>(file) else { return };
+    let step = step();
     let (mut genuine, mut changed, mut unsigned) = (0, 0, 0);
     for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.expected == "VALID") {
         let curve = row.curve.as_deref().and_then(Curve::from_name);
@@ -127,6 +135,13 @@ fn mutate(file: &str, at_least: usize) {
         });
         let original = judge(row, registered.as_ref(), &row.signed_data);
         if original.outcome != Outcome::Valid {
+            let also = row.also_acceptable.iter().flatten();
+            assert!(
+                also.into_iter().any(|word| word == original.outcome.as_str()),
+                "{file} {}: {}",
+                row.id,
+                original.outcome.as_str()
+            );
             continue;
         }
         genuine += 1;
@@ -159,6 +174,105 @@ fn mutate(file: &str, at_least: usize) {
     assert!(changed > 20 * genuine, "{file}: only {changed} changes");
 }
 
+#[derive(Deserialize)]
+struct DocumentRow {
+    id: String,
+    encoding_method: Option<String>,
+    document: Option<String>,
+    payload_base64: Option<String>,
+    signature_hex: Option<String>,
+    public_key: Option<String>,
+    curve: Option<String>,
+    expected: String,
+}
+
+// CAL-R3a
+#[test]
+fn cal_r3a_no_changed_document_of_another_container_is_valid_and_says_something_else() {
+    let Some(rows) = corpus::rows::<DocumentRow>("other_containers.json") else {
+        return;
+    };
+    let step = step();
+    let (mut documents, mut receipts, mut changed, mut unsigned) = (0, 0, 0, 0);
+    for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.expected == "VALID") {
+        let given = Given {
+            encoding_method: row.encoding_method.as_deref(),
+            delivered_key: row.public_key.as_deref(),
+            ..Given::default()
+        };
+        let judge = |signed_data: &str, plain_data: &str| {
+            let value = SignedValue {
+                signed_data,
+                plain_data,
+                ..SignedValue::default()
+            };
+            examine(&[value], &given, JudgedAs::Record)
+        };
+        if let Some(document) = &row.document {
+            documents += 1;
+            let original = judge(document, "");
+            assert_eq!(original.outcome, Outcome::Valid, "{}", row.id);
+            let said: Vec<Said> = original.records.iter().map(Said::by).collect();
+            let mut octets = document.clone().into_bytes();
+            for at in (number % step..octets.len()).step_by(step) {
+                let whole = octets[at];
+                octets[at] ^= 1 << (at % 7);
+                if let Ok(text) = std::str::from_utf8(&octets) {
+                    changed += 1;
+                    let examination = judge(text, "");
+                    if examination.outcome == Outcome::Valid {
+                        unsigned += 1;
+                        let says: Vec<Said> = examination.records.iter().map(Said::by).collect();
+                        assert_eq!(says, said, "{}: octet {at} changed, and still valid", row.id);
+                    }
+                }
+                octets[at] = whole;
+            }
+            continue;
+        }
+        // A receipt and its signature: all of it is signed.
+        let (payload, signature) = (
+            row.payload_base64.as_deref().unwrap(),
+            row.signature_hex.as_deref().unwrap(),
+        );
+        let original = judge(signature, payload);
+        if row.curve.as_deref() == Some("secp224k1") {
+            assert_eq!(original.outcome, Outcome::Unverifiable, "{}", row.id);
+            continue;
+        }
+        assert_eq!(original.outcome, Outcome::Valid, "{}", row.id);
+        receipts += 1;
+        let mut receipt = STANDARD.decode(payload).unwrap();
+        for at in (number % step..receipt.len()).step_by(step) {
+            receipt[at] ^= 1 << (at % 8);
+            let examination = judge(signature, &STANDARD.encode(&receipt));
+            assert_ne!(
+                examination.outcome,
+                Outcome::Valid,
+                "{}: octet {at} of the receipt",
+                row.id
+            );
+            receipt[at] ^= 1 << (at % 8);
+            changed += 1;
+        }
+        let mut octets = hex::decode(signature).unwrap();
+        for at in 0..octets.len() {
+            octets[at] ^= 1 << (at % 8);
+            let examination = judge(&hex::encode(&octets), payload);
+            assert_ne!(
+                examination.outcome,
+                Outcome::Valid,
+                "{}: octet {at} of the signature",
+                row.id
+            );
+            octets[at] ^= 1 << (at % 8);
+            changed += 1;
+        }
+    }
+    println!("{documents} documents, {receipts} receipts, {changed} changed, {unsigned} of them in unsigned octets");
+    assert_eq!((documents, receipts), (6, 6));
+}
+
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_ocmf_record_is_valid_and_says_something_else() {
@@ -168,35 +282,35 @@ fn cal_r3a_no_changed_ocmf_record_is_valid_and_says_something_else() {
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_alfen_record_is_valid_and_says_something_else() {
-    mutate("alfen.json", 45);
+    mutate("alfen.json", 48);
 }
 
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_edl40_record_is_valid_and_says_something_else() {
-    mutate("edl40.json", 40);
+    mutate("edl40.json", 44);
 }
 
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_isa_record_is_valid_and_says_something_else() {
-    mutate("isa_edl40.json", 6);
+    mutate("isa_edl40.json", 7);
 }
 
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_signature_only_record_is_valid_and_says_something_else() {
-    mutate("edl40_sig.json", 18);
+    mutate("edl40_sig.json", 19);
 }
 
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_mennekes_process_is_valid_and_says_something_else() {
-    mutate("edl40_mennekes.json", 15);
+    mutate("edl40_mennekes.json", 17);
 }
 
 // CAL-R3a
 #[test]
 fn cal_r3a_no_changed_pcdf_record_is_valid_and_says_something_else() {
-    mutate("pcdf.json", 20);
+    mutate("pcdf.json", 21);
 }

@@ -803,6 +803,33 @@ mod tests {
         }
     }
 
+    // key-registry.md 4.6: KEY_CHANGED_DURING_SESSION says that begin and end need different keys.
+    #[test]
+    fn a_key_that_goes_on_under_another_registration_did_not_change() {
+        let (mine, other) = (meter("mine"), meter("other"));
+        let mut before = registered(&mine);
+        before.valid_to = Some(at("2026-01-01T09:30:00Z"));
+        let since = |meter| {
+            let mut after = registered(meter);
+            after.valid_from = at("2026-01-01T09:30:00Z");
+            after
+        };
+        let delivered = cdr_by(&mine, Some(&mine), "7.5");
+        let verdict = judge(&delivered, knows(vec![before.clone(), since(&mine)]));
+        assert_eq!((verdict.status, verdict.reasons()), (Status::Verified, vec![]));
+        // On another meter it is another unit, whatever key it uses.
+        let mut copied = since(&mine);
+        copied.meter_serial = Some("M2".into());
+        for after in [copied, since(&other)] {
+            let verdict = judge(&delivered, knows(vec![before.clone(), after]));
+            assert!(
+                verdict.reasons().contains(&"KEY_CHANGED_DURING_SESSION"),
+                "{:?}",
+                verdict.reasons()
+            );
+        }
+    }
+
     #[test]
     fn a_foreign_registration_does_not_hide_the_right_one() {
         let (mine, other) = (meter("mine"), meter("other"));
@@ -842,6 +869,14 @@ mod tests {
             assert_eq!(verdict.reasons(), ["KEY_NOT_YET_CONFIRMED"]);
             assert_eq!(verdict.key.registration.as_deref(), Some("r2"));
             assert_eq!(verdict.goals.authenticity, Goal::Unknown);
+            let lenient = Policy {
+                key_policy: KeyPolicy::Delivered,
+                ..Policy::default()
+            };
+            let body = cdr_by(&mine, delivered, "7.5");
+            let assessment = assess(body.as_bytes(), |_| knowledge.clone(), &lenient).unwrap();
+            let verdict = assessment.verdict(&[]);
+            assert_eq!((verdict.status, verdict.billable), (Status::IntegrityOnly, true));
         }
         // The key that counts still verifies, and a forgery under it is one.
         let genuine = judge(&cdr_by(&old, None, "7.5"), beside.clone());

@@ -234,7 +234,7 @@ fn retroactive(report: &Value) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for finding in report["findings"].as_array().into_iter().flatten() {
         let code = finding["code"].as_str().unwrap_or_default();
-        let counts = RETROACTIVE.iter().any(|one| one.as_str() == code) || code == "KEY_MISMATCH";
+        let counts = RETROACTIVE.iter().any(|one| one.as_str() == code);
         if counts && finding["severity"] == "ERROR" && !found.iter().any(|(known, _)| known == code) {
             let message = finding["message"].as_str().unwrap_or_default();
             found.push((code.to_owned(), message.to_owned()));

@@ -169,9 +169,16 @@ impl<'k> Selection<'k> {
             }
             return Selection::of(chosen).check_meter(question).check_date(question);
         }
-        let at_begin = belongs.iter().copied().find(|r| r.held_at(question.from));
-        let at_end = belongs.iter().copied().find(|r| r.held_at(question.to));
-        if let (Some(before), Some(after)) = (at_begin, at_end) {
+        let at_begin = || belongs.iter().copied().filter(|r| r.held_at(question.from));
+        let at_end = || belongs.iter().copied().filter(|r| r.held_at(question.to));
+        // The key went on under another registration: whatever changed, it was not the key.
+        let went_on: Vec<&RegisteredKey> = at_end()
+            .filter(|after| at_begin().any(|before| before.key == after.key && before.is_of_unit(after)))
+            .collect();
+        if let Some(chosen) = best(&went_on, question, delivered, opened) {
+            return Selection::of(chosen).check_meter(question).check_date(question);
+        }
+        if let (Some(before), Some(after)) = (at_begin().next(), at_end().next()) {
             let sentence = "another key was registered at the end of the session than at its begin";
             return Selection::of(if opened.would_fit(&after.key) { after } else { before })
                 .found(Code::KeyChangedDuringSession, sentence);
@@ -289,6 +296,15 @@ impl RegisteredKey {
 
     fn is_of_cpo(&self, cpo: &str) -> bool {
         self.cpo.eq_ignore_ascii_case(cpo)
+    }
+
+    /// Whether both are of one meter and gateway. What one of the two does not say cannot differ.
+    fn is_of_unit(&self, other: &RegisteredKey) -> bool {
+        let same = |mine: &Option<String>, theirs: &Option<String>| match (mine, theirs) {
+            (Some(mine), Some(theirs)) => folded(mine) == folded(theirs),
+            _ => true,
+        };
+        same(&self.meter_serial, &other.meter_serial) && same(&self.gateway_serial, &other.gateway_serial)
     }
 
     /// Whether it is of the EVSE of the CDR. What one of the two does not say cannot differ.

@@ -9,6 +9,9 @@
 /// tell the owner of an RSA-4096 or ML-DSA-87 key that the algorithm is the problem, not the length.
 pub const MAX_KEY_TEXT: usize = 8 * 1024;
 
+/// Longest signed record that is read beside a key, as a sample of what it signs, in bytes; the largest of the field have some kilobytes.
+pub const MAX_SAMPLE: usize = 64 * 1024;
+
 /// Longest binary public key that is read, in bytes: what [`MAX_KEY_TEXT`] can carry in hex.
 pub const MAX_KEY_BYTES: usize = MAX_KEY_TEXT / 2;
 

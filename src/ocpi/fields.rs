@@ -83,9 +83,10 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     /// The JSON text of a member, if it is there and not null. `name` is one of those given when reading.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        let index = self.names.iter().position(|known| *known == name)?;
+        let index = self.names.iter().position(|known| *known == name);
+        debug_assert!(index.is_some(), "{name} is asked for and was not read");
         self.values
-            .get(index)
+            .get(index?)
             .copied()
             .flatten()
             .filter(|value| *value != "null")

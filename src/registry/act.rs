@@ -88,6 +88,9 @@ pub enum Declined {
     /// The checks say no by now.
     #[error("the registration contradicts others by now")]
     Contradicts(Vec<RegistryFinding>),
+    /// A take-over is neither released nor documented (SAF-54).
+    #[error("the other operator has not released the meter, and no document is laid beside the take-over")]
+    Unproven,
     /// Ours.
     #[error(transparent)]
     Failed(#[from] StoreError),
@@ -99,19 +102,24 @@ impl Registry {
     /// # Errors
     /// When the database cannot be reached. A claim that is refused is no error: see [`Submitted`].
     pub async fn submit(&self, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
-        self.submit_as(&Uuid::now_v7().to_string(), claim, actor).await
+        self.submit_as(&Uuid::now_v7().to_string(), claim, actor, None).await
     }
 
     /// The same under an id (UUIDv7) that the caller has written down before, so that it finds what became of it. An id that is taken is
-    /// answered like a claim that is: with the registration that stands.
+    /// answered like a claim that is: with the registration that stands. `sample_is_required` is what the operator of the hub agreed with
+    /// the submitter (PC-18); `None` leaves it to the configuration.
     ///
     /// # Errors
     /// As [`Registry::submit`].
-    pub async fn submit_as(&self, id: &str, claim: NewKey, actor: &Actor) -> Result<Submitted, StoreError> {
-        let submitted = self
-            .enter(id, &claim, actor, self.settings.require_sample, None)
-            .await?
-            .now()?;
+    pub async fn submit_as(
+        &self,
+        id: &str,
+        claim: NewKey,
+        actor: &Actor,
+        sample_is_required: Option<bool>,
+    ) -> Result<Submitted, StoreError> {
+        let sample_is_required = sample_is_required.unwrap_or(self.settings.require_sample);
+        let submitted = self.enter(id, &claim, actor, sample_is_required, None).await?.now()?;
         if let Submitted::New(registration) = &submitted
             && registration.state == State::Published
         {
@@ -124,8 +132,7 @@ impl Registry {
         Ok(submitted)
     }
 
-    /// The same for a party that may ask twice: what is published is read back behind its answer. `sample_is_required` is what the
-    /// operator of the hub agreed with it (PC-18); `None` leaves it to the configuration.
+    /// The same for a party that may ask twice: what is published is read back behind its answer.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -187,7 +194,8 @@ impl Registry {
             // A take-over without release waits as SUBMITTED; the operator's word stands in for it.
             let (step, event) = match (decision, old.state) {
                 (Decision::Refuse, _) => (Step::Refuse, "REFUSED"),
-                (Decision::Accept, State::Submitted) => (Step::Pass, "CHECKED"),
+                (Decision::Accept, State::Submitted) if is_proven(old, index) => (Step::Pass, "CHECKED"),
+                (Decision::Accept, State::Submitted) => return Err(Declined::Unproven),
                 (Decision::Accept, _) => (Step::Accept, "CHECKED"),
             };
             let decided = Registration {
@@ -304,6 +312,14 @@ fn has_evse(location: &str, evse_id: &str) -> bool {
         .flatten()
         .filter_map(|evse| evse.get("evse_id")?.as_str())
         .any(|id| spelled(id) == spelled(evse_id))
+}
+
+/// SAF-54: a take-over needs the word of the operator who had the meter, or a document that proves it. What nobody has to release is proven.
+fn is_proven(one: &Registration, index: &Index) -> bool {
+    let had = one.supersedes.as_deref().and_then(|id| index.get(id));
+    let is_released =
+        PartyId::from_slash(&one.cpo).is_ok_and(|cpo| had.is_none_or(|had| had.now().is_released_to(&cpo.key())));
+    one.reason != Reason::TakeOver || is_released || !one.evidence.is_empty()
 }
 
 /// The next version after a step.

@@ -1,5 +1,7 @@
 //! The log as others see it: its lines, proofs, checkpoints; and the whole of it read along against the documents.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use super::log::chain::{BadEntry, Head, Line};
 use super::log::checkpoint::Checkpoint;
 use super::log::tree::{Tree, is_consistent};
 use super::log::{Hash, canonical, entry::Entry};
+use super::record::{Registration, digest_of, kind};
 use crate::store::registry::RegistryDocument;
 use crate::store::{Store, StoreError};
 
@@ -25,7 +28,8 @@ pub struct Verified {
     pub bad: Option<BadEntry>,
 }
 
-/// Reads the whole log along, and every document against the line about it. Needs nothing but the database.
+/// Reads the whole log along, every document against the line about it, and the files beside registrations against the documents that name
+/// them. Needs nothing but the database.
 ///
 /// # Errors
 /// When the database cannot be read. What it says is no error: see [`Verified::bad`].
@@ -56,8 +60,14 @@ pub async fn verify(store: &Store) -> Result<Verified, StoreError> {
             let mut next = head;
             let followed = next.follow(&line).and_then(|entry| {
                 let document = documents.next_if(|document| document.seq == entry.seq);
-                agree(&entry, document.as_ref())
+                agree(&entry, document.as_ref())?;
+                Ok(document)
             });
+            let followed = match followed {
+                Ok(Some(document)) => files_agree(store, &document).await?,
+                Ok(None) => Ok(()),
+                Err(bad) => Err(bad),
+            };
             if let Err(bad) = followed {
                 return Ok(Verified {
                     entries: head.size,
@@ -69,6 +79,28 @@ pub async fn verify(store: &Store) -> Result<Verified, StoreError> {
             tree.push(&line.text);
         }
     }
+}
+
+/// Whether the files kept beside a registration are those that this version of it was the first to name.
+async fn files_agree(store: &Store, document: &RegistryDocument) -> Result<Result<(), BadEntry>, StoreError> {
+    if document.kind != kind::REGISTRATION {
+        return Ok(Ok(()));
+    }
+    let Ok(registration) = Registration::read(&document.document) else {
+        return Ok(Ok(()));
+    };
+    // Each version adds one at the end; the others were looked at with the version that added them.
+    let Some(named) = registration.evidence.last().filter(|named| named.kept) else {
+        return Ok(Ok(()));
+    };
+    let content = store.registry_file(&document.id, &named.sha256).await?;
+    let is_whole = content
+        .and_then(|content| STANDARD.decode(content).ok())
+        .is_some_and(|octets| digest_of(&octets) == named.sha256);
+    Ok(is_whole.then_some(()).ok_or_else(|| BadEntry {
+        seq: document.seq,
+        why: "the file it names is not the one that was laid beside it".to_owned(),
+    }))
 }
 
 /// Whether the document kept for an entry is the one the entry was written about.

@@ -8,6 +8,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::lifecycle::State;
 use super::log::canonical;
@@ -62,6 +63,21 @@ pub enum Signs {
     /// Both together.
     #[serde(rename = "METER+GATEWAY")]
     MeterAndGateway,
+}
+
+impl Signs {
+    /// Reads the word of the APIs: `METER`, `GATEWAY` or `METER+GATEWAY`; left out, it is the gateway where there is one. `None` for any
+    /// other word.
+    #[must_use]
+    pub fn named(word: Option<&str>, has_gateway: bool) -> Option<Signs> {
+        match word {
+            None if has_gateway => Some(Signs::Gateway),
+            None | Some("METER") => Some(Signs::Meter),
+            Some("GATEWAY") => Some(Signs::Gateway),
+            Some("METER+GATEWAY") => Some(Signs::MeterAndGateway),
+            Some(_) => None,
+        }
+    }
 }
 
 /// The signing unit.
@@ -209,6 +225,12 @@ impl KeyPair {
             _ => None,
         }
     }
+}
+
+/// SHA-256 of the octets of a document, lower-case hex.
+#[must_use]
+pub fn digest_of(octets: &[u8]) -> String {
+    hex::encode(Sha256::digest(octets))
 }
 
 /// A document that was laid beside a registration.

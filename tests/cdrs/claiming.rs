@@ -5,13 +5,11 @@ use truewatt::client::Method;
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
 use truewatt::ocpi::ids::PartyId;
-use truewatt::registry::checks::NewKey;
-use truewatt::registry::record::{Reason, Unit};
 use truewatt::registry::{Actor, Decision, Submitted, Wish};
 
 use crate::common::listed::Platform;
 use crate::on_both;
-use crate::world::{World, at, meter, plain};
+use crate::world::{World, at, meter, new_key, plain};
 
 const PLACE: &str = "/partner/v1/conformity";
 
@@ -115,25 +113,7 @@ on_both! {
         let abc = PartyId::from_slash("DE/ABC").unwrap();
         // An old curve waits for a person.
         let old = SigningMeter::from_seed(Curve::Secp192r1, b"old").unwrap();
-        let claim = NewKey {
-            public_key: hex::encode(old.public_key().to_spki_der()),
-            unit: Unit { meter_serial: Some("M1".into()), ..Unit::default() },
-            evse_id: "DE*ABC*E1".into(),
-            evse_uid: None,
-            location_id: None,
-            parallel_units: false,
-            cpo: abc.clone(),
-            valid_from: at("2026-11-01T00:00:00Z"),
-            valid_to: None,
-            calibrated: true,
-            reason: Reason::Commissioning,
-            supersedes: None,
-            encoding_method: None,
-            signing_method: None,
-            sample: None,
-            key_pair: None,
-            confirm_to: None,
-        };
+        let claim = new_key(&old);
         let registry = &world.hub.registry;
         let state = async || {
             let claims = world.claims(&msp, "").await;

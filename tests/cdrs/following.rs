@@ -8,14 +8,12 @@ use truewatt::client::Method;
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
 use truewatt::ocpi::ids::PartyId;
-use truewatt::registry::checks::NewKey;
 use truewatt::registry::lifecycle::State;
-use truewatt::registry::record::{Reason, Unit};
 use truewatt::registry::{Actor, Submitted};
 
 use crate::on_both;
 use crate::peer::Peer;
-use crate::world::{World, at, cdr, meter, plain, signed, signed_data};
+use crate::world::{World, at, cdr, meter, new_key, plain, signed, signed_data};
 
 /// A session of an hour at DE*ABC*E{place}, of meter M{place}, signed with this key.
 pub fn session(id: &str, meter: &SigningMeter, place: u32, hour: u32, begin: &str, end: &str) -> String {
@@ -79,29 +77,8 @@ impl World {
 
     /// The operator of the meter submits its key, and a person must look at it: the id of what waits.
     async fn claim_as_its_operator(&self, meter: &SigningMeter) -> String {
-        let party = PartyId::from_slash("DE/ABC").unwrap();
-        let claim = NewKey {
-            public_key: hex::encode(meter.public_key().to_spki_der()),
-            unit: Unit {
-                meter_serial: Some("M1".into()),
-                ..Unit::default()
-            },
-            evse_id: "DE*ABC*E1".into(),
-            evse_uid: None,
-            location_id: None,
-            parallel_units: false,
-            cpo: party.clone(),
-            valid_from: at("2026-11-01T00:00:00Z"),
-            valid_to: None,
-            calibrated: true,
-            reason: Reason::Commissioning,
-            supersedes: None,
-            encoding_method: None,
-            signing_method: None,
-            sample: None,
-            key_pair: None,
-            confirm_to: None,
-        };
+        let claim = new_key(meter);
+        let party = claim.cpo.clone();
         match self.hub.registry.submit(claim, &Actor::Party(party)).await.unwrap() {
             Submitted::New(one) if one.state == State::OnHold => one.id,
             other => panic!("{other:?}"),

@@ -8,13 +8,13 @@ use truewatt::metering::sign::SigningMeter;
 use truewatt::ocpi::ids::PartyId;
 use truewatt::registry::checks::NewKey;
 use truewatt::registry::lifecycle::State;
-use truewatt::registry::record::{Reason, Registration, Unit};
+use truewatt::registry::record::{Reason, Registration};
 use truewatt::registry::{Actor, Submitted, Wish};
 
 use super::following::session;
 use crate::common::listed::{Heard, Platform};
 use crate::on_both;
-use crate::world::{World, at, cdr, meter, plain, signed_data};
+use crate::world::{World, at, cdr, meter, new_key, plain, signed_data};
 
 const PLACE: &str = "/partner/v1/observations";
 
@@ -48,29 +48,12 @@ impl World {
 
     /// What becomes of a key that DE/ABC submits for M1 at DE*ABC*E1.
     async fn submitted(&self, key: &SigningMeter, reason: Reason, since: &str) -> Registration {
-        let cpo = PartyId::from_slash("DE/ABC").unwrap();
         let claim = NewKey {
-            public_key: spki(key),
-            unit: Unit {
-                meter_serial: Some("M1".into()),
-                ..Unit::default()
-            },
-            evse_id: "DE*ABC*E1".into(),
-            evse_uid: None,
-            location_id: None,
-            parallel_units: false,
-            cpo: cpo.clone(),
             valid_from: at(since),
-            valid_to: None,
-            calibrated: true,
             reason,
-            supersedes: None,
-            encoding_method: None,
-            signing_method: None,
-            sample: None,
-            key_pair: None,
-            confirm_to: None,
+            ..new_key(key)
         };
+        let cpo = claim.cpo.clone();
         match self.hub.registry.submit(claim, &Actor::Party(cpo)).await.unwrap() {
             Submitted::New(one) => *one,
             other => panic!("{other:?}"),

@@ -9,13 +9,13 @@ use truewatt::registry::checks::NewKey;
 use truewatt::registry::lifecycle::State;
 use truewatt::registry::log::checkpoint::Checkpoint;
 use truewatt::registry::proof::{self, Against};
-use truewatt::registry::record::{Reason, Unit};
+use truewatt::registry::record::Reason;
 use truewatt::registry::{Actor, Declined, Submitted, Wish};
 
 use crate::common::listed::{Heard, Platform};
 use crate::on_both;
 use crate::peer::Peer;
-use crate::world::{World, at, cdr, meter, signed, signed_data};
+use crate::world::{World, at, cdr, meter, new_key, signed, signed_data};
 
 const KEYS: &str = "/operator/v1/keys";
 
@@ -262,23 +262,10 @@ on_both! {
         let registry = &street.world.hub.registry;
         let party = |text: &str| PartyId::from_slash(text).unwrap();
         let claim = |key: &SigningMeter, cpo: &str, reason| NewKey {
-            public_key: hex::encode(key.public_key().to_spki_der()),
-            unit: Unit { meter_serial: Some("M1".into()), ..Unit::default() },
             evse_id: format!("{}*E1", cpo.replace('/', "*")),
-            evse_uid: None,
-            location_id: None,
-            parallel_units: false,
             cpo: party(cpo),
-            valid_from: at("2026-11-01T00:00:00Z"),
-            valid_to: None,
-            calibrated: true,
             reason,
-            supersedes: None,
-            encoding_method: None,
-            signing_method: None,
-            sample: None,
-            key_pair: None,
-            confirm_to: None,
+            ..new_key(key)
         };
         let (abc, xyz) = (Actor::Party(party("DE/ABC")), Actor::Party(party("DE/XYZ")));
         let state = |id: &str| registry.latest(id).unwrap().state;

@@ -337,11 +337,12 @@ on_both! {
 
     async fn a_key_is_reassigned_and_a_registration_corrected_by_its_operator(on) {
         let desk = Desk::of(World::start(on, "").await?).await;
-        let first = desk.register(&desk.cpo, &with(claim(&meter("one")), json!({"evse_uid": "u-1", "valid_to": "2026-12-31T00:00:00Z"}))).await;
+        let first = desk.register(&desk.cpo, &with(claim(&meter("one")), json!({"evse_uid": "u-1", "valid_to": "2026-12-31T00:00:00Z", "calibrated": false}))).await;
         let heard = desk.act(&desk.cpo, &first, "reassign", json!({"changed_at": "2026-11-20T00:00:00Z", "evse_id": "DE*ABC*E2"})).await;
         let second = heard.json();
         assert_eq!((heard.http, &second["reason"], &second["evse_id"], &second["evse_uid"]), (202, &json!("REASSIGNMENT"), &json!("DE*ABC*E2"), &Value::Null), "{second}");
         assert_eq!((&second["fingerprint"], &second["key_pair"]), (&first["fingerprint"], &json!("GENERATED")));
+        assert_eq!((&second["calibrated"], &second["valid_to"]), (&json!(false), &json!("2026-12-31T00:00:00Z")), "what was not given stays");
         desk.until(&desk.cpo, &second, "CONFIRMED").await;
         assert_eq!(desk.show(&desk.cpo, &first).await["valid_to"], "2026-11-20T00:00:00Z");
         assert_eq!(desk.act(&desk.cpo, &second, "correct", json!({"reason": "FIRMWARE"})).await.json()["field"], "/reason");
@@ -459,6 +460,9 @@ on_both! {
         let first = desk.register(&desk.cpo, &claim(&mine)).await;
         let taken = with(claim(&mine), json!({"evse_id": "DE*XYZ*E1", "reason": "TAKE_OVER", "valid_from": "2026-11-21T08:30:00Z"}));
         let second = desk.submit(&desk.other, &taken).await;
+        let accept = json!({"reason": "they said so"});
+        let (status, answer) = desk.world.operate(Method::POST, &format!("{KEYS}/{}/accept", id(&second)), Some(accept)).await;
+        assert_eq!((status, desk.show(&desk.cpo, &first).await["state"].as_str()), (409, Some("CONFIRMED")), "{answer}");
         let paper = json!({"media_type": "application/pdf", "name": "Übergabe \"1\".pdf", "note": "signed by both", "content": "JVBERi0xLjQK"});
         let heard = desk.act(&desk.other, &second, "evidence", paper.clone()).await;
         let listed = heard.json()["evidence"][0].clone();
@@ -495,6 +499,11 @@ on_both! {
         let shown = desk.world.anybody(&format!("/keys/{}.json", first["fingerprint"].as_str().unwrap())).await.text();
         assert!(!shown.contains("bergabe") && !shown.contains("ledger"), "not for everybody");
         assert_eq!(proof::verify(&desk.world.hub.store).await.unwrap().bad, None);
+        // A document that was changed behind the registry's back is named, and no longer handed out.
+        desk.world.execute("UPDATE registry_files SET content = 'JVBERi0xLjUK'").await;
+        let bad = proof::verify(&desk.world.hub.store).await.unwrap().bad.unwrap();
+        assert!(bad.why.contains("the file"), "{bad:?}");
+        assert_eq!(desk.world.get(&desk.other, &location, &[]).await.http, 500);
         Some(())
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use truewatt::client::Method;
 
 use crate::common::listed::{Heard, Listing, Platform, bare};
+use crate::common::place::On;
 use crate::on_both;
 use crate::peer::{Answer, Got, Peer};
 use crate::world::{World, at, meter, plain, signed};
@@ -43,7 +44,25 @@ fn claim(seed: &str) -> Value {
         "meter_serial": "M1",
         "evse_id": "DE*ABC*E1",
         "valid_from": "2026-01-01T00:00:00Z",
+        "manufacturer": "ACME",
+        "model": "Post 1",
+        "key_pair": "GENERATED",
     })
+}
+
+/// A hub that knows a unit of ACME: of a manufacturer it never met, a person would have to look at the first.
+async fn start(on: On) -> Option<World> {
+    let world = World::start(on, "").await?;
+    let whose = json!({"cpo": {"country_code": "DE", "party_id": "OLD"}, "meter_serial": "M0", "evse_id": "DE*OLD*E0"});
+    let (status, known) = world
+        .operate(
+            Method::POST,
+            "/operator/v1/keys",
+            Some(with(claim("of the operator"), whose)),
+        )
+        .await;
+    assert_eq!((status, &known["state"]), (201, &json!("CONFIRMED")), "{known}");
+    Some(world)
 }
 
 fn with(mut claim: Value, members: Value) -> Value {
@@ -63,12 +82,12 @@ fn data(heard: &Heard) -> Value {
     heard.json()["data"].clone()
 }
 
-/// What a platform was told through a module, in order.
+/// What a platform was told through a module, in order; of the unit that [`start`] registers aside.
 fn told(peer: &Peer, module: &str) -> Vec<Got> {
     let prefix = format!("/told/{module}");
     peer.got()
         .into_iter()
-        .filter(|got| got.path.starts_with(&prefix))
+        .filter(|got| got.path.starts_with(&prefix) && !got.path.contains("/DE/OLD/"))
         .collect()
 }
 
@@ -130,7 +149,7 @@ on_both! {
 
     // SAF-11, SAF-31, SAF-40, PC-09, PC-17.
     async fn an_operator_registers_under_its_own_id_reads_how_it_stands_and_ends_it(on) {
-        let world = World::start(on, "").await?;
+        let world = start(on).await?;
         let cpo = platform(&world, &["DE/ABC:CPO"], None, both()).await;
         let other = platform(&world, &["DE/XYZ:CPO", "DE/ABC:EMSP"], None, both()).await;
         let heard = put(&world, &cpo, "My-1", &claim("mine")).await;
@@ -170,6 +189,9 @@ on_both! {
             ("my-3", with(claim("other"), json!({"public_key": private})), "PRIVATE_KEY_SUBMITTED"),
             ("my-3", with(claim("other"), json!({"party_id": "XYZ"})), "/party_id"),
             ("my-3", with(claim("other"), json!({"meter_serial": null})), "/meter_serial"),
+            // SAF-10
+            ("my-3", with(claim("other"), json!({"manufacturer": null})), "/manufacturer"),
+            ("my-3", with(claim("other"), json!({"key_pair": null})), "/key_pair"),
         ] {
             let heard = put(&world, &cpo, id, &claim).await;
             assert_eq!((heard.http, heard.code), (200, 2001), "{id} {reason}");
@@ -204,7 +226,7 @@ on_both! {
 
     // PC-09: what the hub's operator registered, its CPO names.
     async fn a_key_that_was_registered_before_gets_the_name_its_operator_puts_it_under(on) {
-        let world = World::start(on, "").await?;
+        let world = start(on).await?;
         let cpo = platform(&world, &["DE/ABC:CPO"], None, both()).await;
         let id = world.register(&meter("mine")).await;
         let heard = put(&world, &cpo, "MINE", &claim("mine")).await;
@@ -221,9 +243,24 @@ on_both! {
         Some(())
     }
 
+    // PC-18: what was agreed with one operator holds at every door.
+    async fn pc_18_a_sample_that_is_required_is_required_here_too(on) {
+        let world = start(on).await?;
+        let strict = json!({"custom_modules": true, "publickeys": true, "require_sample": true});
+        let cpo = platform(&world, &["DE/ABC:CPO"], None, strict).await;
+        let heard = put(&world, &cpo, "mine", &claim("mine")).await;
+        assert_eq!(heard.code, 2001);
+        assert!(heard.message.contains("SAMPLE_MISSING"), "{}", heard.message);
+        let body: Value = serde_json::from_str(&signed("C-1", &meter("mine"), 1)).unwrap();
+        let sample = body["signed_data"]["signed_values"][0]["signed_data"].clone();
+        let heard = put(&world, &cpo, "mine", &with(claim("mine"), json!({"sample": sample}))).await;
+        assert_eq!((heard.http, &data(&heard)["state"]), (201, &json!("CONFIRMED")), "{}", heard.text());
+        Some(())
+    }
+
     // P-02, P-05, P-06, P-07: the published ones, page by page.
     async fn the_list_of_published_keys_has_pages_and_no_unpublished_ones(on) {
-        let world = World::start(on, "").await?;
+        let world = start(on).await?;
         let cpo = platform(&world, &["DE/ABC:CPO"], None, both()).await;
         for number in 1..=12 {
             let claim = with(claim(&format!("key {number}")), json!({"meter_serial": format!("M{number}"), "evse_id": format!("DE*ABC*E{number}")}));
@@ -233,14 +270,14 @@ on_both! {
         let (mut next, mut seen) = (Some(PUBLISHED.to_owned()), Vec::new());
         while let Some(url) = next {
             let page = world.get(&cpo, &url, &[]).await;
-            assert_eq!((page.http, page.header("x-total-count"), page.header("x-limit")), (200, Some("12"), Some("5")));
+            assert_eq!((page.http, page.header("x-total-count"), page.header("x-limit")), (200, Some("13"), Some("5")));
             seen.extend(page.json()["data"].as_array().unwrap().iter().map(|one| one["meter_serial"].as_str().unwrap().to_owned()));
             next = page.next();
         }
-        assert_eq!(seen, (1..=12).map(|number| format!("M{number}")).collect::<Vec<_>>());
+        assert_eq!(seen, (0..=12).map(|number| format!("M{number}")).collect::<Vec<_>>());
         // By offset alone, as clients count that follow no links.
         let page = world.get(&cpo, &format!("{PUBLISHED}?offset=10&limit=5"), &[]).await;
-        assert_eq!((page.json()["data"].as_array().unwrap().len(), page.next()), (2, None));
+        assert_eq!((page.json()["data"].as_array().unwrap().len(), page.next()), (3, None));
         world.clock.set(at("2026-11-22T12:00:00Z"));
         let end = json!({"state": "DEACTIVATED"}).to_string();
         world.call(&cpo, Method::PATCH, &format!("{KEYS}/k3"), &[], &end).await;
@@ -252,7 +289,7 @@ on_both! {
 
     // SAF-31: to its operator the push is the confirmation.
     async fn saf_31_every_platform_that_listens_is_told_of_a_key_as_it_stands_also_after_a_restart(on) {
-        let world = World::start(on, "").await?;
+        let world = start(on).await?;
         let (owner, reader) = (Peer::open().await, Peer::open().await);
         for peer in [&owner, &reader] {
             peer.answers_get(Answer::envelope(200, 1000, "noted"));

@@ -10,6 +10,9 @@ use truewatt::client::Method;
 use truewatt::clock::{Clock, ManualClock};
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
+use truewatt::ocpi::ids::PartyId;
+use truewatt::registry::checks::NewKey;
+use truewatt::registry::record::Unit;
 
 use crate::common::listed::{Heard, Listing, Platform, bare};
 use crate::common::place::On;
@@ -191,6 +194,21 @@ impl Deref for World {
 
 pub fn meter(seed: &str) -> SigningMeter {
     SigningMeter::from_seed(Curve::Secp256r1, seed.as_bytes()).unwrap()
+}
+
+/// What DE/ABC submits for this key: that it signs for M1 at DE*ABC*E1.
+pub fn new_key(key: &SigningMeter) -> NewKey {
+    let unit = Unit {
+        meter_serial: Some("M1".into()),
+        ..Unit::default()
+    };
+    NewKey::of(
+        hex::encode(key.public_key().to_spki_der()),
+        unit,
+        "DE*ABC*E1".into(),
+        PartyId::from_slash("DE/ABC").unwrap(),
+        at("2026-11-01T00:00:00Z"),
+    )
 }
 
 /// A CDR of DE/ABC for DE/MSP, without signed data and with spellings that a parser would lose.

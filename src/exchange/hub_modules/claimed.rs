@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
-use crate::metering::limits::MAX_KEY_TEXT;
+use crate::metering::limits::{MAX_KEY_TEXT, MAX_SAMPLE};
 use crate::ocpi::fields::Fields;
 use crate::ocpi::ids::{PartyId, fold, key_of};
 use crate::ocpi::refusal::{Refusal, Violation};
@@ -14,7 +14,7 @@ use crate::ocpi::time;
 use crate::registry::checks::NewKey;
 use crate::registry::record::{KeyPair, Reason, Signs, Unit};
 
-const MEMBERS: [&str; 25] = [
+const MEMBERS: [&str; 26] = [
     "country_code",
     "party_id",
     "id",
@@ -31,6 +31,7 @@ const MEMBERS: [&str; 25] = [
     "encoding_method",
     "signing_method",
     "sample",
+    "key_pair",
     "meter_serial",
     "gateway_serial",
     "signs",
@@ -42,9 +43,6 @@ const MEMBERS: [&str; 25] = [
     "firmware",
 ];
 
-/// A signed record with its readings; the largest of the field have some kilobytes.
-const MAX_SAMPLE: usize = 64 * 1024;
-
 /// Reads what was put under a URL of this owner and id.
 ///
 /// # Errors
@@ -53,13 +51,8 @@ pub(super) fn read(body: &[u8], owner: &PartyId, id: &str) -> Result<NewKey, Ref
     let put = Put(Fields::of_body(body, MEMBERS)?);
     put.is_of(owner, id)?;
     let gateway_serial = put.text("gateway_serial", 64)?;
-    let signs = match put.text("signs", 13)?.as_deref() {
-        None if gateway_serial.is_some() => Signs::Gateway,
-        None | Some("METER") => Signs::Meter,
-        Some("GATEWAY") => Signs::Gateway,
-        Some("METER+GATEWAY") => Signs::MeterAndGateway,
-        Some(_) => return Err(put.wrong("signs", "must be METER, GATEWAY or METER+GATEWAY").into()),
-    };
+    let signs = Signs::named(put.text("signs", 13)?.as_deref(), gateway_serial.is_some())
+        .ok_or_else(|| put.wrong("signs", "must be METER, GATEWAY or METER+GATEWAY"))?;
     let reason = match put.text("reason", 20)? {
         None => Reason::Commissioning,
         Some(word) => Reason::parse(&word).ok_or_else(|| put.wrong("reason", "is no reason that is known here"))?,
@@ -68,7 +61,7 @@ pub(super) fn read(body: &[u8], owner: &PartyId, id: &str) -> Result<NewKey, Ref
         None => None,
         Some(word) => Some(KeyPair::parse(&word).ok_or_else(|| put.wrong("key_pair", "must be EXISTED or GENERATED"))?),
     };
-    Ok(NewKey {
+    let claim = NewKey {
         public_key: put.required("public_key", MAX_KEY_TEXT)?,
         unit: Unit {
             meter_serial: put.text("meter_serial", 64)?,
@@ -99,7 +92,11 @@ pub(super) fn read(body: &[u8], owner: &PartyId, id: &str) -> Result<NewKey, Ref
         key_pair,
         // The push of the registration is the confirmation here (key-registry.md 4.5).
         confirm_to: None,
-    })
+    };
+    match claim.unsaid() {
+        Some(name) => Err(put.wrong(name, "is missing").into()),
+        None => Ok(claim),
+    }
 }
 
 /// What a PATCH asks for: that a registration ends, at an instant gone by or now, or that it is taken back.
@@ -134,7 +131,7 @@ pub(super) fn end(body: &[u8]) -> Result<End, Refusal> {
     }
 }
 
-struct Put<'a>(Fields<'a, 25>);
+struct Put<'a>(Fields<'a, 26>);
 
 impl Put<'_> {
     /// Owner and id in the body, where they stand there, must be those of the URL (T-27, T-28).
@@ -211,7 +208,8 @@ mod tests {
     fn good() -> Value {
         json!({
             "country_code": "de", "party_id": "ABC", "id": "my-1", "public_key": "04", "evse_id": "DE*ABC*E1", "meter_serial": "M1",
-            "valid_from": "2026-01-01T00:00:00Z", "manufactured": 2024, "state": "CONFIRMED", "unknown": {"a": 1},
+            "valid_from": "2026-01-01T00:00:00Z", "manufactured": 2024, "manufacturer": "ACME", "model": "Post 1",
+            "key_pair": "EXISTED", "state": "CONFIRMED", "unknown": {"a": 1},
         })
     }
 
@@ -220,8 +218,8 @@ mod tests {
         let read = |value: &Value| read(value.to_string().as_bytes(), &cpo(), "MY-1");
         let claim = read(&good()).unwrap();
         assert_eq!(
-            (claim.unit.manufactured, claim.calibrated, claim.reason),
-            (Some(2024), true, Reason::Commissioning)
+            (claim.unit.manufactured, claim.calibrated, claim.reason, claim.key_pair),
+            (Some(2024), true, Reason::Commissioning, Some(KeyPair::Existed))
         );
         for (member, value) in [
             ("country_code", json!("NL")),
@@ -232,6 +230,11 @@ mod tests {
             ("valid_from", json!("secret")),
             ("signs", json!("secret")),
             ("reason", json!("secret")),
+            ("key_pair", json!("secret")),
+            // SAF-10
+            ("key_pair", json!(null)),
+            ("manufacturer", json!(null)),
+            ("model", json!(null)),
             ("manufactured", json!("secret")),
             ("manufactured", json!(99999)),
             ("parallel_units", json!("secret")),

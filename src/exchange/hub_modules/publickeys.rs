@@ -152,9 +152,10 @@ impl Exchange {
             Some(known) => known.id.clone(),
             None => name(Uuid::now_v7().to_string(), closed.map(|one| one.id.clone())).await?,
         };
+        let sample_is_required = request.caller.platform.options.require_sample;
         let submitted = self
             .registry
-            .submit_as(&named, claim, &Actor::Party(owner.clone()))
+            .submit_as(&named, claim, &Actor::Party(owner.clone()), sample_is_required)
             .await;
         let (http, one) = match submitted.map_err(|error| Fault::new("registering a key", error))? {
             Submitted::New(one) => (201, one),
@@ -189,9 +190,9 @@ impl Exchange {
             Ok(one) => self.shown(request, 200, &one.id, id),
             Err(Declined::Unknown) => Err(nothing().into()),
             Err(declined @ Declined::NotThen) => Err(Refusal::invalid("/valid_to", declined).into()),
-            Err(declined @ (Declined::NotNow(_) | Declined::Contradicts(_) | Declined::TooMuch)) => {
-                Err(Refusal::invalid("/state", declined).into())
-            }
+            Err(
+                declined @ (Declined::NotNow(_) | Declined::Contradicts(_) | Declined::TooMuch | Declined::Unproven),
+            ) => Err(Refusal::invalid("/state", declined).into()),
             Err(Declined::Failed(error)) => Err(Fault::new("ending a registration", error).into()),
         }
     }

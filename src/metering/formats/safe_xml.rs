@@ -496,12 +496,13 @@ mod tests {
                     .collect::<String>()
             ),
         ];
+        // Of seconds only, whether it ends at all: `tests/hostile.rs` counts what it costs.
         for text in &hostile {
             let began = Instant::now();
             let _ = take_apart(text);
             read(text.as_bytes());
             assert!(
-                began.elapsed() < Duration::from_secs(10),
+                began.elapsed() < Duration::from_secs(120),
                 "{} took {:?}",
                 &text[..40],
                 began.elapsed()

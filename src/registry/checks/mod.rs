@@ -60,6 +60,43 @@ pub struct NewKey {
     pub confirm_to: Option<ConfirmTo>,
 }
 
+impl NewKey {
+    /// The least that a claim says; it calls the EVSE calibrated, and the unit newly commissioned.
+    #[must_use]
+    pub fn of(public_key: String, unit: Unit, evse_id: String, cpo: PartyId, valid_from: DateTime<Utc>) -> NewKey {
+        NewKey {
+            public_key,
+            unit,
+            evse_id,
+            evse_uid: None,
+            location_id: None,
+            parallel_units: false,
+            cpo,
+            valid_from,
+            valid_to: None,
+            calibrated: true,
+            reason: Reason::Commissioning,
+            supersedes: None,
+            encoding_method: None,
+            signing_method: None,
+            sample: None,
+            key_pair: None,
+            confirm_to: None,
+        }
+    }
+
+    /// The first member of what commissioning records that the claim leaves out (SAF-10).
+    #[must_use]
+    pub fn unsaid(&self) -> Option<&'static str> {
+        let members = [
+            ("manufacturer", self.unit.manufacturer.is_some()),
+            ("model", self.unit.model.is_some()),
+            ("key_pair", self.key_pair.is_some()),
+        ];
+        members.into_iter().find(|(_, is_said)| !is_said).map(|(name, _)| name)
+    }
+}
+
 /// What is known beside the claim and the registry.
 #[derive(Clone, Debug)]
 pub struct Circumstances {

@@ -9,27 +9,20 @@ use crate::registry::record::tests::{at, key, registration};
 use crate::registry::record::{Registration, Signs};
 
 fn claim(seed: u8) -> NewKey {
+    let unit = Unit {
+        meter_serial: Some("1ABC0000000001".into()),
+        ..Unit::default()
+    };
+    let cpo = PartyId::from_slash("de/abc").unwrap();
     NewKey {
-        public_key: hex::encode(key(seed).to_spki_der()),
-        unit: Unit {
-            meter_serial: Some("1ABC0000000001".into()),
-            ..Unit::default()
-        },
-        evse_id: "DE*ABC*E1".into(),
         evse_uid: Some("E1".into()),
-        location_id: None,
-        parallel_units: false,
-        cpo: PartyId::from_slash("de/abc").unwrap(),
-        valid_from: at("2026-01-01T00:00:00Z"),
-        valid_to: None,
-        calibrated: true,
-        reason: Reason::Commissioning,
-        supersedes: None,
-        encoding_method: None,
-        signing_method: None,
-        sample: None,
-        key_pair: None,
-        confirm_to: None,
+        ..NewKey::of(
+            hex::encode(key(seed).to_spki_der()),
+            unit,
+            "DE*ABC*E1".into(),
+            cpo,
+            at("2026-01-01T00:00:00Z"),
+        )
     }
 }
 
@@ -135,11 +128,32 @@ fn pc_02_explicit_parameters_and_trailing_octets_are_refused() {
 
 // PC-03
 #[test]
-fn pc_03_the_nine_curves_are_taken_and_no_other() {
-    for curve in Curve::ALL {
-        let Ok(meter) = SigningMeter::from_seed(curve, b"m") else {
-            continue;
-        };
+fn pc_03_seven_curves_are_taken_two_are_known_and_not_verified_and_no_other_is_read() {
+    // Two of the nine are read and not verified yet: a person decides whether such a key is worth registering. The keys are base points, which
+    // nobody may register for another reason (PC-16).
+    for (curve, header) in [
+        (Curve::Secp224k1, "304e301006072a8648ce3d020106052b81040020033a0004"),
+        (Curve::Secp521r1, "30819b301006072a8648ce3d020106052b810400230381860004"),
+    ] {
+        assert!(!Curve::SUPPORTED.contains(&curve));
+        let digits = 4 * curve.field_bytes();
+        let point = super::key::WELL_KNOWN
+            .iter()
+            .find(|point| point.len() == digits)
+            .unwrap();
+        let found = alone(&with_text(format!("{header}{point}")));
+        assert_eq!(
+            found,
+            [
+                ("CURVE_NOT_VERIFIABLE", Level::Warning),
+                ("WELL_KNOWN_TEST_KEY", Level::Error)
+            ],
+            "{curve}"
+        );
+    }
+    assert_eq!(Curve::SUPPORTED.len(), 7);
+    for curve in Curve::SUPPORTED {
+        let meter = SigningMeter::from_seed(curve, b"m").unwrap();
         let text = hex::encode(meter.public_key().to_spki_der());
         assert!(!refuses(&match check(&with_text(text), &Index::default(), &usual()) {
             Checked::Judged(judged) => judged.findings,
@@ -156,10 +170,32 @@ fn pc_03_the_nine_curves_are_taken_and_no_other() {
 fn pc_04_a_point_off_its_curve_is_refused() {
     let mut off = key(1).sec1_uncompressed().to_vec();
     *off.last_mut().unwrap() ^= 1;
-    assert_eq!(
-        alone(&with_text(hex::encode(off))),
-        [("PUBLIC_KEY_NOT_ON_CURVE", Level::Error)]
+    // A coordinate that is not below p, and the point at infinity.
+    let mut large = key(1).sec1_uncompressed().to_vec();
+    large[1..33].fill(0xff);
+    for point in [off, large] {
+        assert_eq!(
+            alone(&with_text(hex::encode(&point))),
+            [("PUBLIC_KEY_NOT_ON_CURVE", Level::Error)],
+            "{}",
+            hex::encode(&point)
+        );
+    }
+    let spki = hex::encode(key(1).to_spki_der());
+    let infinity = "3019301306072a8648ce3d020106082a8648ce3d03010703020000";
+    assert!(
+        alone(&with_text(infinity))
+            .iter()
+            .any(|(_, level)| *level == Level::Error)
     );
+    // Compressed it is the same key.
+    let whole = key(1).sec1_uncompressed().to_vec();
+    let compressed = hex::encode([&[2 + (whole[64] & 1)], &whole[1..33]].concat());
+    let compressed = format!("3039301306072a8648ce3d020106082a8648ce3d030107032200{compressed}");
+    match check(&with_text(compressed), &Index::default(), &usual()) {
+        Checked::Judged(judged) => assert_eq!(hex::encode(judged.key.to_spki_der()), spki),
+        other => panic!("{other:?}"),
+    }
 }
 
 // PC-05

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::metering::limits::MAX_KEY_TEXT;
+use crate::metering::limits::{MAX_KEY_TEXT, MAX_SAMPLE};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::time;
 use crate::registry::checks::NewKey;
@@ -41,9 +41,6 @@ pub const CLAIM: [&str; 15] = [
     "sample",
     "key_pair",
 ];
-
-/// A signed record with its readings; the largest of the field have some kilobytes.
-const MAX_SAMPLE: usize = 64 * 1024;
 
 /// Reads a claim. `cpo` is who it is for where the members do not say.
 ///
@@ -94,13 +91,8 @@ pub fn read(wish: &Members, cpo: Option<PartyId>) -> Result<NewKey, Problem> {
 /// 422 naming the member.
 pub fn unit(wish: &Members) -> Result<Unit, Problem> {
     let gateway_serial = wish.text("gateway_serial", 64)?;
-    let signs = match wish.text("signs", 13)?.as_deref() {
-        None if gateway_serial.is_some() => Signs::Gateway,
-        None | Some("METER") => Signs::Meter,
-        Some("GATEWAY") => Signs::Gateway,
-        Some("METER+GATEWAY") => Signs::MeterAndGateway,
-        Some(_) => return Err(Problem::invalid("/signs", "must be METER, GATEWAY or METER+GATEWAY")),
-    };
+    let signs = Signs::named(wish.text("signs", 13)?.as_deref(), gateway_serial.is_some())
+        .ok_or_else(|| Problem::invalid("/signs", "must be METER, GATEWAY or METER+GATEWAY"))?;
     let meter_serial = wish.text("meter_serial", 64)?;
     let is_gateway_alone = gateway_serial.is_some() && signs == Signs::Gateway;
     if meter_serial.is_none() && !is_gateway_alone {

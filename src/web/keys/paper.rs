@@ -6,14 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::parties::Fault;
-use crate::registry::record::Registration;
+use crate::registry::record::{Registration, digest_of};
 use crate::web::Doors;
 use crate::web::operator::Problem;
 
 /// The octets, as a file to be saved: whatever a stranger calls HTML is not shown as a page of the hub.
 ///
 /// # Errors
-/// 404 where no such document lies beside the registration, or only its SHA-256 does.
+/// 404 where no such document lies beside the registration, or only its SHA-256 does; a fault where it was changed in the database.
 pub async fn hand_out(one: &Registration, hash: &str, doors: &Doors) -> Result<HttpResponse, Problem> {
     let nothing = || Problem::not_found("there is no such document, or its octets are not kept here");
     let hash = hash.to_ascii_lowercase();
@@ -26,6 +26,9 @@ pub async fn hand_out(one: &Registration, hash: &str, doors: &Doors) -> Result<H
     let octets = STANDARD
         .decode(content)
         .map_err(|error| Fault::new("reading a document", error))?;
+    if digest_of(&octets) != hash {
+        return Err(Fault::found("a document beside a registration is not the one that was laid there").into());
+    }
     let name = utf8_percent_encode(&known.name, NON_ALPHANUMERIC);
     Ok(HttpResponse::Ok()
         .content_type(known.media_type.as_str())

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::view;
+use crate::metering::key::PublicKey;
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::registry::index::Index;
@@ -30,6 +31,7 @@ enum Form {
     Json,
     Pem,
     Hex,
+    Chargy,
 }
 
 async fn show(name: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
@@ -38,6 +40,7 @@ async fn show(name: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pr
         Some((fingerprint, "json")) => (fingerprint, Form::Json),
         Some((fingerprint, "pem")) => (fingerprint, Form::Pem),
         Some((fingerprint, "hex")) => (fingerprint, Form::Hex),
+        Some((fingerprint, "chargy")) => (fingerprint, Form::Chargy),
         Some(_) => return Err(nothing()),
     };
     refresh(&doors).await?;
@@ -51,6 +54,7 @@ async fn show(name: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pr
         Form::Pem => HttpResponse::Ok()
             .content_type("application/x-pem-file")
             .body(pem(&key.public_key)),
+        Form::Chargy => HttpResponse::Ok().json(chargy(key)?),
         Form::Json => HttpResponse::Ok().json(json!({
             "fingerprint": key.fingerprint,
             "curve": key.curve,
@@ -60,6 +64,25 @@ async fn show(name: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pr
         })),
     })
 }
+
+/// The key as Chargy reads it from a file of its own (`…-publicKey.chargy`): the meter it is of, the curve, and the point in hex.
+fn chargy(one: &Registration) -> Result<Value, Fault> {
+    let der = hex::decode(&one.public_key).map_err(|error| Fault::new("reading a published key", error))?;
+    let key = PublicKey::from_bytes(&der, None).map_err(|error| Fault::new("reading a published key", error))?;
+    let meter = one.unit.meter_serial.as_ref().or(one.unit.gateway_serial.as_ref());
+    Ok(json!({
+        "@id": one.fingerprint,
+        "@context": "https://open.charging.cloud/contexts/publicKey+json",
+        "subject": meter,
+        "type": {"oid": EC_PUBLIC_KEY, "name": "EC public key"},
+        "algorithm": {"oid": key.curve().oid(), "name": key.curve().name()},
+        "encoding": "hex",
+        "value": hex::encode(key.sec1_uncompressed()),
+    }))
+}
+
+/// id-ecPublicKey (RFC 5480, 2.1.1).
+const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 
 /// Every version that was public, of every registration of the key, in the order the registry learned of them.
 async fn history(fingerprint: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {

@@ -167,7 +167,7 @@ impl From<Declined> for Problem {
         match declined {
             Declined::Unknown => nothing(),
             Declined::NotThen => Problem::invalid("/at", declined),
-            Declined::NotNow(_) | Declined::TooMuch => Problem::conflict(declined.to_string()),
+            Declined::NotNow(_) | Declined::TooMuch | Declined::Unproven => Problem::conflict(declined.to_string()),
             Declined::Contradicts(findings) => view::refused(None, &findings),
             Declined::Failed(error) => Fault::new("changing a registration", error).into(),
         }

@@ -7,12 +7,11 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 use super::once::Writing;
 use super::wishing::grant;
 use super::{Partner, find, operators_only, place};
-use crate::registry::record::Registration;
+use crate::registry::record::{Registration, digest_of};
 use crate::registry::{NewEvidence, Said, Wish};
 use crate::web::keys::{claim, paper, view};
 use crate::web::operator::{Members, Problem};
@@ -73,9 +72,7 @@ fn document(wish: &Members) -> Result<NewEvidence, Problem> {
                 .map_err(|_| Problem::invalid("/content", "must be Base64"))
         })
         .transpose()?;
-    let computed = octets
-        .as_deref()
-        .map(|octets| (hex::encode(Sha256::digest(octets)), octets.len() as u64));
+    let computed = octets.as_deref().map(|octets| (digest_of(octets), octets.len() as u64));
     let sha256 = match (wish.text("sha256", 64)?, &computed) {
         (None, None) => return Err(wish.missing("sha256")),
         (Some(said), Some((computed, _))) if !said.eq_ignore_ascii_case(computed) => {

@@ -80,11 +80,11 @@ async fn reassign(id: Path<String>, writing: Writing, doors: Data<Doors>) -> Res
         known.extend(HOW_IT_SIGNS);
         wish.only(&known)?;
         let reason = Reason::Reassignment.as_str().to_owned();
-        Ok(merged(
-            [key_of(old), unit_of(old), from_then_on(wish)?, given(wish)],
-            reason,
-            old,
-        ))
+        let mut same = key_of(old);
+        same.extend(unit_of(old));
+        same.insert("calibrated".to_owned(), json!(old.calibrated));
+        same.insert("valid_to".to_owned(), json!(old.valid_to.map(exactly)));
+        Ok(merged([same, from_then_on(wish)?, given(wish)], reason, old))
     })
     .await
 }
@@ -161,14 +161,8 @@ fn read(writing: &Writing, doors: &Doors, mut wish: Members) -> Result<(NewKey, 
     };
     let claim = claim::read(&wish, only)?;
     // SAF-10: what commissioning records.
-    for (name, is_said) in [
-        ("manufacturer", claim.unit.manufacturer.is_some()),
-        ("model", claim.unit.model.is_some()),
-        ("key_pair", claim.key_pair.is_some()),
-    ] {
-        if !is_said {
-            return Err(wish.missing(name));
-        }
+    if let Some(name) = claim.unsaid() {
+        return Err(wish.missing(name));
     }
     let confirm_to = confirmation_url.map(|url| {
         let may = doors.parties.line().may_call(&partner.platform, &url);
@@ -220,7 +214,7 @@ fn refused(kept: Option<&Registration>, findings: &[RegistryFinding]) -> Problem
 }
 
 /// One map after the other, the later goes before the earlier; then what only this door says.
-fn merged(maps: [Map<String, Value>; 4], reason: String, old: &Registration) -> Map<String, Value> {
+fn merged<const N: usize>(maps: [Map<String, Value>; N], reason: String, old: &Registration) -> Map<String, Value> {
     let mut claim: Map<String, Value> = maps.into_iter().flatten().collect();
     let (country_code, party_id) = old.cpo.split_once('/').unwrap_or_default();
     claim.insert(
