@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod duty;
 pub mod health;
+mod keeping;
 pub mod key;
 pub mod migrate;
 pub mod party;

@@ -8,8 +8,10 @@ use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{NotDone, with_causes};
-use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
+use super::{NotDone, keeping, with_causes};
+use crate::client::guard::Network;
+use crate::client::http::{DEFAULT_MAX_BODY, Furnishing, Http, HttpError, HttpSettings};
+use crate::client::identity::Identity;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Secret};
 use crate::delivery::copy::{self, Copies};
@@ -138,19 +140,20 @@ impl Hub {
         let bound = listener.local_addr().map_err(at("listening"))?;
         let url = with_port(&config.server.public_url, bound.port());
 
+        let http = outgoing(&config)?;
+
         let store = Store::open(config.database.url.expose())
             .await
             .map_err(at("opening the database"))?;
-        store.migrate().await.map_err(at("migrating the database"))?;
+        let migrated = keeping::migrated(&config, store)
+            .await
+            .map_err(at("migrating the database"))?;
+        let store = migrated.map_err(|no_key| StartError {
+            doing: "finding the key of the secrets in the database",
+            nonsense: no_key.is_nonsense(),
+            why: with_causes(&no_key),
+        })?;
 
-        let http = Http::new(HttpSettings {
-            connect: config.timeouts.connect,
-            allow_http: config.outbound.allow_http,
-            allow_private_networks: config.outbound.allow_private_networks,
-            max_body: DEFAULT_MAX_BODY,
-            user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
-        });
-        let http = http.map_err(at("preparing to call partners"))?;
         let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
             hub,
@@ -232,6 +235,34 @@ impl Hub {
             workers,
         })
     }
+}
+
+/// The client that calls partners.
+fn outgoing(config: &Config) -> Result<Http, StartError> {
+    let outbound = &config.outbound;
+    let settings = HttpSettings {
+        connect: config.timeouts.connect,
+        allow_http: outbound.allow_http,
+        allow_private_networks: outbound.allow_private_networks,
+        max_body: DEFAULT_MAX_BODY,
+        user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let networks = outbound.allowed_networks.iter();
+    let identities = outbound.identities.iter().map(|one| Identity {
+        name: one.name.clone(),
+        certificate: one.certificate.clone(),
+        ca: one.ca.clone(),
+    });
+    let furnishing = Furnishing {
+        allowed_networks: networks.map(|(address, bits)| Network::new(*address, *bits)).collect(),
+        identities: identities.collect(),
+        ..Furnishing::default()
+    };
+    Http::furnished(settings, furnishing).map_err(|error| StartError {
+        doing: "preparing to call partners",
+        nonsense: matches!(error, HttpError::Identity { .. }),
+        why: with_causes(&error),
+    })
 }
 
 /// The rooms that a CDR passes through.

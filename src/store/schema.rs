@@ -350,6 +350,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         revision -> BigInt,
+        token_sealed -> Nullable<Text>,
     }
 }
 
@@ -427,6 +428,13 @@ diesel::table! {
         name -> Text,
         seed -> Text,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    secret_keys (name) {
+        name -> Text,
+        proof -> Text,
     }
 }
 

@@ -39,6 +39,20 @@ impl Site {
         Site::begin(ANY, public_url, Arc::new(place), more.to_owned(), clock).await
     }
 
+    /// One that calls nobody at addresses that are not public, but for those of this network.
+    pub async fn open_guarded(place: Place, network: &str, clock: SharedClock) -> Site {
+        let outbound = format!("allow_http = true\nallowed_networks = [\"{network}\"]\n[timeouts]\nconnect_s = 1\n");
+        Site::begin_with(
+            ANY,
+            &format!("http://{ANY}"),
+            Arc::new(place),
+            &outbound,
+            String::new(),
+            clock,
+        )
+        .await
+    }
+
     /// Where its database is.
     pub fn database(&self) -> &str {
         &self.place.url
@@ -76,9 +90,21 @@ impl Site {
     }
 
     async fn begin(bind: &str, public_url: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
+        let outbound = "allow_http = true\nallow_private_networks = true\n";
+        Site::begin_with(bind, public_url, place, outbound, more, clock).await
+    }
+
+    async fn begin_with(
+        bind: &str,
+        public_url: &str,
+        place: Arc<Place>,
+        outbound: &str,
+        more: String,
+        clock: SharedClock,
+    ) -> Site {
         let file = format!(
             "[server]\nbind = \"{bind}\"\npublic_url = \"{public_url}\"\n[database]\nurl = \"{}\"\n\
-             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n{more}",
+             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\n{outbound}{more}",
             place.url
         );
         let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();
