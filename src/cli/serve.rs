@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::{NotDone, keeping, with_causes};
+use crate::audit::Audit;
 use crate::client::guard::Network;
 use crate::client::http::{DEFAULT_MAX_BODY, Furnishing, Http, HttpError, HttpSettings};
 use crate::client::identity::Identity;
@@ -42,6 +43,7 @@ use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
+use crate::web::operator::people::Operators;
 use crate::web::pace::Pace;
 use crate::web::{self, Doors};
 
@@ -54,7 +56,7 @@ pub struct Running {
     pub url: String,
     /// Where it listens, whatever it says of itself.
     pub bound: String,
-    /// The operator token: the configured one, or the one made for this run.
+    /// The token of the operator named "operator": the configured one, or the one made for this run; empty where only others have one.
     pub operator_token: Secret,
     /// The rooms, for those who run a hub inside their own program.
     pub parties: Arc<Parties>,
@@ -171,11 +173,17 @@ impl Hub {
             .await
             .map_err(at("reading the directory"))?;
 
-        let made_token = config.operator.token.is_none();
+        let made_token = config.operator.token.is_none() && config.operator.tokens.is_empty();
         let operator_token = match config.operator.token.clone() {
-            Some(token) => token,
-            None => tokens::mint().map_err(at("making an operator token"))?,
+            Some(token) => Some(token),
+            None if made_token => Some(tokens::mint().map_err(at("making an operator token"))?),
+            None => None,
         };
+        let operators = Operators::new(operator_token.as_ref(), &config.operator.tokens);
+        let signer = signer(&config, &store, &clock).await?;
+        let audit = Audit::open(store.clone(), clock.clone(), signer, &parties.settings().hub.key())
+            .await
+            .map_err(at("reading the audit trail"))?;
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let relay = RelayRooms::furnish(&config, &url, &store, &parties, &cdrs.registry, &clock);
         let sightings = cdrs.intake.sightings().clone();
@@ -183,7 +191,8 @@ impl Hub {
             hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
-            operator_token: operator_token.clone(),
+            operators,
+            audit,
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             rechecks: cdrs.rechecks.clone(),
@@ -215,7 +224,7 @@ impl Hub {
         Ok(Running {
             url,
             bound: format!("http://{bound}"),
-            operator_token,
+            operator_token: operator_token.unwrap_or_else(|| Secret::new("")),
             parties,
             registry: cdrs.registry,
             delivery: cdrs.delivery,

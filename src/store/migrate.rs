@@ -78,6 +78,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000010", "heard"),
     migration!("2026-11-21-000011", "custom_modules"),
     migration!("2026-11-21-000013", "outside"),
+    migration!("2026-11-21-000014", "audit", guarded),
 ];
 
 const RECORD: &str =

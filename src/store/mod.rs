@@ -21,6 +21,7 @@ pub mod copies;
 pub mod agreements;
 pub mod announced;
 pub mod answers;
+pub mod audit;
 pub mod client_info;
 pub mod confirmations;
 pub mod error;
@@ -47,6 +48,7 @@ pub mod views;
 
 pub use announced::AnnouncedRow;
 pub use answers::AnswerRow;
+pub use audit::AuditLine;
 pub use client_info::{
     ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
 };

@@ -41,6 +41,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_checkpoints (name) {
+        name -> Text,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        entry -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
     case_cdrs (case_id, cdr) {
         case_id -> Text,
         cdr -> Text,

@@ -63,6 +63,22 @@ impl Site {
         self.place.execute(sql).await;
     }
 
+    /// The database itself.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The process ends; the database stays.
+    pub async fn ended(self) -> Arc<Place> {
+        self.hub.stop().await;
+        self.place
+    }
+
+    /// A hub on a database that was there before.
+    pub async fn again(place: Arc<Place>, more: &str, clock: SharedClock) -> Site {
+        Site::begin(ANY, &format!("http://{ANY}"), place, more.to_owned(), clock).await
+    }
+
     /// A second process on the same database.
     pub async fn beside(&self) -> Site {
         Site::begin(

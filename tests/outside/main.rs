@@ -4,8 +4,14 @@
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;
+mod auditing;
 mod guarded;
+mod heard;
+mod mutual;
+mod operators;
+mod secrets;
 mod spellings;
+mod strangers;
 mod trap;
 
-use common::peer;
+use common::{on_both, peer};
