@@ -32,6 +32,9 @@ pub struct Network {
     bits: u8,
 }
 
+/// The addresses of a name.
+pub type Asked = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
 /// Who says which addresses a name has.
 #[derive(Clone, Default)]
 pub enum Names {
@@ -39,7 +42,7 @@ pub enum Names {
     #[default]
     System,
     /// Whoever is asked here, for names that change their mind in a test.
-    Of(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    Of(Arc<Asked>),
 }
 
 /// A URL that is not called, and why. The URL is not repeated: there may be a token in its query.

@@ -218,7 +218,7 @@ const ROUTED: [(&str, &str); 4] = [
     ("OCPI-to-party-id", "CPA"),
 ];
 
-// N-04, R-37, CMD-04
+// N-04, D-25
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_response_url_leads_inside() {
     let street = Street::open().await;
@@ -304,7 +304,7 @@ async fn no_next_page_leads_inside() {
     street.nobody_came();
 }
 
-// N-04, CDR-08, D-11
+// N-04, D-11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_location_of_a_cdr_leads_inside() {
     let street = Street::open().await;

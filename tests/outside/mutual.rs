@@ -208,7 +208,7 @@ impl Story {
     }
 }
 
-// T-09, N-04, F-16
+// Mutual TLS: a partner may ask who calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_wants_a_certificate_is_refused_without_and_reached_with_ours_also_when_renewed() {
     let authority = Authority::new();
