@@ -90,7 +90,6 @@ pub fn routes() -> Vec<Route> {
         partner::cdrs::routes(),
         partner::reports::routes(),
         partner::registrations::routes(),
-        partner::extract::routes(),
         partner::transparency::routes(),
         partner::waivers::routes(),
         partner::observations::routes(),

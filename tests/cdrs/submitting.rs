@@ -213,6 +213,7 @@ on_both! {
             (Method::POST, of_one("/exchange"), json!({})),
             (Method::POST, of_one("/evidence"), paper),
             (Method::GET, of_one(&format!("/evidence/{hash}")), Value::Null),
+            (Method::GET, of_one("/extract"), Value::Null),
         ];
         let served = truewatt::web::routes();
         assert_eq!(served.iter().filter(|route| route.path.starts_with(DESK)).count(), routes.len());

@@ -54,8 +54,4 @@ pub const LATER_OR_OTHERS: &[(&str, &str)] = &[
     ("SAF-19", "the console's"),
     ("SAF-20", "the eMSP's"),
     ("SAF-24", "out of scope"),
-    (
-        "SAF-33",
-        "history and log are here, the extract that verifies offline is not yet",
-    ),
 ];

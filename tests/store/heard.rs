@@ -207,6 +207,7 @@ pub async fn verified_cdrs_of_a_meter_are_found_unless_they_came_with_the_key(pl
         checked_at: at(500),
         blocks: Vec::new(),
         instead_of: None,
+        notice: None,
     };
     store.verdict_add(verdict).await.unwrap();
     assert_eq!(find(query("DE/ABC", 30, Some(50))).await, reports(&["newer"]));

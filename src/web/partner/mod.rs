@@ -11,7 +11,6 @@ pub mod conformity;
 pub mod observations;
 pub mod registrations;
 pub mod repeat;
-pub mod extract;
 pub mod reports;
 pub mod transparency;
 pub mod waivers;

@@ -6,9 +6,11 @@
 //!
 //! Never here: a decision about a warning, which is a person's at the hub; another's registration, which does not exist (404). The rule
 //! all follows from: **an operator speaks for its own meters only**. Start with [`submitting`]; [`wishing`] is what is done to a
-//! registration that is there, [`evidence`] the documents, [`reading`] the lists.
+//! registration that is there, [`evidence`] the documents, [`reading`] the lists, [`extract`] what proves it all
+//! without the hub.
 
 pub mod evidence;
+pub mod extract;
 pub mod once;
 pub mod reading;
 pub mod submitting;
@@ -30,6 +32,7 @@ pub fn routes() -> Vec<Route> {
         submitting::routes(),
         wishing::routes(),
         evidence::routes(),
+        extract::routes(),
         reading::routes(),
     ]
     .into_iter()

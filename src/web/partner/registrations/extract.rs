@@ -5,10 +5,10 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 
-use super::Partner;
-use crate::parties::Fault;
+use super::{find, operators_only};
 use crate::web::operator::Problem;
 use crate::web::operator::extract::file_of;
+use crate::web::partner::Partner;
 use crate::web::{Document, Doors, Route};
 
 /// What this file serves.
@@ -22,10 +22,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn extract(partner: Partner, id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    let refreshed = doors.registry.refresh().await;
-    refreshed.map_err(|error| Fault::new("reading the key registry", error))?;
-    let found = doors.registry.latest(&id);
-    let own = found.filter(|one| partner.asking.cpo_keys.contains(&one.cpo));
-    let own = own.ok_or_else(|| Problem::not_found("there is no such registration"))?;
+    operators_only(&partner)?;
+    let own = find(&partner, &id, &doors).await?;
     file_of(&own.id, &doors).await
 }
