@@ -21,7 +21,8 @@ pub mod parties;
 // Post: what is owed and carried.
 pub mod delivery;
 
-// Work: what is done with the proof, which key belongs to which meter, URLs lent out.
+// Work: what is done with the proof, which key belongs to which meter, URLs lent out, who changed what.
+pub mod audit;
 pub mod evidence;
 pub mod links;
 pub mod mirror;

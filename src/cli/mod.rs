@@ -7,12 +7,14 @@
 //! Nothing is decided here. Start with [`run`], or with [`serve`] for the wiring diagram of the program.
 
 pub mod api;
+pub mod audit;
 pub mod bench;
 pub mod cdr;
 pub mod config;
 pub mod demo;
 pub mod duty;
 pub mod health;
+mod keeping;
 pub mod key;
 pub mod migrate;
 pub mod party;
@@ -59,6 +61,8 @@ enum Command {
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
+    /// What operators changed, and whether the trail of it is whole: list, verify.
+    Audit(audit::Arguments),
     /// Bring the database to this version's schema, or show where it stands.
     Migrate(migrate::Arguments),
     /// Print the effective configuration, secrets masked.
@@ -140,6 +144,7 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Key(command) => wait(key::run(command, load)),
         Command::Cdr(command) => wait(cdr::run(command)),
         Command::Duty(command) => wait(duty::run(command)),
+        Command::Audit(command) => wait(audit::run(command, load)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),
         Command::Health(command) => wait(health::run(command)),

@@ -8,8 +8,11 @@ use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{NotDone, with_causes};
-use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
+use super::{NotDone, keeping, with_causes};
+use crate::audit::Audit;
+use crate::client::guard::Network;
+use crate::client::http::{DEFAULT_MAX_BODY, Furnishing, Http, HttpError, HttpSettings};
+use crate::client::identity::Identity;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Secret};
 use crate::delivery::copy::{self, Copies};
@@ -40,6 +43,7 @@ use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
+use crate::web::operator::people::Operators;
 use crate::web::pace::Pace;
 use crate::web::{self, Doors};
 
@@ -52,7 +56,7 @@ pub struct Running {
     pub url: String,
     /// Where it listens, whatever it says of itself.
     pub bound: String,
-    /// The operator token: the configured one, or the one made for this run.
+    /// The token of the operator named "operator": the configured one, or the one made for this run; empty where only others have one.
     pub operator_token: Secret,
     /// The rooms, for those who run a hub inside their own program.
     pub parties: Arc<Parties>,
@@ -138,19 +142,20 @@ impl Hub {
         let bound = listener.local_addr().map_err(at("listening"))?;
         let url = with_port(&config.server.public_url, bound.port());
 
+        let http = outgoing(&config)?;
+
         let store = Store::open(config.database.url.expose())
             .await
             .map_err(at("opening the database"))?;
-        store.migrate().await.map_err(at("migrating the database"))?;
+        let migrated = keeping::migrated(&config, store)
+            .await
+            .map_err(at("migrating the database"))?;
+        let store = migrated.map_err(|no_key| StartError {
+            doing: "finding the key of the secrets in the database",
+            nonsense: no_key.is_nonsense(),
+            why: with_causes(&no_key),
+        })?;
 
-        let http = Http::new(HttpSettings {
-            connect: config.timeouts.connect,
-            allow_http: config.outbound.allow_http,
-            allow_private_networks: config.outbound.allow_private_networks,
-            max_body: DEFAULT_MAX_BODY,
-            user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
-        });
-        let http = http.map_err(at("preparing to call partners"))?;
         let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
             hub,
@@ -168,11 +173,17 @@ impl Hub {
             .await
             .map_err(at("reading the directory"))?;
 
-        let made_token = config.operator.token.is_none();
+        let made_token = config.operator.token.is_none() && config.operator.tokens.is_empty();
         let operator_token = match config.operator.token.clone() {
-            Some(token) => token,
-            None => tokens::mint().map_err(at("making an operator token"))?,
+            Some(token) => Some(token),
+            None if made_token => Some(tokens::mint().map_err(at("making an operator token"))?),
+            None => None,
         };
+        let operators = Operators::new(operator_token.as_ref(), &config.operator.tokens);
+        let signer = signer(&config, &store, &clock).await?;
+        let audit = Audit::open(store.clone(), clock.clone(), signer, &parties.settings().hub.key())
+            .await
+            .map_err(at("reading the audit trail"))?;
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
         let relay = RelayRooms::furnish(&config, &url, &store, &parties, &cdrs.registry, &clock);
         let sightings = cdrs.intake.sightings().clone();
@@ -180,7 +191,8 @@ impl Hub {
             hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
-            operator_token: operator_token.clone(),
+            operators,
+            audit,
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             rechecks: cdrs.rechecks.clone(),
@@ -212,7 +224,7 @@ impl Hub {
         Ok(Running {
             url,
             bound: format!("http://{bound}"),
-            operator_token,
+            operator_token: operator_token.unwrap_or_else(|| Secret::new("")),
             parties,
             registry: cdrs.registry,
             delivery: cdrs.delivery,
@@ -232,6 +244,34 @@ impl Hub {
             workers,
         })
     }
+}
+
+/// The client that calls partners.
+fn outgoing(config: &Config) -> Result<Http, StartError> {
+    let outbound = &config.outbound;
+    let settings = HttpSettings {
+        connect: config.timeouts.connect,
+        allow_http: outbound.allow_http,
+        allow_private_networks: outbound.allow_private_networks,
+        max_body: DEFAULT_MAX_BODY,
+        user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let networks = outbound.allowed_networks.iter();
+    let identities = outbound.identities.iter().map(|one| Identity {
+        name: one.name.clone(),
+        certificate: one.certificate.clone(),
+        ca: one.ca.clone(),
+    });
+    let furnishing = Furnishing {
+        allowed_networks: networks.map(|(address, bits)| Network::new(*address, *bits)).collect(),
+        identities: identities.collect(),
+        ..Furnishing::default()
+    };
+    Http::furnished(settings, furnishing).map_err(|error| StartError {
+        doing: "preparing to call partners",
+        nonsense: matches!(error, HttpError::Identity { .. }),
+        why: with_causes(&error),
+    })
 }
 
 /// The rooms that a CDR passes through.

@@ -5,6 +5,8 @@
 //! is left is what gets connected to, so a name that changes its mind in between gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::{fmt, io};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -13,12 +15,34 @@ use url::{Host, Url};
 use crate::ocpi::url::host_and_port;
 
 /// What may be called.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Guard {
     /// Without TLS too; for tests and demonstrations.
     pub allow_http: bool,
     /// Loopback, private and other non-public addresses too; for tests and demonstrations.
     pub allow_private_networks: bool,
+    /// Networks that may be called although they are not public: the operator said so of each.
+    pub allowed_networks: Vec<Network>,
+}
+
+/// An address, and how many of its first bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+/// The addresses of a name.
+pub type Asked = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
+/// Who says which addresses a name has.
+#[derive(Clone, Default)]
+pub enum Names {
+    /// The system's resolver.
+    #[default]
+    System,
+    /// Whoever is asked here, for names that change their mind in a test.
+    Of(Arc<Asked>),
 }
 
 /// A URL that is not called, and why. The URL is not repeated: there may be a token in its query.
@@ -75,7 +99,54 @@ impl Guard {
     }
 
     fn allows(&self, address: IpAddr) -> bool {
-        self.allow_private_networks || is_public(address)
+        self.allow_private_networks
+            || is_public(address)
+            || self.allowed_networks.iter().any(|network| network.holds(address))
+    }
+}
+
+impl Network {
+    /// The addresses that begin with the first `bits` bits of this one.
+    #[must_use]
+    pub fn new(address: IpAddr, bits: u8) -> Network {
+        Network { address, bits }
+    }
+
+    fn holds(&self, address: IpAddr) -> bool {
+        // An IPv4 address inside an IPv6 one is the one that is reached.
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let differs = own.to_bits() ^ other.to_bits();
+                differs.checked_shr(32 - u32::from(self.bits.min(32))).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let differs = own.to_bits() ^ other.to_bits();
+                differs.checked_shr(128 - u32::from(self.bits.min(128))).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Names {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        // Port 0 is replaced by the caller with the one of the URL.
+        match self {
+            Names::System => Ok(tokio::net::lookup_host((name, 0)).await?.collect()),
+            Names::Of(ask) => Ok(ask(name)
+                .into_iter()
+                .map(|address| SocketAddr::new(address, 0))
+                .collect()),
+        }
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Names::System => "System",
+            Names::Of(_) => "Of(…)",
+        })
     }
 }
 
@@ -128,20 +199,22 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 }
 
 /// Resolves names and drops the addresses that may not be called.
-pub(super) struct GuardedResolver(pub(super) Guard);
+pub(super) struct GuardedResolver {
+    pub(super) guard: Arc<Guard>,
+    pub(super) names: Names,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0;
+        let (guard, names) = (self.guard.clone(), self.names.clone());
         Box::pin(async move {
-            // Port 0 is replaced by the caller with the one of the URL.
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(allowed(guard, found)?)
+            let found = names.addresses(name.as_str()).await?;
+            Ok(allowed(&guard, found)?)
         })
     }
 }
 
-fn allowed(guard: Guard, found: Vec<SocketAddr>) -> Result<Addrs, Forbidden> {
+fn allowed(guard: &Guard, found: Vec<SocketAddr>) -> Result<Addrs, Forbidden> {
     let allowed: Vec<_> = found.into_iter().filter(|address| guard.allows(address.ip())).collect();
     if allowed.is_empty() {
         let reason = "the name leads to no public address (outbound.allow_private_networks)";
@@ -158,10 +231,12 @@ mod tests {
     const STRICT: Guard = Guard {
         allow_http: false,
         allow_private_networks: false,
+        allowed_networks: Vec::new(),
     };
     const OPEN: Guard = Guard {
         allow_http: true,
         allow_private_networks: true,
+        allowed_networks: Vec::new(),
     };
 
     // N-04, D-25, design.md 4
@@ -340,10 +415,43 @@ mod tests {
         let found: Vec<SocketAddr> = ["127.0.0.1:0", "8.8.8.8:0", "[::1]:0"]
             .map(|text| text.parse().unwrap())
             .to_vec();
-        let left: Vec<_> = allowed(STRICT, found.clone()).unwrap().collect();
+        let left: Vec<_> = allowed(&STRICT, found.clone()).unwrap().collect();
         assert_eq!(left, ["8.8.8.8:0".parse::<SocketAddr>().unwrap()]);
-        assert!(allowed(STRICT, vec![found[0], found[2]]).is_err());
-        assert!(allowed(STRICT, Vec::new()).is_err());
-        assert_eq!(allowed(OPEN, found.clone()).unwrap().collect::<Vec<_>>(), found);
+        assert!(allowed(&STRICT, vec![found[0], found[2]]).is_err());
+        assert!(allowed(&STRICT, Vec::new()).is_err());
+        assert_eq!(allowed(&OPEN, found.clone()).unwrap().collect::<Vec<_>>(), found);
+    }
+
+    #[test]
+    fn a_network_the_operator_named_may_be_called_and_its_neighbours_may_not() {
+        let guard = Guard {
+            allowed_networks: vec![
+                Network::new("10.8.0.0".parse().unwrap(), 16),
+                Network::new("192.168.7.9".parse().unwrap(), 32),
+                Network::new("fd12:3456::".parse().unwrap(), 33),
+            ],
+            ..STRICT
+        };
+        for host in [
+            "10.8.255.255",
+            "10.8.1",
+            "192.168.7.9",
+            "[::ffff:10.8.0.1]",
+            "[fd12:3456:7fff::1]",
+            "8.8.8.8",
+        ] {
+            assert!(guard.check(&format!("https://{host}/"), None).is_ok(), "{host}");
+        }
+        for host in [
+            "10.9.0.0",
+            "10.7.255.255",
+            "192.168.7.8",
+            "[::10.8.0.1]",
+            "[fd12:3456:8000::1]",
+            "[fd12:3457::1]",
+            "127.0.0.1",
+        ] {
+            assert!(guard.check(&format!("https://{host}/"), None).is_err(), "{host}");
+        }
     }
 }

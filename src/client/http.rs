@@ -1,15 +1,19 @@
 //! The one HTTP client of the house: deadlines, size limits, our name on every call, no redirects, no proxy.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, redirect};
+use rustls::AlertDescription;
 use thiserror::Error as ThisError;
 
-use super::guard::{Forbidden, Guard, GuardedResolver};
+use super::guard::{Forbidden, Guard, GuardedResolver, Names, Network};
+use super::identity::{Identity, Shown, Unusable};
 use super::outcome::{Answer, Outcome};
 
 /// An idle connection is given up after this. Widespread servers close theirs after five seconds without a word; a request
@@ -34,10 +38,32 @@ pub struct HttpSettings {
     pub user_agent: String,
 }
 
-/// The client could not be built: TLS or the user agent.
+/// What a client needs beyond its settings, where it needs more.
+#[derive(Debug, Clone, Default)]
+pub struct Furnishing {
+    /// Networks that may be called although they are not public.
+    pub allowed_networks: Vec<Network>,
+    /// Who says which addresses a name has.
+    pub names: Names,
+    /// What is shown to servers that want to know who calls; see [`Http::showing`].
+    pub identities: Vec<Identity>,
+}
+
+/// The client could not be built.
 #[derive(Debug, ThisError)]
-#[error("the HTTP client cannot be built")]
-pub struct HttpError(#[from] reqwest::Error);
+pub enum HttpError {
+    /// TLS or the user agent.
+    #[error("the HTTP client cannot be built")]
+    Client(#[from] reqwest::Error),
+    /// The files of an identity.
+    #[error("outbound.identities.{name}")]
+    Identity {
+        /// Which.
+        name: String,
+        /// What is wrong with them.
+        source: Unusable,
+    },
+}
 
 /// One request.
 pub struct Outgoing {
@@ -67,8 +93,9 @@ impl fmt::Debug for Outgoing {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
-    guard: Guard,
+    guard: Arc<Guard>,
     max_body: usize,
+    identities: Arc<HashMap<String, Shown>>,
 }
 
 impl Http {
@@ -77,25 +104,62 @@ impl Http {
     /// # Errors
     /// [`HttpError`] when TLS cannot be set up, or the user agent is not printable.
     pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
-        let guard = Guard {
+        Http::furnished(settings, Furnishing::default())
+    }
+
+    /// A client with these settings and more.
+    ///
+    /// # Errors
+    /// As [`Http::new`], and where the files of an identity are not what they should be.
+    pub fn furnished(settings: HttpSettings, furnishing: Furnishing) -> Result<Self, HttpError> {
+        let guard = Arc::new(Guard {
             allow_http: settings.allow_http,
             allow_private_networks: settings.allow_private_networks,
-        };
-        let client = Client::builder()
-            .connect_timeout(settings.connect)
-            .dns_resolver(GuardedResolver(guard))
-            .https_only(!settings.allow_http)
-            .no_proxy()
-            .pool_idle_timeout(IDLE)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .user_agent(settings.user_agent)
-            .build()?;
+            allowed_networks: furnishing.allowed_networks,
+        });
+        let max_body = settings.max_body;
+        let (begin, names) = (guard.clone(), furnishing.names);
+        let builder = Arc::new(move || {
+            Client::builder()
+                .connect_timeout(settings.connect)
+                .dns_resolver(GuardedResolver {
+                    guard: begin.clone(),
+                    names: names.clone(),
+                })
+                .https_only(!settings.allow_http)
+                .no_proxy()
+                .pool_idle_timeout(IDLE)
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .user_agent(settings.user_agent.clone())
+        });
+        let mut identities = HashMap::new();
+        for identity in furnishing.identities {
+            let name = identity.name.clone();
+            let shown = Shown::begin(identity, builder.clone()).map_err(|source| HttpError::Identity {
+                name: name.clone(),
+                source,
+            })?;
+            identities.insert(name, shown);
+        }
         Ok(Self {
-            client,
+            client: builder().build()?,
             guard,
-            max_body: settings.max_body,
+            max_body,
+            identities: Arc::new(identities),
         })
+    }
+
+    /// The same client, showing an identity of ours to servers that ask for a certificate; `None` when it has none of that name.
+    pub async fn showing(&self, identity: &str) -> Option<Http> {
+        let client = self.identities.get(identity)?.client().await;
+        Some(Http { client, ..self.clone() })
+    }
+
+    /// Whether there is an identity of that name.
+    #[must_use]
+    pub fn knows(&self, identity: &str) -> bool {
+        self.identities.contains_key(identity)
     }
 
     /// Carries one request and tells what happened.
@@ -124,6 +188,14 @@ impl Http {
     /// [`Forbidden`] with the rule it breaks. A name that leads to a forbidden address is only noticed by the call.
     pub fn check(&self, url: &str, allowed_hosts: &[String]) -> Result<(), Forbidden> {
         self.guard.check(url, Some(allowed_hosts)).map(drop)
+    }
+
+    /// The same without regard to whose host it is.
+    ///
+    /// # Errors
+    /// As [`Http::check`].
+    pub fn check_alone(&self, url: &str) -> Result<(), Forbidden> {
+        self.guard.check(url, None).map(drop)
     }
 
     fn request(&self, outgoing: Outgoing) -> Result<reqwest::RequestBuilder, Forbidden> {
@@ -197,6 +269,11 @@ fn failure(error: &reqwest::Error) -> Outcome {
     if let Some(forbidden) = cause::<Forbidden>(error) {
         return Outcome::NotAllowed(forbidden.to_string());
     }
+    // With TLS 1.3 the other side says so when we believe to be connected; nobody reads a request on such a connection.
+    if let Some(alert) = refused_by_tls(error) {
+        let wants = "does it want to see a certificate (option client_certificate), or another one?";
+        return Outcome::Unreachable(format!("TLS was refused with the alert {alert:?}: {wants}"));
+    }
     // Before `is_timeout`: time that ran out while connecting is of both kinds, and the request has not left (D-15).
     if error.is_connect() {
         return Outcome::Unreachable(innermost(error));
@@ -212,6 +289,32 @@ fn failure(error: &reqwest::Error) -> Outcome {
         // The connection closed, or was reset, before an answer began.
         _ => Outcome::TimedOut,
     }
+}
+
+/// The alert by which the other side refused who we are.
+fn refused_by_tls(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    let alert = causes(error).find_map(|cause| {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner.or_else(|| cause.downcast_ref())? {
+            rustls::Error::AlertReceived(alert) => Some(*alert),
+            _ => None,
+        }
+    })?;
+    let is_about_us = matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::HandshakeFailure
+    );
+    is_about_us.then_some(alert)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

@@ -12,10 +12,12 @@
 pub mod backoff;
 pub mod guard;
 pub mod http;
+pub mod identity;
 pub mod outcome;
 
 pub use bytes::Bytes;
 pub use reqwest::Method;
 
-pub use http::{Http, HttpSettings, Outgoing};
+pub use http::{Furnishing, Http, HttpSettings, Outgoing};
+pub use identity::Identity;
 pub use outcome::{Answer, Outcome};

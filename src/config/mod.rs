@@ -6,11 +6,12 @@
 //!
 //! Start with [`Config::load`]; rooms are handed the values they use, never the whole.
 
+mod lists;
 mod raw;
 mod secret;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use url::Url;
 pub use secret::Secret;
 
 use raw::Raw;
+
+/// Whose token `operator.token` is.
+pub const DEFAULT_OPERATOR: &str = "operator";
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "truewatt.toml";
@@ -37,6 +41,8 @@ pub struct Config {
     pub database: Database,
     /// The operator API.
     pub operator: Operator,
+    /// What secrets are kept under.
+    pub secrets: Secrets,
     /// What may be called.
     pub outbound: Outbound,
     /// How long others may take.
@@ -113,17 +119,54 @@ impl Database {
 /// `[operator]`
 #[derive(Debug, Clone)]
 pub struct Operator {
-    /// Bearer token of the operator API; `None` when one has to be made.
+    /// Bearer token of the operator named "operator".
     pub token: Option<Secret>,
+    /// Everybody else with a token.
+    pub tokens: Vec<OperatorToken>,
+}
+
+/// `[[operator.tokens]]`
+#[derive(Debug, Clone)]
+pub struct OperatorToken {
+    /// Who shows it: 1 to 100 printable characters, unlike all others.
+    pub name: String,
+    /// What they may do.
+    pub role: OperatorRole,
+    /// SHA-256 of the token, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// `[secrets]`
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// 64 hexadecimal digits; `None` when one has to be made.
+    pub key: Option<Secret>,
+    /// Keys that open and do not close.
+    pub previous_keys: Vec<Secret>,
 }
 
 /// `[outbound]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outbound {
     /// Without TLS too.
     pub allow_http: bool,
     /// Non-public addresses too.
     pub allow_private_networks: bool,
+    /// Networks that may be called whatever they are: an address, and how many of its first bits count.
+    pub allowed_networks: Vec<(IpAddr, u8)>,
+    /// What is shown to partners who want to see a certificate.
+    pub identities: Vec<Identity>,
+}
+
+/// `[outbound.identities.NAME]`: a certificate with its key, or a root to trust, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What platforms call it by.
+    pub name: String,
+    /// PEM files of a certificate with its chain, and of its private key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// A PEM file of roots to trust beside those of the system.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[timeouts]`
@@ -262,6 +305,16 @@ words! {
 }
 
 words! {
+    /// What somebody with an operator token may do.
+    OperatorRole {
+        /// Everything.
+        Operator = "operator",
+        /// Read everything, and change nothing.
+        Auditor = "auditor",
+    }
+}
+
+words! {
     /// What happens to a CDR whose metering data does not hold.
     InvalidCdrs {
         /// It travels on, with a marker.
@@ -387,10 +440,17 @@ impl Config {
             },
             operator: Operator {
                 token: operator_token(&raw)?,
+                tokens: lists::operator_tokens(&raw)?,
+            },
+            secrets: Secrets {
+                key: lists::key_of_32_bytes("secrets.key", raw.text("secrets.key")?)?,
+                previous_keys: lists::previous_keys(&raw)?,
             },
             outbound: Outbound {
                 allow_http: raw.truth("outbound.allow_http")?,
                 allow_private_networks: raw.truth("outbound.allow_private_networks")?,
+                allowed_networks: lists::allowed_networks(&raw)?,
+                identities: lists::identities(&raw)?,
             },
             timeouts: Timeouts {
                 connect: seconds(&raw, "timeouts.connect_s", 1)?,
@@ -431,7 +491,7 @@ impl Config {
                 pull_interval_h: small(&raw, "mirror.pull_interval_h", 8_760)?,
             },
             registry: Registry {
-                signing_key: signing_key(&raw)?,
+                signing_key: lists::key_of_32_bytes("registry.signing_key", raw.text("registry.signing_key")?)?,
                 checkpoint_interval: seconds(&raw, "registry.checkpoint_interval_s", 1)?,
                 test_keys: raw.truth("registry.test_keys")?,
                 require_sample: raw.truth("registry.require_sample")?,
@@ -508,7 +568,29 @@ impl Config {
             .collect();
         let masked = |secret: &Option<Secret>| if secret.is_some() { "***" } else { "" };
         let (token, signing_key) = (masked(&self.operator.token), masked(&self.registry.signing_key));
-        let sections: [(&str, Vec<(&str, Value)>); 14] = [
+        let secret_key = masked(&self.secrets.key);
+        let previous_keys = self.secrets.previous_keys.iter().map(|_| text("***")).collect();
+        let tokens = self.operator.tokens.iter().map(|one| {
+            let members = [
+                ("name", one.name.as_str()),
+                ("role", one.role.as_str()),
+                ("token", "***"),
+            ];
+            Value::Table(
+                members
+                    .map(|(name, value)| (name.to_owned(), text(value)))
+                    .into_iter()
+                    .collect(),
+            )
+        });
+        let tokens = tokens.collect();
+        let networks = self.outbound.allowed_networks.iter();
+        let networks = networks
+            .map(|(address, bits)| text(&format!("{address}/{bits}")))
+            .collect();
+        let identities = self.outbound.identities.iter();
+        let identities = identities.map(|one| (one.name.clone(), one.table())).collect();
+        let sections: [(&str, Vec<(&str, Value)>); 15] = [
             (
                 "server",
                 vec![
@@ -525,12 +607,24 @@ impl Config {
                 ],
             ),
             ("database", vec![("url", text(&self.database.masked_url()))]),
-            ("operator", vec![("token", text(token))]),
+            (
+                "operator",
+                vec![("token", text(token)), ("tokens", Value::Array(tokens))],
+            ),
+            (
+                "secrets",
+                vec![
+                    ("key", text(secret_key)),
+                    ("previous_keys", Value::Array(previous_keys)),
+                ],
+            ),
             (
                 "outbound",
                 vec![
                     ("allow_http", truth(self.outbound.allow_http)),
                     ("allow_private_networks", truth(self.outbound.allow_private_networks)),
+                    ("allowed_networks", Value::Array(networks)),
+                    ("identities", Value::Table(identities)),
                 ],
             ),
             (
@@ -683,18 +777,6 @@ fn operator_token(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
             key,
             "must be printable ASCII characters without blanks, or empty",
         ))
-    }
-}
-
-fn signing_key(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
-    let key = "registry.signing_key";
-    let text = raw.text(key)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(Some(Secret::new(text))),
-        false => Err(ConfigError::key(key, "must be 64 hexadecimal digits, or empty")),
     }
 }
 

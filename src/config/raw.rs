@@ -18,6 +18,12 @@ const PREFIX: &str = "TRUEWATT__";
 /// The section whose keys are finding codes, which this room does not know.
 pub(super) const SEVERITY: &str = "metering.severity.";
 
+/// The section whose names the operator chooses: `outbound.identities.NAME.certificate`.
+pub(super) const IDENTITIES: &str = "outbound.identities.";
+
+/// What an identity consists of.
+pub(super) const OF_IDENTITY: [&str; 3] = ["certificate", "private_key", "ca"];
+
 /// Keys that will have an effect one day. They are accepted so that one file serves several versions.
 const WITHOUT_EFFECT: [&str; 1] = ["smart_charging.control"];
 
@@ -59,7 +65,7 @@ impl Raw {
         for key in raw.values.keys() {
             if WITHOUT_EFFECT.contains(&key.as_str()) {
                 raw.without_effect.push(key.clone());
-            } else if !known.contains_key(key) && !key.starts_with(SEVERITY) {
+            } else if !known.contains_key(key) && !key.starts_with(SEVERITY) && !is_of_identity(key) {
                 return Err(ConfigError::key(key, "is no setting of this program"));
             }
         }
@@ -116,6 +122,33 @@ impl Raw {
         }
     }
 
+    /// The entries of a list. The environment knows only texts, so the text of a TOML list is one too.
+    pub(super) fn list(&self, key: &str) -> Result<Vec<Value>, ConfigError> {
+        let no_list = || ConfigError::key(key, "must be a list in square brackets");
+        match self.value(key)? {
+            ValueKind::Array(entries) => Ok(entries.clone()),
+            ValueKind::String(text) if text.trim().is_empty() => Ok(Vec::new()),
+            ValueKind::String(text) => match read(&format!("it = {text}")).map(|mut table| table.remove("it")) {
+                Ok(Some(Value {
+                    kind: ValueKind::Array(entries),
+                    ..
+                })) => Ok(entries),
+                // Whatever is wrong with it, there may be a token in it: it is not repeated.
+                _ => Err(no_list()),
+            },
+            _ => Err(no_list()),
+        }
+    }
+
+    /// The texts of a list.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, ConfigError> {
+        let text = |entry: Value| match entry.kind {
+            ValueKind::String(text) => Ok(text.trim().to_owned()),
+            _ => Err(ConfigError::key(key, "must be a list of texts in quotes")),
+        };
+        self.list(key)?.into_iter().map(text).collect()
+    }
+
     /// Full names that begin with `section`.
     pub(super) fn keys_of(&self, section: &str) -> Vec<String> {
         self.values
@@ -134,6 +167,12 @@ fn key(name: &str) -> Option<String> {
         Some(code) => format!("{SEVERITY}{}", code.to_ascii_uppercase()),
         None => key,
     })
+}
+
+/// `outbound.identities.NAME.certificate` and its siblings.
+fn is_of_identity(key: &str) -> bool {
+    let rest = key.strip_prefix(IDENTITIES).and_then(|rest| rest.split_once('.'));
+    rest.is_some_and(|(_, member)| OF_IDENTITY.contains(&member))
 }
 
 fn read(text: &str) -> Result<Map<String, Value>, ConfigError> {

@@ -1,5 +1,6 @@
 //! Speaking to one platform: its token in its form, fresh message ids, routing headers, and only to its own hosts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -104,6 +105,7 @@ impl Line {
                 body: call.body,
                 timeout: call.timeout.or(platform.options.timeouts.relay).unwrap_or(self.relay),
                 max_answer: call.max_answer,
+                identity: platform.options.client_certificate.as_deref(),
             })
             .await;
         match &outcome {
@@ -160,6 +162,7 @@ impl Line {
                 body: None,
                 timeout: platform.options.timeouts.relay.unwrap_or(self.relay),
                 max_answer: None,
+                identity: platform.options.client_certificate.as_deref(),
             })
             .await;
         matches!(&outcome, Outcome::Answered(answer) if says_success(answer))
@@ -202,9 +205,10 @@ impl Line {
             url::host_and_port(&outgoing.url).unwrap_or_default()
         );
         let begun = Instant::now();
-        let outcome = match exchange.max_answer {
-            Some(max_answer) => self.http.send_for(outgoing, max_answer).await,
-            None => self.http.send(outgoing).await,
+        let outcome = match (self.http_showing(exchange.identity).await, exchange.max_answer) {
+            (Err(missing), _) => Outcome::NotAllowed(missing),
+            (Ok(http), Some(max_answer)) => http.send_for(outgoing, max_answer).await,
+            (Ok(http), None) => http.send(outgoing).await,
         };
         // The hop behind the hub has a request id of its own (M-03); the correlation id ties it to the one in front (M-09).
         log::debug!(
@@ -213,6 +217,28 @@ impl Line {
             begun.elapsed().as_millis()
         );
         outcome
+    }
+
+    /// Never without the certificate the operator wants shown: a peer that asks for none would be spoken to as anybody.
+    async fn http_showing(&self, identity: Option<&str>) -> Result<Cow<'_, Http>, String> {
+        let Some(name) = identity else {
+            return Ok(Cow::Borrowed(&self.http));
+        };
+        let showing = self.http.showing(name).await.map(Cow::Owned);
+        showing.ok_or_else(|| format!("there is no outbound.identities.{name} to show"))
+    }
+
+    /// Whether there is an identity of that name to show.
+    pub(super) fn has_identity(&self, name: &str) -> bool {
+        self.http.knows(name)
+    }
+
+    /// Whether a URL that a peer lists could be called at all (N-04). The hosts that may see its token are its own affair.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    pub(super) fn may_be_listed(&self, url: &str) -> Result<(), Forbidden> {
+        self.http.check_alone(url)
     }
 
     /// The deadline for a platform without one of its own.
@@ -247,6 +273,8 @@ pub(super) struct Exchange<'a> {
     pub body: Option<Bytes>,
     pub timeout: Duration,
     pub max_answer: Option<usize>,
+    /// What is shown to whoever wants to see a certificate.
+    pub identity: Option<&'a str>,
 }
 
 /// The hosts that may see a platform's token: of its versions URL, its endpoints, and what the operator added (N-05).

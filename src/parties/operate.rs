@@ -80,7 +80,7 @@ impl Parties {
         wishes: &Map<String, Value>,
     ) -> Result<(Arc<Platform>, Secret), Declined> {
         self.check(&listed)?;
-        let options = patched(PlatformOptions::default(), wishes)?;
+        let options = self.patched(PlatformOptions::default(), wishes)?;
         let id = PlatformId::from(Uuid::now_v7().to_string());
         let now = self.now();
         let token = tokens::mint()?;
@@ -120,7 +120,9 @@ impl Parties {
             self.check(listed)?;
         }
         self.change(id, |file| {
-            let options = wishes.map(|wishes| patched(file.read().options, wishes)).transpose()?;
+            let options = wishes
+                .map(|wishes| self.patched(file.read().options, wishes))
+                .transpose()?;
             Ok::<_, Declined>(Some(PlatformChange {
                 name: name.clone(),
                 options: options.map(|options| options::write(&options).to_string()),
@@ -211,6 +213,20 @@ impl Parties {
         Ok(())
     }
 
+    fn patched(&self, options: PlatformOptions, wishes: &Map<String, Value>) -> Result<PlatformOptions, Declined> {
+        let options = options::patch(options, wishes)
+            .map_err(|wrong| Declined::field(format!("/options{}", wrong.pointer), wrong.reason))?;
+        match &options.client_certificate {
+            Some(name) if wishes.contains_key("client_certificate") && !self.line.has_identity(name) => {
+                Err(Declined::field(
+                    "/options/client_certificate",
+                    format!("the configuration has no [outbound.identities.{name}]"),
+                ))
+            }
+            _ => Ok(options),
+        }
+    }
+
     fn known(&self, id: &PlatformId) -> Result<Arc<Platform>, Declined> {
         self.snapshot().directory().platform(id).ok_or(Declined::Unknown)
     }
@@ -236,10 +252,6 @@ impl Parties {
         }
         Ok(())
     }
-}
-
-fn patched(options: PlatformOptions, wishes: &Map<String, Value>) -> Result<PlatformOptions, Declined> {
-    options::patch(options, wishes).map_err(|wrong| Declined::field(format!("/options{}", wrong.pointer), wrong.reason))
 }
 
 fn planned(id: &PlatformId, entry: &Listed, now: DateTime<Utc>) -> PartyRow {

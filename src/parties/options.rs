@@ -38,6 +38,7 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
             "require_sample" => options.require_sample = switch(name, value)?,
             "publickeys" => options.publickeys = switch(name, value)?.unwrap_or_default(),
             "cdrvalidations" => options.cdrvalidations = switch(name, value)?.unwrap_or_default(),
+            "client_certificate" => options.client_certificate = identity(name, value)?,
             "strict" => options.strict = switch(name, value)?.unwrap_or_default(),
             "catch_up" => {
                 return Err(wrong(name, "has no effect in this version, so it is not accepted"));
@@ -71,6 +72,7 @@ pub fn write(options: &PlatformOptions) -> Value {
         "cdrvalidations": options.cdrvalidations,
         "strict": options.strict,
         "require_sample": options.require_sample,
+        "client_certificate": options.client_certificate,
         "timeouts": { "relay_s": options.timeouts.relay.map(|relay| relay.as_secs()) },
     })
 }
@@ -130,6 +132,21 @@ fn switch(name: &str, value: &Value) -> Result<Option<bool>, WrongOption> {
         Value::Null => Ok(None),
         Value::Bool(on) => Ok(Some(*on)),
         _ => Err(wrong(name, "must be true or false")),
+    }
+}
+
+/// The name of an identity. Whether there is one of that name, the room's door asks.
+fn identity(name: &str, value: &Value) -> Result<Option<String>, WrongOption> {
+    let fits = |text: &str| {
+        (1..=50).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if fits(text) => Ok(Some(text.clone())),
+        _ => Err(wrong(
+            name,
+            "must be the NAME of an [outbound.identities.NAME] of the configuration",
+        )),
     }
 }
 
@@ -235,7 +252,8 @@ mod tests {
     fn options_survive_the_store() {
         let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
             "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "publickeys": true,
-            "cdrvalidations": true, "strict": true, "require_sample": true, "timeouts": {"relay_s": 7}});
+            "cdrvalidations": true, "strict": true, "require_sample": true, "client_certificate": "roaming-2026",
+            "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);
         assert_eq!(read_text(&write(&options).to_string()).unwrap(), options);
@@ -257,6 +275,8 @@ mod tests {
             (json!({"catch_up": true}), "/catch_up"),
             (json!({"custom_modules": "yes"}), "/custom_modules"),
             (json!({"strict": 1}), "/strict"),
+            (json!({"client_certificate": "../etc"}), "/client_certificate"),
+            (json!({"client_certificate": true}), "/client_certificate"),
             (json!({"require_sample": "always"}), "/require_sample"),
             (json!({"publickeys": "yes", "custom_modules": true}), "/publickeys"),
             (json!({"publickeys": true}), "/publickeys"),

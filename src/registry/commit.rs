@@ -260,7 +260,7 @@ impl Registry {
                 digest: canonical::digest(&one.document),
                 previous: String::new(),
             });
-            next.follow(&line)
+            next.follow::<Entry>(&line)
                 .map_err(|bad| super::proof::broken(&bad.to_string()))?;
             batch.documents.push(RegistryDocument {
                 seq: line.seq,

@@ -58,7 +58,7 @@ pub async fn verify(store: &Store) -> Result<Verified, StoreError> {
                 hash: line.hash,
             };
             let mut next = head;
-            let followed = next.follow(&line).and_then(|entry| {
+            let followed = next.follow::<Entry>(&line).and_then(|entry| {
                 let document = documents.next_if(|document| document.seq == entry.seq);
                 agree(&entry, document.as_ref())?;
                 Ok(document)

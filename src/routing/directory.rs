@@ -106,6 +106,8 @@ pub struct PlatformOptions {
     pub strict: bool,
     /// Whether a registration of a key by this platform must come with a signed sample; `None` leaves it to the configuration (PC-18).
     pub require_sample: Option<bool>,
+    /// The identity (`[outbound.identities.NAME]`) that is shown where the hub calls this peer: mutual TLS.
+    pub client_certificate: Option<String>,
     /// Deadlines for requests to this peer; absent ones come from the configuration.
     pub timeouts: PlatformTimeouts,
 }

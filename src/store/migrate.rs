@@ -77,6 +77,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000009", "registrations"),
     migration!("2026-11-21-000010", "heard"),
     migration!("2026-11-21-000011", "custom_modules"),
+    migration!("2026-11-21-000013", "outside"),
+    migration!("2026-11-21-000014", "audit", guarded),
 ];
 
 const RECORD: &str =
@@ -99,6 +101,12 @@ impl SchemaState {
                 .map(|migration| migration.version.to_owned())
                 .unwrap_or_default(),
         }
+    }
+
+    /// Whether that version is applied.
+    #[must_use]
+    pub fn is_applied(&self, version: &str) -> bool {
+        self.current.is_some() && !self.pending.iter().any(|due| due == version)
     }
 
     pub(super) fn refuse_newer(&self) -> Result<(), StoreError> {

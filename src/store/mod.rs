@@ -21,6 +21,7 @@ pub mod copies;
 pub mod agreements;
 pub mod announced;
 pub mod answers;
+pub mod audit;
 pub mod client_info;
 pub mod confirmations;
 pub mod error;
@@ -40,12 +41,14 @@ pub mod pulls;
 pub mod presence;
 pub mod registry;
 mod schema;
+pub mod sealed;
 mod sqlite;
 mod value;
 pub mod views;
 
 pub use announced::AnnouncedRow;
 pub use answers::AnswerRow;
+pub use audit::AuditLine;
 pub use client_info::{
     ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
 };
@@ -71,7 +74,10 @@ pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, Platform
 pub use presence::PresenceRow;
 pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::{KeyRow, RegistryBatch, RegistryDocument, RegistryLine};
+pub use sealed::{BadKey, Keyring, NotSettled, SettledSecrets};
 pub use views::Overview;
+
+use std::sync::Arc;
 
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -80,6 +86,8 @@ use sqlite::Sqlite;
 #[derive(Clone)]
 pub struct Store {
     engine: Engine,
+    /// What secrets are kept under; see [`sealed`].
+    keys: Option<Arc<Keyring>>,
 }
 
 #[derive(Clone)]
@@ -102,7 +110,7 @@ impl Store {
                 "the URL of the database begins neither with sqlite:// nor with postgres://",
             ));
         };
-        let store = Store { engine };
+        let store = Store { engine, keys: None };
         store.schema_state().await?.refuse_newer()?;
         Ok(store)
     }

@@ -9,6 +9,7 @@ use diesel::{AsChangeset, Insertable, Queryable, Selectable};
 use super::agreements::IN_FORCE;
 use super::presence::{PresenceRecord, PresenceRow};
 use super::schema::{agreements, parties, platforms, presence, revisions, tokens};
+use super::sealed::of_platform;
 use super::value::{instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
@@ -187,7 +188,26 @@ impl Store {
     /// Changes a platform in one commit and returns its new revision. `NotFound` for an unknown platform, `Conflict` when it has moved on
     /// from `expected_revision` or a party lives on another platform; nothing is written then.
     pub async fn platform_change(&self, change: PlatformChange) -> Result<i64, StoreError> {
-        change!(self, change(change))
+        let kept = match &change.token_out {
+            None => None,
+            Some(None) => Some(KeptToken::default()),
+            Some(Some(token)) => Some(self.kept(&change.id, token)?),
+        };
+        change!(self, change(change, kept))
+    }
+
+    fn kept(&self, platform: &str, token: &str) -> Result<KeptToken, StoreError> {
+        let kept = self.closed(&of_platform(platform), token)?;
+        Ok(match self.has_keys() {
+            true => KeptToken {
+                token_sealed: Some(kept),
+                ..KeptToken::default()
+            },
+            false => KeptToken {
+                token_out: Some(kept),
+                ..KeptToken::default()
+            },
+        })
     }
 
     /// Forgets a platform, its parties and its tokens. What it sent and what it is owed stays.
@@ -208,7 +228,7 @@ impl Store {
         // that something else is wrong.
         for _ in 0..10 {
             if let Some(records) = ask!(self, load())? {
-                return records.read();
+                return records.read(self);
             }
         }
         Err(StoreError::Busy)
@@ -235,6 +255,14 @@ struct PlatformRecord {
     created_at: i64,
     updated_at: i64,
     revision: i64,
+    token_sealed: Option<String>,
+}
+
+/// A platform's token as the two columns for it hold it: closed in one, or as it is in the other.
+#[derive(Default)]
+struct KeptToken {
+    token_out: Option<String>,
+    token_sealed: Option<String>,
 }
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -275,6 +303,7 @@ struct PlatformUpdate<'a> {
     endpoints: Option<&'a str>,
     updated_at: Option<i64>,
     revision: i64,
+    token_sealed: Option<Option<&'a str>>,
 }
 
 struct DirectoryRecords {
@@ -307,6 +336,7 @@ both! {
             created_at: micros(new.created_at),
             updated_at: micros(new.created_at),
             revision: 1,
+            token_sealed: None,
         };
         diesel::insert_into(platforms::table).values(&record).execute(c).await?;
         liveness::note(c, &new.id, "PLANNED", &record.created_at).await?;
@@ -317,7 +347,7 @@ both! {
         }
     }
 
-    pub(super) async fn change(c: &mut Connection, change: &PlatformChange) -> Result<i64, StoreError> {
+    pub(super) async fn change(c: &mut Connection, change: &PlatformChange, kept: &Option<KeptToken>) -> Result<i64, StoreError> {
         moved(c).await?;
         let found: Option<i64> =
             platforms::table.filter(platforms::id.eq(&change.id)).select(platforms::revision).first(c).await.optional()?;
@@ -331,7 +361,8 @@ both! {
             options: change.options.as_deref(),
             version: change.version.as_deref(),
             versions_url: change.versions_url.as_deref(),
-            token_out: change.token_out.as_ref().map(Option::as_deref),
+            token_out: kept.as_ref().map(|kept| kept.token_out.as_deref()),
+            token_sealed: kept.as_ref().map(|kept| kept.token_sealed.as_deref()),
             token_form: change.token_form.as_deref(),
             endpoints: change.endpoints.as_deref(),
             updated_at: change.at.map(micros),
@@ -476,12 +507,12 @@ impl PartyRecord {
 }
 
 impl DirectoryRecords {
-    fn read(self) -> Result<DirectoryRows, StoreError> {
+    fn read(self, store: &Store) -> Result<DirectoryRows, StoreError> {
         Ok(DirectoryRows {
             platforms: self
                 .platforms
                 .into_iter()
-                .map(PlatformRecord::read)
+                .map(|record| record.read(store))
                 .collect::<Result<_, _>>()?,
             parties: self
                 .parties
@@ -505,7 +536,14 @@ impl DirectoryRecords {
 }
 
 impl PlatformRecord {
-    fn read(self) -> Result<PlatformRow, StoreError> {
+    fn read(self, store: &Store) -> Result<PlatformRow, StoreError> {
+        // What stands there as it is was written by a program that knew no keys, and so after whatever was closed.
+        let token_out = match (self.token_out, self.token_sealed) {
+            (Some(plain), _) => Some(plain),
+            (None, closed) => closed
+                .map(|closed| store.opened(&of_platform(&self.id), closed))
+                .transpose()?,
+        };
         Ok(PlatformRow {
             id: self.id,
             name: self.name,
@@ -513,7 +551,7 @@ impl PlatformRecord {
             options: self.options,
             version: self.version,
             versions_url: self.versions_url,
-            token_out: self.token_out,
+            token_out,
             token_form: self.token_form,
             endpoints: self.endpoints,
             created_at: instant(self.created_at)?,

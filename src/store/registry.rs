@@ -12,6 +12,7 @@ use super::confirmations::{ConfirmationRecord, NewConfirmation};
 use super::files::{FileRecord, NewFile};
 use super::outbox::{DutyRecord, NewDuty};
 use super::schema::{keys, outbox, registry_checkpoints, registry_documents, registry_log, registry_signer, revisions};
+use super::sealed::OF_SEED;
 use super::value::{instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
@@ -173,12 +174,13 @@ impl Store {
 
     /// The secret seed checkpoints are signed with: the one that is there, or this one from now on, between processes too.
     pub async fn registry_seed(&self, fresh: &str, at: DateTime<Utc>) -> Result<String, StoreError> {
-        let (fresh, at) = (fresh.to_owned(), micros(at));
-        match self.seed(fresh.clone(), at).await {
+        let (fresh, at) = (self.closed(OF_SEED, fresh)?, micros(at));
+        let kept = match self.seed(fresh.clone(), at).await {
             // Somebody made one in this very moment.
-            Err(StoreError::Conflict(_)) => self.seed(fresh, at).await,
-            kept => kept,
-        }
+            Err(StoreError::Conflict(_)) => self.seed(fresh, at).await?,
+            kept => kept?,
+        };
+        self.opened(OF_SEED, kept)
     }
 
     async fn seed(&self, fresh: String, at: i64) -> Result<String, StoreError> {

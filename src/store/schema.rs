@@ -41,6 +41,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_checkpoints (name) {
+        name -> Text,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        entry -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
     case_cdrs (case_id, cdr) {
         case_id -> Text,
         cdr -> Text,
@@ -350,6 +365,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         revision -> BigInt,
+        token_sealed -> Nullable<Text>,
     }
 }
 
@@ -427,6 +443,13 @@ diesel::table! {
         name -> Text,
         seed -> Text,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    secret_keys (name) {
+        name -> Text,
+        proof -> Text,
     }
 }
 

@@ -30,8 +30,8 @@ use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer, Scope};
 
+use crate::audit::Audit;
 use crate::clock::SharedClock;
-use crate::config::Secret;
 use crate::delivery::Delivery;
 use crate::evidence::intake::Intake;
 use crate::evidence::rechecks::Rechecks;
@@ -40,6 +40,7 @@ use crate::exchange::relay::Exchange;
 use crate::parties::Parties;
 use crate::registry::Registry;
 use crate::store::Store;
+use operator::people::Operators;
 pub use route::{Document, Route};
 
 /// The rooms the handlers ask.
@@ -50,8 +51,10 @@ pub struct Doors {
     pub store: Store,
     /// For the timestamps of answers.
     pub clock: SharedClock,
-    /// The bearer token of the operator API.
-    pub operator_token: Secret,
+    /// Whom the operator API lets in.
+    pub operators: Operators,
+    /// Who changed what.
+    pub audit: Audit,
     /// Which key belongs to which meter.
     pub registry: Arc<Registry>,
     /// Verdicts, release and re-check.
@@ -104,6 +107,7 @@ pub fn routes() -> Vec<Route> {
         operator::duties::routes(),
         operator::journal::routes(),
         operator::overview::routes(),
+        operator::audit::routes(),
         keys::log::routes(),
         keys::compare::routes(),
         keys::export::routes(),

@@ -119,7 +119,12 @@ pub struct Peer {
 impl Peer {
     /// One that takes everything and has nothing.
     pub async fn open() -> Peer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Peer::open_at("127.0.0.1:0").await
+    }
+
+    /// The same at an address of the test's choice.
+    pub async fn open_at(address: &str) -> Peer {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State {
             got: Vec::new(),

@@ -39,6 +39,20 @@ impl Site {
         Site::begin(ANY, public_url, Arc::new(place), more.to_owned(), clock).await
     }
 
+    /// One that calls nobody at addresses that are not public, but for those of this network.
+    pub async fn open_guarded(place: Place, network: &str, clock: SharedClock) -> Site {
+        let outbound = format!("allow_http = true\nallowed_networks = [\"{network}\"]\n[timeouts]\nconnect_s = 1\n");
+        Site::begin_with(
+            ANY,
+            &format!("http://{ANY}"),
+            Arc::new(place),
+            &outbound,
+            String::new(),
+            clock,
+        )
+        .await
+    }
+
     /// Where its database is.
     pub fn database(&self) -> &str {
         &self.place.url
@@ -47,6 +61,22 @@ impl Site {
     /// A statement behind the hub's back.
     pub async fn execute(&self, sql: &str) {
         self.place.execute(sql).await;
+    }
+
+    /// The database itself.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The process ends; the database stays.
+    pub async fn ended(self) -> Arc<Place> {
+        self.hub.stop().await;
+        self.place
+    }
+
+    /// A hub on a database that was there before.
+    pub async fn again(place: Arc<Place>, more: &str, clock: SharedClock) -> Site {
+        Site::begin(ANY, &format!("http://{ANY}"), place, more.to_owned(), clock).await
     }
 
     /// A second process on the same database.
@@ -76,9 +106,21 @@ impl Site {
     }
 
     async fn begin(bind: &str, public_url: &str, place: Arc<Place>, more: String, clock: SharedClock) -> Site {
+        let outbound = "allow_http = true\nallow_private_networks = true\n";
+        Site::begin_with(bind, public_url, place, outbound, more, clock).await
+    }
+
+    async fn begin_with(
+        bind: &str,
+        public_url: &str,
+        place: Arc<Place>,
+        outbound: &str,
+        more: String,
+        clock: SharedClock,
+    ) -> Site {
         let file = format!(
             "[server]\nbind = \"{bind}\"\npublic_url = \"{public_url}\"\n[database]\nurl = \"{}\"\n\
-             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\nallow_http = true\nallow_private_networks = true\n{more}",
+             [operator]\ntoken = \"{OPERATOR}\"\n[outbound]\n{outbound}{more}",
             place.url
         );
         let config = Config::from_parts(Some(&file), &HashMap::new()).unwrap();

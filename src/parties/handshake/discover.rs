@@ -102,6 +102,19 @@ pub(super) async fn discover(peer: &Peer<'_>, wanted: Wanted) -> Result<Discover
             message,
         ));
     }
+    // Said now, while somebody is listening: later it would be one failed call after the other (N-04, D-25).
+    for endpoint in &details.endpoints {
+        if let Err(forbidden) = peer.line.may_be_listed(&endpoint.url) {
+            let message = format!(
+                "the endpoint of {} would not be called: {forbidden}",
+                endpoint.identifier
+            );
+            return Err(HandshakeFailure {
+                not_called: true,
+                ..HandshakeFailure::new(Step::VersionDetails, Situation::UnusableClientApi, message)
+            });
+        }
+    }
     Ok(Discovered {
         version,
         endpoints: details.endpoints,
@@ -165,6 +178,7 @@ impl Peer<'_> {
                 body: body.map(Into::into),
                 timeout: self.timeout(),
                 max_answer: None,
+                identity: self.options.client_certificate.as_deref(),
             })
             .await
     }

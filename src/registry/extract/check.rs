@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::FORMAT;
 use crate::metering::key::PublicKey;
+use crate::registry::log::chain::Chained as _;
 use crate::registry::log::checkpoint::Checkpoint;
 use crate::registry::log::entry::Entry;
 use crate::registry::log::{Hash, canonical, tree};
@@ -319,7 +320,7 @@ pub(in crate::registry) mod tests {
                 digest: canonical::digest(&document),
                 previous: hex::encode(NOTHING),
             });
-            head.follow(&line).unwrap();
+            head.follow::<Entry>(&line).unwrap();
             tree.push(&line.text);
             if keep {
                 kept.push((line.seq, line.text, document));

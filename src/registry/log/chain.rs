@@ -1,7 +1,23 @@
 //! Reading along the log: is every entry what it was, and where it was?
 
 use super::Hash;
-use super::entry::{Entry, NOTHING, hash};
+use super::entry::{NOTHING, hash};
+
+/// What a chain is made of: whatever has one text, and knows its place and the hash of what came before.
+pub trait Chained: Sized {
+    /// The same at that place, behind whatever has that hash.
+    #[must_use]
+    fn placed(self, seq: u64, previous: String) -> Self;
+
+    /// Its place, and the hash of what came before in lower-case hex.
+    fn place(&self) -> (u64, &str);
+
+    /// The text that is kept and hashed.
+    fn text(&self) -> String;
+
+    /// Reads it back. `None` for whatever is not exactly that text.
+    fn read(text: &str) -> Option<Self>;
+}
 
 /// A line of the log as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,15 +58,11 @@ pub struct BadEntry {
 impl Head {
     /// The line that comes next.
     #[must_use]
-    pub fn next(&self, entry: Entry) -> Line {
-        let entry = Entry {
-            seq: self.size + 1,
-            previous: hex::encode(self.hash),
-            ..entry
-        };
-        let text = entry.text();
+    pub fn next(&self, entry: impl Chained) -> Line {
+        let seq = self.size + 1;
+        let text = entry.placed(seq, hex::encode(self.hash)).text();
         Line {
-            seq: entry.seq,
+            seq,
             hash: hex::encode(hash(&text)),
             text,
         }
@@ -60,7 +72,7 @@ impl Head {
     ///
     /// # Errors
     /// [`BadEntry`] when the line is not the one that was written after the last.
-    pub fn follow(&mut self, line: &Line) -> Result<Entry, BadEntry> {
+    pub fn follow<E: Chained>(&mut self, line: &Line) -> Result<E, BadEntry> {
         let expected = self.size + 1;
         let bad = |why: &str| BadEntry {
             seq: expected,
@@ -73,11 +85,12 @@ impl Head {
         if hex::encode(found) != line.hash {
             return Err(bad("does not have the hash it was written with"));
         }
-        let entry = Entry::read(&line.text).ok_or_else(|| bad("is no entry of a log"))?;
-        if entry.seq != expected {
+        let entry = E::read(&line.text).ok_or_else(|| bad("is no entry of a log"))?;
+        let (seq, previous) = entry.place();
+        if seq != expected {
             return Err(bad("stands in another place than it was written to"));
         }
-        if entry.previous != hex::encode(self.hash) {
+        if previous != hex::encode(self.hash) {
             return Err(bad("does not follow the entry before it"));
         }
         *self = Head {
@@ -94,7 +107,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::entry::tests::entry;
+    use super::super::entry::{Entry, tests::entry};
     use super::*;
 
     fn log(size: u64) -> Vec<Line> {
@@ -102,7 +115,7 @@ mod tests {
         (0..size)
             .map(|_| {
                 let line = head.next(entry(0, NOTHING));
-                head.follow(&line).unwrap();
+                head.follow::<Entry>(&line).unwrap();
                 line
             })
             .collect()
@@ -110,7 +123,10 @@ mod tests {
 
     fn first_bad(lines: &[Line]) -> Option<u64> {
         let mut head = Head::default();
-        lines.iter().find_map(|line| head.follow(line).err()).map(|bad| bad.seq)
+        lines
+            .iter()
+            .find_map(|line| head.follow::<Entry>(line).err())
+            .map(|bad| bad.seq)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::chain::Chained;
 use super::{Hash, canonical};
 
 /// An entry of the log.
@@ -32,10 +33,17 @@ pub struct Entry {
 /// What the first entry follows.
 pub const NOTHING: Hash = [0; 32];
 
-impl Entry {
+impl Chained for Entry {
+    fn placed(self, seq: u64, previous: String) -> Entry {
+        Entry { seq, previous, ..self }
+    }
+
+    fn place(&self) -> (u64, &str) {
+        (self.seq, &self.previous)
+    }
+
     /// The entry as the log keeps and hashes it.
-    #[must_use]
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let value = json!({
             "seq": self.seq,
             "at": self.at.to_rfc3339_opts(SecondsFormat::Micros, true),
@@ -51,9 +59,7 @@ impl Entry {
         canonical::write(&value).unwrap_or_default()
     }
 
-    /// Reads an entry back. `None` for whatever is not exactly the canonical text of one.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Entry> {
+    fn read(text: &str) -> Option<Entry> {
         let value: Value = serde_json::from_str(text).ok()?;
         let member = |name: &str| value.get(name)?.as_str().map(str::to_owned);
         let entry = Entry {

@@ -5,6 +5,8 @@
 //! would not notice somebody who writes all of it anew; a signed [`checkpoint`] in somebody else's hands does, and the [`tree`]
 //! (RFC 6962, section 2) proves in a few hashes that an entry is in it, or that a newer one only added to it.
 //!
+//! The chain is the audit trail's as well ([`crate::audit`]).
+//!
 //! Nothing here reads a clock or a database: texts and hashes in, answers out. An entry holds no document, only its digest, so the log
 //! can be shown to everybody although evidence, reasons and addresses cannot. Start with [`entry`].
 

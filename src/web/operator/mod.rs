@@ -1,12 +1,14 @@
 //! The door for operators: who may register, who is connected, and what happens to it.
 //!
 //! JSON in and out; every failure is a [`Problem`] (`application/problem+json`, RFC 9457) that names the member or parameter
-//! and the reason. Everything below `/operator` wants the operator's bearer token first ([`auth`]), also what does not exist.
+//! and the reason. Everything below `/operator` wants an operator's bearer token first ([`auth`]), also what does not exist;
+//! who it is ([`people`]) decides whether they may change anything, and every change leaves its line in the [`audit`] trail.
 //! Requests are read strictly: an unknown member or parameter is an error, because a misspelt wish must not look granted.
 //!
 //! A new list of things belongs here; start with [`platforms`], and with [`body`] and [`page`] for its tools.
 
 pub mod agreements;
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod cases;
@@ -19,6 +21,7 @@ pub mod keys;
 pub mod overview;
 pub mod page;
 pub mod parties;
+pub mod people;
 pub mod platforms;
 pub mod problem;
 pub mod rechecks;

@@ -102,6 +102,12 @@ impl Problem {
         }
     }
 
+    /// 503: not now, and nothing was done.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>) -> Problem {
+        Problem::new(Http::SERVICE_UNAVAILABLE, detail)
+    }
+
     /// 415.
     #[must_use]
     pub fn unsupported_media_type() -> Problem {

@@ -1,0 +1,2 @@
+DROP TABLE secret_keys;
+ALTER TABLE platforms DROP COLUMN token_sealed;
