@@ -57,6 +57,12 @@ impl Api {
         })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The hub, for what anybody may ask.
     ///
     /// # Errors

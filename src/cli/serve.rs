@@ -43,6 +43,8 @@ use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
 use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
+use crate::web::doorstep::{Certificates, Doorstep};
+use crate::web::limits::Limits;
 use crate::web::operator::people::Operators;
 use crate::web::pace::Pace;
 use crate::web::{self, Doors};
@@ -138,6 +140,9 @@ impl Hub {
         })?;
         // Before the database: a configuration that makes no sense leaves no trace (design 3.2).
         let policy = policy(&config)?;
+        let certificates = certificates(&config)?;
+        let tls = certificates.clone().map(Certificates::server).transpose();
+        let tls = tls.map_err(at("preparing to speak TLS"))?;
         let listener = TcpListener::bind(config.server.bind).map_err(at("listening"))?;
         let bound = listener.local_addr().map_err(at("listening"))?;
         let url = with_port(&config.server.public_url, bound.port());
@@ -198,17 +203,20 @@ impl Hub {
             rechecks: cdrs.rechecks.clone(),
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
+            limits: Limits::new(&config.limits, &config.server, clock.clone()),
             pace: Pace::each_second(config.registry.public_rate, clock.clone()),
             submissions: Pace::each_minute(config.registry.submissions_per_minute, clock.clone()),
             clock,
             max_limit: config.paging.max_limit,
+            certificates: certificates.clone(),
         };
-        let server = web::listen(doors, listener).map_err(at("listening"))?;
+        let doorstep = Doorstep::new(&config.limits, &config.server, tls, doors.clock.clone());
+        let server = web::listen(doors, listener, doorstep).map_err(at("listening"))?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let post = delivery::worker::start(cdrs.delivery.clone());
         let rounds = copy::start(relay.copies.clone());
-        let workers = vec![
+        let mut workers = vec![
             tokio::spawn(parties.clone().follow()),
             tokio::spawn(parties.clone().announce()),
             tokio::spawn(cdrs.registry.clone().follow()),
@@ -220,10 +228,16 @@ impl Hub {
             tokio::spawn(relay.links.clone().tend()),
             tokio::spawn(relay.journal.clone().write()),
         ];
+        if let Some(certificates) = &certificates {
+            workers.push(tokio::spawn(renew(certificates.clone())));
+        }
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
             url,
-            bound: format!("http://{bound}"),
+            bound: match certificates {
+                Some(_) => format!("https://{bound}"),
+                None => format!("http://{bound}"),
+            },
             operator_token: operator_token.unwrap_or_else(|| Secret::new("")),
             parties,
             registry: cdrs.registry,
@@ -367,6 +381,16 @@ async fn registry(
     Registry::open(store.clone(), clock.clone(), mirror, settings, signer)
         .await
         .map_err(at("reading the key registry"))
+}
+
+/// What the hub shows who it is with, where it speaks TLS itself.
+fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
+    let read = config.server.tls.as_ref().map(Certificates::read).transpose();
+    read.map_err(|why| StartError {
+        doing: "reading the configuration",
+        why: format!("server.tls: {}", with_causes(&why)),
+        nonsense: true,
+    })
 }
 
 /// The configured key, else the one in the database, else a fresh one that is there from now on.
@@ -538,6 +562,31 @@ impl Running {
         self.store.close().await;
     }
 }
+
+/// Looks at the files of the certificate every few seconds, and at once on SIGHUP, which is what tools that renew certificates send.
+async fn renew(certificates: Arc<Certificates>) {
+    let mut told = signal(SignalKind::hangup()).ok();
+    loop {
+        let hangup = async {
+            match &mut told {
+                Some(told) => told.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
+            _ = hangup => log::info!("SIGHUP: looking for a renewed certificate"),
+        }
+        let looked = certificates.clone();
+        // The files may be on somebody else's disk.
+        if let Err(error) = tokio::task::spawn_blocking(move || looked.look()).await {
+            log::error!("looking for a renewed certificate: {error}");
+        }
+    }
+}
+
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(2);
 
 pub(super) async fn until_told_to_stop() -> Result<(), NotDone> {
     let listen = |kind| signal(kind).map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")));

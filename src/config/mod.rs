@@ -7,6 +7,7 @@
 //! Start with [`Config::load`]; rooms are handed the values they use, never the whole.
 
 mod lists;
+mod network;
 mod raw;
 mod secret;
 
@@ -20,6 +21,7 @@ use thiserror::Error;
 use toml::{Table, Value};
 use url::Url;
 
+pub use network::Network;
 pub use secret::Secret;
 
 use raw::Raw;
@@ -63,6 +65,8 @@ pub struct Config {
     pub mirror: Mirror,
     /// Which key belongs to which meter.
     pub registry: Registry,
+    /// How much of us each may use.
+    pub limits: Limits,
     /// Keys that were given but change nothing in this version; worth a warning at start.
     pub without_effect: Vec<String>,
 }
@@ -74,6 +78,21 @@ pub struct Server {
     pub bind: SocketAddr,
     /// The beginning of every URL given to partners; without a slash at its end.
     pub public_url: String,
+    /// Whose word about the address of a caller counts.
+    pub trusted_proxies: Vec<Network>,
+    /// In which header they say it.
+    pub proxy_header: ProxyHeader,
+    /// The files TLS is spoken with; `None` where it is not.
+    pub tls: Option<Tls>,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file of the certificate and those between it and its root.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub private_key: PathBuf,
 }
 
 /// `[hub]`
@@ -270,6 +289,35 @@ pub struct Registry {
     pub submissions_per_minute: u32,
 }
 
+/// `[limits]`; `None` is without limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests a second, for each platform.
+    pub platform_rate: Option<u32>,
+    /// Requests a second, for each address.
+    pub address_rate: Option<u32>,
+    /// Wrong tokens within `wrong_tokens_window` after which an address is locked out.
+    pub wrong_tokens: Option<u32>,
+    /// The time in which wrong tokens are counted together.
+    pub wrong_tokens_window: Duration,
+    /// How long an address is locked out.
+    pub lockout: Duration,
+    /// Connections open at the same time.
+    pub connections: u32,
+    /// Connections open at the same time, for each address.
+    pub connections_per_address: Option<u32>,
+    /// To send the head of a request, from its first octet; to say hello, TLS included.
+    pub head: Duration,
+    /// To send the body of a request.
+    pub body: Duration,
+    /// To take an answer.
+    pub answer: Duration,
+    /// What large bodies may hold together, in octets.
+    pub bodies: usize,
+    /// Without a request on an open connection.
+    pub keep_alive: Duration,
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -311,6 +359,16 @@ words! {
         Operator = "operator",
         /// Read everything, and change nothing.
         Auditor = "auditor",
+    }
+}
+
+words! {
+    /// The header in which a trusted proxy says for whom it asks.
+    ProxyHeader {
+        /// `X-Forwarded-For`.
+        XForwardedFor = "x-forwarded-for",
+        /// `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
     }
 }
 
@@ -423,6 +481,9 @@ impl Config {
             server: Server {
                 bind: bind(&raw)?,
                 public_url: public_url(&raw)?,
+                trusted_proxies: networks(&raw, "server.trusted_proxies")?,
+                proxy_header: word(&raw, "server.proxy_header", ProxyHeader::parse, ProxyHeader::WORDS)?,
+                tls: tls(&raw)?,
             },
             hub: Hub {
                 country_code: matching(&raw, "hub.country_code", "two letters", |text| {
@@ -497,6 +558,20 @@ impl Config {
                 require_sample: raw.truth("registry.require_sample")?,
                 public_rate: small(&raw, "registry.public_rate", 1_000_000)?,
                 submissions_per_minute: small(&raw, "registry.submissions_per_minute", 1_000_000)?,
+            },
+            limits: Limits {
+                platform_rate: or_none(&raw, "limits.platform_rate", 1_000_000)?,
+                address_rate: or_none(&raw, "limits.address_rate", 1_000_000)?,
+                wrong_tokens: or_none(&raw, "limits.wrong_tokens", 1_000_000)?,
+                wrong_tokens_window: seconds(&raw, "limits.wrong_tokens_window_s", 1)?,
+                lockout: seconds(&raw, "limits.lockout_s", 1)?,
+                connections: small(&raw, "limits.connections", 1_000_000)?,
+                connections_per_address: or_none(&raw, "limits.connections_per_address", 1_000_000)?,
+                head: seconds(&raw, "limits.head_s", 1)?,
+                body: seconds(&raw, "limits.body_s", 1)?,
+                answer: seconds(&raw, "limits.answer_s", 1)?,
+                bodies: megabytes(&raw, "limits.bodies_mb")?,
+                keep_alive: seconds(&raw, "limits.keep_alive_s", 1)?,
             },
             without_effect: raw.without_effect,
         };
@@ -590,12 +665,23 @@ impl Config {
             .collect();
         let identities = self.outbound.identities.iter();
         let identities = identities.map(|one| (one.name.clone(), one.table())).collect();
-        let sections: [(&str, Vec<(&str, Value)>); 15] = [
+        let unlimited = |number: Option<u32>| whole(number.unwrap_or(0));
+        let path = |path: Option<&Path>| text(&path.map(|path| path.display().to_string()).unwrap_or_default());
+        let tls = self.server.tls.as_ref();
+        let tls = [
+            ("certificate".to_owned(), path(tls.map(|tls| tls.certificate.as_path()))),
+            ("private_key".to_owned(), path(tls.map(|tls| tls.private_key.as_path()))),
+        ];
+        let proxies: Vec<String> = self.server.trusted_proxies.iter().map(Network::to_string).collect();
+        let sections: [(&str, Vec<(&str, Value)>); 17] = [
             (
                 "server",
                 vec![
                     ("bind", text(&self.server.bind.to_string())),
                     ("public_url", text(&self.server.public_url)),
+                    ("trusted_proxies", text(&proxies.join(", "))),
+                    ("proxy_header", text(self.server.proxy_header.as_str())),
+                    ("tls", Value::Table(tls.into_iter().collect())),
                 ],
             ),
             (
@@ -694,6 +780,29 @@ impl Config {
                     ("submissions_per_minute", whole(self.registry.submissions_per_minute)),
                 ],
             ),
+            (
+                "limits",
+                vec![
+                    ("platform_rate", unlimited(self.limits.platform_rate)),
+                    ("address_rate", unlimited(self.limits.address_rate)),
+                    ("wrong_tokens", unlimited(self.limits.wrong_tokens)),
+                    ("wrong_tokens_window_s", seconds(self.limits.wrong_tokens_window)),
+                    ("lockout_s", seconds(self.limits.lockout)),
+                    ("connections", whole(self.limits.connections)),
+                    (
+                        "connections_per_address",
+                        unlimited(self.limits.connections_per_address),
+                    ),
+                    ("head_s", seconds(self.limits.head)),
+                    ("body_s", seconds(self.limits.body)),
+                    ("answer_s", seconds(self.limits.answer)),
+                    (
+                        "bodies_mb",
+                        whole(u32::try_from(self.limits.bodies / MEGABYTE).unwrap_or(u32::MAX)),
+                    ),
+                    ("keep_alive_s", seconds(self.limits.keep_alive)),
+                ],
+            ),
         ];
         let table = |keys: Vec<(&str, Value)>| keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         sections
@@ -725,6 +834,54 @@ fn seconds(raw: &Raw, key: &str, least: u64) -> Result<Duration, ConfigError> {
 fn small(raw: &Raw, key: &str, most: u32) -> Result<u32, ConfigError> {
     let number = raw.whole(key, 1, u64::from(most))?;
     Ok(u32::try_from(number).unwrap_or(most))
+}
+
+/// A whole number from 0 to `most`; 0 is `None`.
+fn or_none(raw: &Raw, key: &str, most: u32) -> Result<Option<u32>, ConfigError> {
+    let number = raw.whole(key, 0, u64::from(most))?;
+    Ok(u32::try_from(number).ok().filter(|number| *number > 0))
+}
+
+/// Megabytes, enough for two of the largest bodies.
+fn megabytes(raw: &Raw, key: &str) -> Result<usize, ConfigError> {
+    let number = raw.whole(key, 20, 1_000_000)?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(MEGABYTE))
+}
+
+const MEGABYTE: usize = 1024 * 1024;
+
+fn networks(raw: &Raw, key: &str) -> Result<Vec<Network>, ConfigError> {
+    let text = raw.text(key)?;
+    let named = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+    named
+        .map(|one| {
+            Network::parse(one)
+                .ok_or_else(|| ConfigError::key(key, "must be addresses or networks such as 10.0.0.0/8, with commas"))
+        })
+        .collect()
+}
+
+fn tls(raw: &Raw) -> Result<Option<Tls>, ConfigError> {
+    let file = |key| {
+        raw.text(key)
+            .map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
+    };
+    let certificate = file("server.tls.certificate")?;
+    match (certificate, file("server.tls.private_key")?) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(private_key)) => Ok(Some(Tls {
+            certificate,
+            private_key,
+        })),
+        (None, Some(_)) => Err(ConfigError::key(
+            "server.tls.certificate",
+            "must be given together with server.tls.private_key",
+        )),
+        (Some(_), None) => Err(ConfigError::key(
+            "server.tls.private_key",
+            "must be given together with server.tls.certificate",
+        )),
+    }
 }
 
 fn bind(raw: &Raw) -> Result<SocketAddr, ConfigError> {
@@ -974,6 +1131,14 @@ mod tests {
             ),
             ("[cdrs]\ncustody_days = 0", "cdrs.custody_days"),
             ("[mirror]\npull_interval_h = 0", "mirror.pull_interval_h"),
+            ("[server]\ntrusted_proxies = \"proxy\"", "server.trusted_proxies"),
+            ("[server]\ntrusted_proxies = \"10.0.0.0/33\"", "server.trusted_proxies"),
+            ("[server]\nproxy_header = \"x-real-ip\"", "server.proxy_header"),
+            ("[server.tls]\ncertificate = \"a.pem\"", "server.tls.private_key"),
+            ("[server.tls]\nprivate_key = \"a.pem\"", "server.tls.certificate"),
+            ("[limits]\nplatform_rate = -1", "limits.platform_rate"),
+            ("[limits]\nhead_s = 0", "limits.head_s"),
+            ("[limits]\nconnections = 0", "limits.connections"),
         ] {
             let error = from(file).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{key} ")), "{file}: {error}");
@@ -1026,7 +1191,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_what_holds() {
         let config =
-            from("[paging]\nmax_limit = 7\n[metering]\nenergy_tolerance_kwh = 0.05\n[hub]\nname = \"a \\\"b\\\"\"")
+            from("[paging]\nmax_limit = 7\n[metering]\nenergy_tolerance_kwh = 0.05\n[hub]\nname = \"a \\\"b\\\"\"\n[server]\ntrusted_proxies = \"10.0.0.0/8,::1\"\n[server.tls]\ncertificate = \"c.pem\"\nprivate_key = \"k.pem\"")
                 .unwrap();
         let again = from(&config.to_toml()).unwrap();
         assert_eq!(again.to_toml(), config.to_toml());

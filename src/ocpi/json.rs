@@ -16,6 +16,9 @@ use super::refusal::Refusal;
 /// Containers may be nested this deep, less one: the depth serde_json stops at, 30 times that of any OCPI object.
 pub const DEPTH_LIMIT: usize = 128;
 
+/// A list or an object may have this many elements: the charging periods of a day if one begins every other second.
+pub const MOST_ELEMENTS: usize = 50_000;
+
 /// Why a body is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JsonError {
@@ -28,6 +31,9 @@ pub enum JsonError {
     /// Valid so far, but nested too deep.
     #[error("the body is nested deeper than {} levels", DEPTH_LIMIT - 1)]
     TooDeep,
+    /// A list or an object with more elements than [`MOST_ELEMENTS`].
+    #[error("a list or an object of the body has more than {} elements", MOST_ELEMENTS)]
+    TooLong,
     /// JSON, but not an object where one is needed.
     #[error("the document must be an object")]
     NotAnObject,
@@ -41,6 +47,7 @@ impl From<JsonError> for Refusal {
         match error {
             JsonError::NotAnObject => Refusal::invalid("", "must be an object"),
             JsonError::NotAList => Refusal::invalid("", error.to_string()),
+            JsonError::TooLong => Refusal::too_large(error.to_string()),
             _ => Refusal::malformed(error.to_string()),
         }
     }
@@ -91,6 +98,49 @@ fn each_member<'a>(
 /// [`JsonError`], never [`JsonError::NotAnObject`].
 pub fn check_syntax(body: &[u8]) -> Result<(), JsonError> {
     Walk::over(body)?.document()
+}
+
+/// Checks that no list and no object in `body` is longer than [`MOST_ELEMENTS`]. Whether it is JSON is for others to say; for what is none,
+/// the answer means nothing.
+///
+/// # Errors
+/// [`JsonError::TooLong`], and [`JsonError::TooDeep`].
+pub fn check_lengths(body: &[u8]) -> Result<(), JsonError> {
+    // An element and its comma are two octets: most bodies need no look.
+    if body.len() < 2 * MOST_ELEMENTS {
+        return Ok(());
+    }
+    let mut commas = [0_usize; DEPTH_LIMIT];
+    let mut depth = 0;
+    let mut octets = body.iter();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'"' => {
+                while let Some(inner) = octets.next() {
+                    match inner {
+                        b'\\' => drop(octets.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                *commas.get_mut(depth).ok_or(JsonError::TooDeep)? = 0;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' => {
+                if let Some(commas) = commas.get_mut(depth) {
+                    *commas += 1;
+                    if *commas >= MOST_ELEMENTS {
+                        return Err(JsonError::TooLong);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// SHA-256 over what `body` says rather than how it is written: equal JSON values have equal digests.
@@ -535,9 +585,35 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::ocpi::refusal::Situation;
 
     fn same(one: &str, other: &str) -> bool {
         digest(one.as_bytes()).unwrap() == digest(other.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn lists_and_objects_have_a_longest_length_wherever_they_stand() {
+        let list = |elements: usize| format!("[{}1]", "1,".repeat(elements - 1));
+        let object = |members: usize| format!("{{{}\"z\":1}}", "\"a\":1,".repeat(members - 1));
+        for made in [list, object] {
+            assert_eq!(check_lengths(made(MOST_ELEMENTS).as_bytes()), Ok(()));
+            let long = made(MOST_ELEMENTS + 1);
+            for around in [
+                long.clone(),
+                format!("{{\"a\":[1,{long}]}}"),
+                format!("[[1,2],{{}},{long},1]"),
+            ] {
+                assert_eq!(check_lengths(around.as_bytes()), Err(JsonError::TooLong));
+            }
+        }
+        // Each by itself is short, and a comma in a text separates nothing.
+        let many = format!("[{},{}]", list(MOST_ELEMENTS), list(MOST_ELEMENTS));
+        assert_eq!(check_lengths(many.as_bytes()), Ok(()));
+        let text = format!("[\"{}\\\",[{{\",2]", ",".repeat(4 * MOST_ELEMENTS));
+        assert_eq!(check_lengths(text.as_bytes()), Ok(()));
+        let deep = "[".repeat(4 * MOST_ELEMENTS);
+        assert_eq!(check_lengths(deep.as_bytes()), Err(JsonError::TooDeep));
+        assert_eq!(Refusal::from(JsonError::TooLong).situation, Situation::TooLarge);
     }
 
     // CDR-11, design.md 3.6.2

@@ -4,6 +4,7 @@
 //! maps a [`Situation`] to a status line in one place.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -38,8 +39,14 @@ pub enum Situation {
     UnknownToken,
     /// 400, 2000: not JSON (T-22).
     Malformed,
+    /// 408, 2000: it did not arrive in time.
+    TooSlow,
     /// 413, 2000: more than we read (D-19).
     TooLarge,
+    /// 431, 2000: more before the body than we read.
+    HeadTooLarge,
+    /// 429, 2000: asked too often; possible again after so many seconds (N-03, D-24).
+    TooOften(u32),
     /// 415, 2000: a body that does not claim to be JSON (T-20).
     UnsupportedMediaType,
     /// 2001: a missing or invalid parameter, header or member.
@@ -72,7 +79,10 @@ impl Situation {
             | Self::MethodNotAllowed
             | Self::NotFound
             | Self::Malformed
+            | Self::TooSlow
             | Self::TooLarge
+            | Self::HeadTooLarge
+            | Self::TooOften(_)
             | Self::UnsupportedMediaType => StatusCode::CLIENT_ERROR,
             Self::UnknownLocation => StatusCode::UNKNOWN_LOCATION,
             Self::UnknownToken => StatusCode::UNKNOWN_TOKEN,
@@ -103,6 +113,16 @@ impl Refusal {
     #[must_use]
     pub fn invalid(pointer: &str, reason: impl fmt::Display) -> Self {
         Violation::new(pointer, reason.to_string()).into()
+    }
+
+    /// 429, 2000: whose patience ended, and after how long to ask again, at least a second.
+    #[must_use]
+    pub fn too_often(whose: &str, wait: Duration) -> Self {
+        // Whole seconds, and never sooner than it helps.
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).max(1);
+        let message = format!("{whose}; ask again in {seconds} s");
+        Self::new(Situation::TooOften(seconds), message)
     }
 
     /// The OCPI status code of the answer.
@@ -139,8 +159,12 @@ constructors! {
     unknown_token => UnknownToken;
     /// 400, 2000.
     malformed => Malformed;
+    /// 408, 2000.
+    too_slow => TooSlow;
     /// 413, 2000.
     too_large => TooLarge;
+    /// 431, 2000.
+    head_too_large => HeadTooLarge;
     /// 415, 2000.
     unsupported_media_type => UnsupportedMediaType;
     /// 2001 for a header or query parameter, named in the message.
@@ -215,6 +239,16 @@ mod tests {
         );
     }
 
+    // N-03
+    #[test]
+    fn whoever_asks_too_often_is_told_whole_seconds_and_at_least_one() {
+        for (wait_ms, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (60_000, 60)] {
+            let refusal = Refusal::too_often("too many requests", Duration::from_millis(wait_ms));
+            assert_eq!(refusal.situation, Situation::TooOften(seconds));
+            assert_eq!(refusal.message, format!("too many requests; ask again in {seconds} s"));
+        }
+    }
+
     // S-07, S-08, S-09, S-10, D-07
     #[test]
     fn every_situation_has_the_code_of_the_checklist() {
@@ -226,7 +260,10 @@ mod tests {
             (Refusal::unknown_location("x"), 2003),
             (Refusal::unknown_token("x"), 2004),
             (Refusal::malformed("x"), 2000),
+            (Refusal::too_slow("x"), 2000),
             (Refusal::too_large("x"), 2000),
+            (Refusal::head_too_large("x"), 2000),
+            (Refusal::too_often("x", Duration::ZERO), 2000),
             (Refusal::unsupported_media_type("x"), 2000),
             (Refusal::invalid_parameter("x"), 2001),
             (Refusal::not_enough_information("x"), 2002),

@@ -23,6 +23,8 @@ pub struct Caller {
     pub token: TokenKind,
     /// The token as presented: GET credentials echoes it, since only its hash is kept (D-06).
     pub presented: Secret,
+    /// The token before this one still works: until this caller is welcomed.
+    replaces_another: bool,
     snapshot: Arc<Snapshot>,
 }
 
@@ -50,19 +52,18 @@ impl Caller {
 impl Parties {
     /// The platform that presents this Authorization header at a URL of `version` (`None` where the URL has none).
     ///
-    /// Being heard is evidence of life (HCI-09). The first use of a new token ends the one before (CR-35); that is the
-    /// only case in which the database is touched.
+    /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]).
     ///
     /// # Errors
     /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
-    pub async fn authenticate(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
+    pub fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
         let snapshot = self.snapshot();
         let Some(authorization) = authorization else {
             // F-01: some peers forget the header on GET versions; the log line says which header it was.
             log::info!("refused: no Authorization header");
             return Err(Refusal::unauthenticated("the Authorization header is missing"));
         };
-        let Some((presented, entry, platform)) = self.recognise(&snapshot, authorization, version) else {
+        let Some((presented, entry, platform)) = self.bearer(&snapshot, authorization, version) else {
             log::info!("refused: the Authorization header carries no token of a known platform");
             return Err(Refusal::unauthenticated(
                 "the Authorization header carries no known token",
@@ -71,19 +72,25 @@ impl Parties {
         if platform.status == PlatformStatus::Suspended {
             return Err(Refusal::forbidden("this platform is suspended"));
         }
-        if entry.kind == TokenKind::Current && entry.has_previous {
-            self.retire_previous(&platform).await;
-        }
-        self.presence().heard(&platform.id);
         Ok(Caller {
             platform,
             token: entry.kind,
             presented,
+            replaces_another: entry.kind == TokenKind::Current && entry.has_previous,
             snapshot,
         })
     }
 
-    fn recognise(
+    /// Takes note that this platform speaks. Being heard is evidence of life (HCI-09). The first use of a new token ends the one
+    /// before (CR-35); that is the only case in which the database is touched.
+    pub async fn welcome(&self, caller: &Caller) {
+        if caller.replaces_another {
+            self.retire_previous(&caller.platform).await;
+        }
+        self.presence().heard(&caller.platform.id);
+    }
+
+    fn bearer(
         &self,
         snapshot: &Snapshot,
         authorization: &str,

@@ -28,7 +28,10 @@ pub fn http_status(situation: Situation) -> Http {
         Situation::Forbidden => Http::FORBIDDEN,
         Situation::NotFound | Situation::UnknownLocation | Situation::UnknownToken => Http::NOT_FOUND,
         Situation::MethodNotAllowed => Http::METHOD_NOT_ALLOWED,
+        Situation::TooSlow => Http::REQUEST_TIMEOUT,
         Situation::TooLarge => Http::PAYLOAD_TOO_LARGE,
+        Situation::HeadTooLarge => Http::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Situation::TooOften(_) => Http::TOO_MANY_REQUESTS,
         Situation::UnsupportedMediaType => Http::UNSUPPORTED_MEDIA_TYPE,
         Situation::InvalidParameter
         | Situation::NotEnoughInformation
@@ -76,6 +79,8 @@ fn refused(refusal: &Refusal, now: DateTime<Utc>) -> HttpResponse {
     match refusal.situation {
         // RFC 9110, 11.6.1: a 401 names the scheme.
         Situation::Unauthenticated => reply.header("WWW-Authenticate", "Token").send(now),
+        // RFC 6585, 4.
+        Situation::TooOften(seconds) => reply.header("Retry-After", seconds.to_string()).send(now),
         _ => reply.send(now),
     }
 }
@@ -133,7 +138,10 @@ mod tests {
             (Situation::UnknownLocation, 404, 2003),
             (Situation::UnknownToken, 404, 2004),
             (Situation::MethodNotAllowed, 405, 2000),
+            (Situation::TooSlow, 408, 2000),
             (Situation::TooLarge, 413, 2000),
+            (Situation::HeadTooLarge, 431, 2000),
+            (Situation::TooOften(1), 429, 2000),
             (Situation::UnsupportedMediaType, 415, 2000),
             (Situation::InvalidParameter, 200, 2001),
             (Situation::NotEnoughInformation, 200, 2002),

@@ -2,16 +2,18 @@
 //!
 //! `ocpi/` is for parties, `partner/` for what OCPI does not offer them, `operator/` for the people who run the hub, `keys/` for everybody. Every
 //! handler reads a request, asks one room, and writes the answer; what a failure becomes in HTTP is decided in [`error`] and
-//! nowhere else.
+//! nowhere else. What happens before there is a request is [`doorstep`]'s, and who may not come in at all [`limits`]'.
 //!
 //! The rule everything follows from: **what is served is described**. [`routes`] is the one table of what exists; actix
 //! registers from it, and `tests/openapi.rs` compares it with `openapi/*.yaml` in both directions. Start with [`routes`].
 //!
 //! Never here: a decision about a message, a database query, a redirect (D-02: clients drop bodies or Authorization).
 
+pub mod doorstep;
 pub mod error;
 pub mod health;
 pub mod keys;
+pub mod limits;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
@@ -25,10 +27,13 @@ use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App, HttpServer, Scope};
+use actix_web::{App, Scope};
 
 use crate::audit::Audit;
 use crate::clock::SharedClock;
@@ -40,6 +45,8 @@ use crate::exchange::relay::Exchange;
 use crate::parties::Parties;
 use crate::registry::Registry;
 use crate::store::Store;
+pub use doorstep::Doorstep;
+use doorstep::Line;
 use operator::people::Operators;
 pub use route::{Document, Route};
 
@@ -67,12 +74,16 @@ pub struct Doors {
     pub hall: Arc<Exchange>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
+    /// How often each address and each platform may ask at all.
+    pub limits: limits::Limits,
     /// How often each address may ask what everybody may.
     pub pace: pace::Pace<IpAddr>,
     /// How often each operator may submit or change registrations (PC-20).
     pub submissions: pace::Pace<String>,
     /// How many objects a page holds at most (`[paging]`).
     pub max_limit: u32,
+    /// What TLS is spoken with, where it is; for the question of health.
+    pub certificates: Option<Arc<doorstep::Certificates>>,
 }
 
 /// Everything that is served, in the order in which paths are tried.
@@ -122,21 +133,47 @@ pub fn routes() -> Vec<Route> {
 ///
 /// # Errors
 /// When the socket cannot be used.
-pub fn listen(doors: Doors, listener: TcpListener) -> io::Result<Server> {
+pub fn listen(doors: Doors, listener: TcpListener, doorstep: Doorstep) -> io::Result<Server> {
     let doors = Data::new(doors);
-    let server = HttpServer::new(move || {
+    let doorstep = Arc::new(doorstep);
+    let server = Server::build()
+        .shutdown_timeout(SHUTDOWN.as_secs())
+        .disable_signals()
+        .max_concurrent_connections(doorstep.most_connections());
+    let stopping = server.graceful_shutdown_signal();
+    let server = server.listen("truewatt", listener, move || {
         // U-05: with and without trailing slash, doubled slashes, and never a redirect.
-        App::new()
+        let app = App::new()
             .app_data(doors.clone())
             .configure(configure)
-            .wrap(NormalizePath::trim())
-    })
-    .shutdown_timeout(SHUTDOWN.as_secs())
-    .disable_signals()
-    .listen(listener)?
-    .run();
-    Ok(server)
+            .wrap(from_fn(limits::threshold::cross))
+            .wrap(NormalizePath::trim());
+        let app = app
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let stopping = stopping.clone();
+        let (keep_alive, step) = (doorstep.keep_alive(), doorstep.clone());
+        fn_service(move |stream| step.clone().receive(stream)).and_then(
+            HttpService::build()
+                .keep_alive(keep_alive)
+                // Lines keep the time themselves, for every request and not only for the first.
+                .client_request_timeout(Duration::ZERO)
+                .client_disconnect_timeout(LINGER)
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .on_connect_ext(|line: &Line, extensions| {
+                    extensions.insert(line.presence());
+                })
+                .h1(map_config(app, |()| AppConfig::default())),
+        )
+    })?;
+    Ok(server.run())
 }
+
+/// How long what a refused caller still sends is read and thrown away: so long the refusal has to reach it.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long requests in flight may take to finish when the hub stops: as long as the longest relay.
 const SHUTDOWN: Duration = Duration::from_secs(30);

@@ -20,6 +20,8 @@ use crate::clock::SharedClock;
 pub struct Pace<K: Clone + Eq + Hash> {
     buckets: RateLimiter<K, HashMapStateStore<K>, HubTime, NoOpMiddleware<Nanos>>,
     time: HubTime,
+    /// When full buckets were last thrown away, in nanoseconds since 1970.
+    swept: AtomicU64,
 }
 
 /// So many seconds' worth may be asked of the public pages at once.
@@ -49,6 +51,7 @@ impl<K: Clone + Eq + Hash> Pace<K> {
         Pace {
             buckets: RateLimiter::new(quota, HashMapStateStore::default(), time.clone()),
             time,
+            swept: AtomicU64::new(0),
         }
     }
 
@@ -57,12 +60,25 @@ impl<K: Clone + Eq + Hash> Pace<K> {
     /// # Errors
     /// How long to wait before the next may be asked.
     pub fn ask(&self, who: &K) -> Result<(), Duration> {
-        if self.buckets.len() > MANY {
+        if self.buckets.len() > MANY && self.is_due() {
             self.buckets.retain_recent();
         }
         self.buckets
             .check_key(who)
             .map_err(|early| early.wait_time_from(self.time.now()))
+    }
+}
+
+impl<K: Clone + Eq + Hash> Pace<K> {
+    /// Once a second: looking through all of them for every request would make many callers a means to slow the hub down.
+    fn is_due(&self) -> bool {
+        let now = self.time.now().as_u64();
+        let swept = self.swept.load(Ordering::Relaxed);
+        now.saturating_sub(swept) >= 1_000_000_000
+            && self
+                .swept
+                .compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 }
 

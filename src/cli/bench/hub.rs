@@ -45,6 +45,9 @@ impl Hub {
             ("OUTBOUND__ALLOW_HTTP", "true"),
             ("OUTBOUND__ALLOW_PRIVATE_NETWORKS", "true"),
             ("PAGING__MAX_LIMIT", "1000"),
+            // Counted, and never reached: what is measured is the hub and not its limits.
+            ("LIMITS__PLATFORM_RATE", "1000000"),
+            ("LIMITS__ADDRESS_RATE", "1000000"),
         ]
         .iter()
         .chain(more)

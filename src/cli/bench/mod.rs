@@ -7,6 +7,8 @@
 //! | [`broadcast`] | locations to a hundred receivers, with and without two that are out of order | everybody else has the last state, in order |
 //! | [`pages`] | GET all at every depth of what the hub keeps | every object exactly once, the same page again |
 //! | [`recheck`] | second looks after one registration, among many CDRs | only those of its meter, each once |
+//! | [`flood`] | a platform's p99 while another sends a hundred times what it may | all of the one answered, of the other nothing beyond its limit |
+//! | [`idle`] | memory with ten thousand connections that do nothing | all still good, others answered meanwhile |
 //!
 //! The hub is a child process of the same binary, so that what it costs can be read from `/proc`; load generator and receivers live
 //! here and cost as little as they can. Everything is made before the clock starts. Where there is a bare path ([`floor`]), it runs
@@ -17,8 +19,10 @@
 pub mod broadcast;
 pub mod cdrs;
 pub mod door;
+pub mod flood;
 pub mod floor;
 pub mod hub;
+pub mod idle;
 pub mod load;
 pub mod pages;
 pub mod process;
@@ -49,7 +53,8 @@ pub struct Arguments {
     /// 100000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     cdrs: Option<u32>,
-    /// relay: requests per round, as many PUTs as GETs [default: 4000].
+    /// relay: requests per round, as many PUTs as GETs [default: 4000]. flood: of the quiet platform, in each half of a round [default:
+    /// 300].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     requests: Option<u32>,
     /// broadcast: locations pushed in each part of a round [default: 500].
@@ -58,14 +63,16 @@ pub struct Arguments {
     /// broadcast: platforms that receive; two of them get out of order [default: 100].
     #[arg(long, value_parser = clap::value_parser!(u16).range(3..=1000))]
     receivers: Option<u16>,
-    /// broadcast: pushes per second while answers and deliveries are timed [default: a third of what the burst before reached].
+    /// broadcast: pushes per second while answers and deliveries are timed [default: a third of what the burst before reached]. flood:
+    /// requests per second each platform may make [default: 20].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: Option<u32>,
     /// pages: locations the hub keeps, of three owners [default: 10000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(300..=10_000_000))]
     objects: Option<u32>,
-    /// Connections that send at the same time [default: 64]. Pages are read over one.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Connections that send at the same time [default: 64]. Pages are read over one. flood: of the flood [default: 16]. idle: that do
+    /// nothing [default: 10000].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=25_000))]
     connections: Option<u16>,
     /// Rounds; with `--floor` each measures both.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -101,6 +108,10 @@ enum What {
     Pages,
     /// Second looks after one registration.
     Recheck,
+    /// One platform that sends too much, and another.
+    Flood,
+    /// Connections that do nothing.
+    Idle,
 }
 
 /// What a receiver answers to everything it takes.
@@ -121,6 +132,8 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
         What::Broadcast => broadcast::measure(&bench).await?,
         What::Pages => pages::measure(&bench).await?,
         What::Recheck => recheck::measure(&bench).await?,
+        What::Flood => flood::measure(&bench).await?,
+        What::Idle => idle::measure(&bench).await?,
     };
     println!("{}", if arguments.json { report.json() } else { report.text() });
     if report.balances() {
@@ -133,15 +146,19 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> Result<(), NotDone> {
 impl Arguments {
     /// An option that says nothing about what is measured is a misunderstanding, not a wish to be passed over.
     fn check(&self) -> Result<(), NotDone> {
-        use What::{Broadcast, Cdrs, Pages, Recheck, Relay};
+        use What::{Broadcast, Cdrs, Flood, Idle, Pages, Recheck, Relay};
         let given = [
             ("--cdrs", self.cdrs.is_some(), &[Cdrs, Recheck][..]),
-            ("--requests", self.requests.is_some(), &[Relay]),
+            ("--requests", self.requests.is_some(), &[Relay, Flood]),
             ("--pushes", self.pushes.is_some(), &[Broadcast]),
             ("--receivers", self.receivers.is_some(), &[Broadcast]),
-            ("--rate", self.rate.is_some(), &[Broadcast]),
+            ("--rate", self.rate.is_some(), &[Broadcast, Flood]),
             ("--objects", self.objects.is_some(), &[Pages]),
-            ("--connections", self.connections.is_some(), &[Cdrs, Relay, Broadcast]),
+            (
+                "--connections",
+                self.connections.is_some(),
+                &[Cdrs, Relay, Broadcast, Flood, Idle],
+            ),
             ("--floor", self.floor, &[Cdrs, Relay]),
             ("--url", self.url.is_some(), &[Cdrs, Relay, Broadcast]),
         ];

@@ -23,13 +23,8 @@ pub async fn frame(
         answer.insert_header(("Access-Control-Max-Age", "86400"));
         return Ok(open(request.into_response(answer.finish())));
     }
-    let asked = match (request.app_data::<Data<Doors>>(), request.peer_addr()) {
-        (Some(doors), Some(address)) => doors.pace.ask(&address.ip()),
-        _ => Ok(()),
-    };
-    if let Err(wait) = asked {
-        let answer = Problem::too_often(wait).error_response();
-        return Ok(open(request.into_response(answer)));
+    if let Err(problem) = may_ask(&request) {
+        return Ok(open(request.into_response(problem.error_response())));
     }
     let may_be_cached = request.method() == Method::GET;
     let mut answer = next.call(request).await?.map_into_boxed_body();
@@ -42,6 +37,17 @@ pub async fn frame(
         HeaderValue::from_static(cache),
     );
     Ok(open(answer))
+}
+
+fn may_ask(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(doors) = request.app_data::<Data<Doors>>() else {
+        return Ok(());
+    };
+    doors.limits.admit(request.request())?;
+    match doors.limits.address(request.request()) {
+        Some(address) => doors.pace.ask(&address).map_err(Problem::too_often),
+        None => Ok(()),
+    }
 }
 
 fn open(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {

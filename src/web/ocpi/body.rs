@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 
+use crate::ocpi::json;
 use crate::ocpi::refusal::Refusal;
 use crate::web::error::OcpiError;
+use crate::web::limits::bodies::Arriving;
+use crate::web::limits::{self, Reading};
 
 /// 10 MB (D-19): three signed values of 10 000 characters each are 0.3 % of it, a list page of several MB fits.
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -23,9 +25,6 @@ const _: () = assert!(MAX_BODY == crate::mirror::intake::LARGEST);
 /// would see a broken connection instead of the 413.
 const MAX_DRAINED: usize = 8 * MAX_BODY;
 
-/// The whole body has to arrive within this time.
-const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
-
 /// The octets of a JSON body. Whether they *are* JSON is for whoever reads them to say (T-22).
 pub struct JsonBody(pub Bytes);
 
@@ -35,9 +34,11 @@ impl FromRequest for JsonBody {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
+        let reading = limits::reading(request);
         let payload = payload.take();
         Box::pin(async move {
-            let body = read(payload, MAX_BODY).await?;
+            let body = read(payload, MAX_BODY, &reading).await?;
+            json::check_lengths(&body).map_err(Refusal::from)?;
             // T-20: without a body the type may be missing; what is then missing is the body.
             if !is_json && !body.is_empty() {
                 return Err(Refusal::unsupported_media_type("the Content-Type must be application/json").into());
@@ -59,30 +60,30 @@ pub(in crate::web) fn is_json(request: &HttpRequest) -> bool {
 }
 
 /// The octets of a body of at most `limit`.
-pub(in crate::web) async fn read(payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(ARRIVES_WITHIN, collect(payload, limit)).await {
+pub(in crate::web) async fn read(payload: Payload, limit: usize, reading: &Reading) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(reading.within, collect(payload, limit, reading.bodies.begin())).await {
         Ok(body) => body,
-        Err(_) => Err(Refusal::malformed("the body did not arrive in time")),
+        Err(_) => Err(Refusal::too_slow(format!(
+            "the body did not arrive within {} s",
+            reading.within.as_secs()
+        ))),
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
-    let mut body = BytesMut::new();
+async fn collect(mut payload: Payload, limit: usize, body: Arriving) -> Result<Bytes, Refusal> {
+    let mut body = Some(body);
     let mut length = 0usize;
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Refusal::malformed("the body broke off"))?;
         length = length.saturating_add(chunk.len());
-        if length <= limit {
-            body.extend_from_slice(&chunk);
-        } else {
-            body = BytesMut::new();
+        match &mut body {
+            Some(body) if length <= limit => body.take(&chunk)?,
+            _ => body = None,
         }
         if length > limit.max(MAX_DRAINED) {
             break;
         }
     }
-    if length > limit {
-        return Err(Refusal::too_large(format!("a body may have at most {limit} bytes")));
-    }
-    Ok(body.freeze())
+    let whole = body.map(Arriving::whole);
+    whole.ok_or_else(|| Refusal::too_large(format!("a body may have at most {limit} bytes")))
 }

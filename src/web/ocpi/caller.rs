@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::framing::{naming, text};
 use crate::ocpi::headers::{self, MessageIds, Routing};
-use crate::ocpi::refusal::Refusal;
+use crate::ocpi::refusal::{Refusal, Situation};
 use crate::ocpi::versions::Version;
 use crate::parties::{Caller, Fault};
 use crate::web::Doors;
@@ -67,7 +67,17 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
     let named = request.match_info().get("version");
     let version = named.and_then(Version::parse);
     let authorization = text(request.headers(), headers::AUTHORIZATION);
-    let caller = doors.parties.authenticate(authorization, version).await?;
+    let caller = match doors.parties.recognise(authorization, version) {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            if refusal.situation == Situation::Unauthenticated && authorization.is_some() {
+                doors.limits.wrong_token(request);
+            }
+            return Err(refusal.into());
+        }
+    };
+    doors.limits.platform_may_ask(&caller.platform)?;
+    doors.parties.welcome(&caller).await;
     if named.is_some() && version.is_none() {
         return Err(Refusal::not_found("this version is not spoken here").into());
     }

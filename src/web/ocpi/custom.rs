@@ -4,18 +4,21 @@
 //! else is. The hub's own have lines there, to be described, and the same door: its party is part of their ids.
 
 use actix_web::dev::Payload;
+use actix_web::http::Method as HttpMethod;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::body::{MAX_BODY, read};
-use super::caller::ask_registered;
+use super::body::{MAX_BODY, is_json, read};
+use super::caller::{Registered, ask_registered};
 use super::{modules, nothing_here};
 use crate::client::Method;
 use crate::exchange::custom::CustomRequest;
-use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::refusal::Refusal;
+use crate::ocpi::role::{InterfaceRole, Role};
 use crate::ocpi::versions::Version;
 use crate::parties::Fault;
-use crate::routing::custom;
+use crate::routing::custom::{self, OwnModule};
 use crate::web::error::OcpiError;
 use crate::web::{Document, Doors, Route};
 
@@ -81,7 +84,18 @@ async fn asked(
     (version, interface, identifier): (Version, InterfaceRole, String),
 ) -> Result<HttpResponse, OcpiError> {
     let asked = ask_registered(request).await?;
-    let body = read(payload, MAX_BODY).await?;
+    // "", "ocpi", the version, the side, the id.
+    let segments: Vec<String> = request.uri().path().split('/').skip(5).map(str::to_owned).collect();
+    let own =
+        OwnModule::named(&doors.parties.settings().hub, &identifier).filter(|own| own.served().contains(&interface));
+    if own == Some(OwnModule::PublicKeys) && interface == InterfaceRole::Receiver {
+        may_submit(doors, &asked, request.method(), &segments)?;
+    }
+    let body = read(payload, MAX_BODY, &doors.limits.reading()).await?;
+    // T-20; of what is for somebody else the type is nobody's business here.
+    if own.is_some() && !body.is_empty() && !is_json(request) {
+        return Err(Refusal::unsupported_media_type("the Content-Type must be application/json").into());
+    }
     let method = Method::from_bytes(request.method().as_str().as_bytes())
         .map_err(|error| Fault::new("reading a method", error))?;
     let request = CustomRequest {
@@ -90,8 +104,7 @@ async fn asked(
         identifier,
         interface,
         method,
-        // "", "ocpi", the version, the side, the id.
-        segments: request.uri().path().split('/').skip(5).map(str::to_owned).collect(),
+        segments,
         query: request.uri().query().map(str::to_owned),
         routing: asked.routing,
         ids: asked.ids,
@@ -99,4 +112,21 @@ async fn asked(
     };
     let heard = doors.hall.custom(request).await?;
     Ok(modules::answer(heard, doors.clock.now()))
+}
+
+/// PC-20: each operator submits and changes so many registrations a minute, by whichever door. Who names somebody else's is refused
+/// behind this door, and uses up nothing of theirs.
+fn may_submit(doors: &Doors, asked: &Registered, method: &HttpMethod, segments: &[String]) -> Result<(), Refusal> {
+    let [country_code, party_id, _] = segments else {
+        return Ok(());
+    };
+    let platform = &asked.caller.platform;
+    match PartyId::new(country_code, party_id) {
+        Ok(owner) if platform.has_role(&owner, Role::Cpo) && matches!(*method, HttpMethod::PUT | HttpMethod::PATCH) => {
+            let holder = format!("{} {}", platform.id, owner.key());
+            let asked = doors.submissions.ask(&holder);
+            asked.map_err(|wait| Refusal::too_often("too many registrations of this party", wait))
+        }
+        _ => Ok(()),
+    }
 }

@@ -13,7 +13,7 @@ use crate::web::error::{self, OcpiError};
 use crate::web::{Doors, reply};
 use uuid::Uuid;
 
-/// Wraps one request.
+/// Wraps one request, and turns it away before anything is read when its address asks too often (N-03).
 ///
 /// # Errors
 /// None of our own: what fails inside comes out as an answer.
@@ -37,12 +37,19 @@ pub async fn frame(
         from: doors.as_ref().map(|doors| doors.parties.settings().hub.clone()),
     });
 
-    let response = next.call(request).await?;
+    let admitted = match &doors {
+        Some(doors) => doors.limits.admit(request.request()),
+        None => Ok(()),
+    };
+    let response = match admitted {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(refusal) => request.error_response(OcpiError::from(refusal)),
+    };
     let now = doors.map_or(DateTime::UNIX_EPOCH, |doors| doors.clock.now());
     let failed = response.response().error().map(|failure| in_envelope(failure, now));
     let mut response = match failed {
         Some(answer) => response.into_response(answer),
-        None => response.map_into_boxed_body(),
+        None => response,
     };
     let headers = response.headers_mut();
     put(headers, headers::X_REQUEST_ID, &request_id);

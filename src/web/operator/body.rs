@@ -8,7 +8,9 @@ use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::ocpi::refusal::Situation;
+use crate::ocpi::json;
+use crate::ocpi::refusal::Refusal;
+use crate::web::limits;
 use crate::web::ocpi::body::{is_json, read};
 
 /// 1 MB: ten thousand parties in one list.
@@ -161,17 +163,14 @@ impl FromRequest for Members {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
+        let reading = limits::reading(request);
         let payload = payload.take();
         Box::pin(async move {
-            let body = read(payload, MAX_BODY)
-                .await
-                .map_err(|refusal| match refusal.situation {
-                    Situation::TooLarge => Problem::too_large(refusal.message),
-                    _ => Problem::bad_request("", refusal.message),
-                })?;
+            let body = read(payload, MAX_BODY, &reading).await?;
             if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
+            json::check_lengths(&body).map_err(Refusal::from)?;
             let value: Value =
                 serde_json::from_slice(&body).map_err(|e| Problem::bad_request("", format!("is not JSON: {e}")))?;
             Members::of(&value, "")

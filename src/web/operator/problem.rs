@@ -7,6 +7,7 @@ use actix_web::http::StatusCode as Http;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
+use crate::ocpi::refusal::{Refusal, Situation};
 use crate::parties::handshake::HandshakeFailure;
 use crate::parties::operate::Declined;
 use crate::parties::{Failure, Fault};
@@ -19,7 +20,7 @@ pub struct Problem {
     detail: String,
     field: Option<String>,
     allow: Option<String>,
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
     more: Map<String, Value>,
 }
 
@@ -90,16 +91,7 @@ impl Problem {
     /// 429, with how long to wait (RFC 6585, 4).
     #[must_use]
     pub fn too_often(wait: Duration) -> Problem {
-        // Whole seconds, and never sooner than it helps.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let seconds = seconds.max(1);
-        Problem {
-            retry_after: Some(seconds),
-            ..Problem::new(
-                Http::TOO_MANY_REQUESTS,
-                format!("too many requests; ask again in {seconds} s"),
-            )
-        }
+        Refusal::too_often("too many requests", wait).into()
     }
 
     /// 503: not now, and nothing was done.
@@ -219,15 +211,26 @@ impl From<Fault> for Problem {
 }
 
 impl From<Failure> for Problem {
-    /// For the partner API, which speaks OCPI's words for refusals in problem documents. What OCPI calls an outcome rather
-    /// than an HTTP error is 422 here.
     fn from(failure: Failure) -> Problem {
         match failure {
             Failure::Ours(fault) => Problem::ours(&fault),
-            Failure::Refused(refusal) => match http_status(refusal.situation) {
-                Http::OK => Problem::new(Http::UNPROCESSABLE_ENTITY, refusal.message),
-                status => Problem::new(status, refusal.message),
-            },
+            Failure::Refused(refusal) => refusal.into(),
         }
+    }
+}
+
+impl From<Refusal> for Problem {
+    /// For the doors that speak OCPI's words for refusals in problem documents. What OCPI calls an outcome rather than an HTTP
+    /// error is 422 here.
+    fn from(refusal: Refusal) -> Problem {
+        let status = match http_status(refusal.situation) {
+            Http::OK => Http::UNPROCESSABLE_ENTITY,
+            status => status,
+        };
+        let mut problem = Problem::new(status, refusal.message);
+        if let Situation::TooOften(seconds) = refusal.situation {
+            problem.retry_after = Some(seconds);
+        }
+        problem
     }
 }

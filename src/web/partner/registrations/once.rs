@@ -14,13 +14,14 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use sha2::{Digest, Sha256};
 
 use super::{Partner, operators_only};
-use crate::ocpi::refusal::Situation;
+use crate::ocpi::json;
+use crate::ocpi::refusal::Refusal;
 use crate::parties::Fault;
 use crate::registry::{Request, Said, Told, answers_count_since};
 use crate::store::answers::AnswerRow;
-use crate::web::Doors;
 use crate::web::ocpi::body::{is_json, read};
 use crate::web::operator::{Members, Problem};
+use crate::web::{Doors, limits};
 
 /// A document of five megabytes in Base64, and what is said about it.
 const MAX_BODY: usize = 7 * 1024 * 1024 + 64 * 1024;
@@ -145,12 +146,8 @@ impl FromRequest for Writing {
                 .app_data::<Data<Doors>>()
                 .ok_or_else(|| Fault::found("a request reached a door without rooms"))?;
             let key = key(&request)?;
-            let body = read(payload, MAX_BODY)
-                .await
-                .map_err(|refusal| match refusal.situation {
-                    Situation::TooLarge => Problem::too_large(refusal.message),
-                    _ => Problem::bad_request("", refusal.message),
-                })?;
+            let body = read(payload, MAX_BODY, &limits::reading(&request)).await?;
+            json::check_lengths(&body).map_err(Refusal::from)?;
             let from = partner.from.as_ref().map_or_else(|| "*".to_owned(), |from| from.key());
             Ok(Writing {
                 request: Request {
