@@ -187,7 +187,7 @@ async fn no_spelling_of_an_address_inside_our_walls_is_connected_to() {
     }
     // A user name is refused whatever it is for; and IPv6 is not everywhere.
     let explained = |spelling: &&str| !spelling.contains('@') && !spelling.contains('[');
-    let unexplained: Vec<_> = harmless.iter().copied().filter(|one| explained(&one)).collect();
+    let unexplained: Vec<_> = harmless.iter().copied().filter(explained).collect();
     assert_eq!(unexplained, [""; 0]);
 }
 

@@ -176,7 +176,8 @@ stories! {
         let said = world.operator(Patch, &path, Some(json!({"name": "Other", "options": {"custody": null, "invalid_cdrs": "hold"}}))).await;
         assert_eq!(said.text("/name"), "Other");
         assert_eq!(said.body["options"], json!({"token_encoding": "auto", "allowed_hosts": [], "metering_marker": "on_problem",
-            "invalid_cdrs": "hold", "custody": null, "custom_modules": false, "strict": false, "require_sample": null,
+            "invalid_cdrs": "hold", "custody": null, "custom_modules": false, "strict": false, "require_sample": null, "publickeys": false,
+            "cdrvalidations": false, "client_certificate": null,
             "timeouts": {"relay_s": 9}}));
         assert_eq!(said.body["parties"], before["parties"]);
         for wish in [json!({"name": "Third", "options": {"custody": 1}}), json!({"name": "Third", "parties": [{}]}), json!({"name": "Third", "nme": 1})] {
