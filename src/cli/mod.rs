@@ -12,6 +12,7 @@ pub mod cdr;
 pub mod config;
 pub mod demo;
 pub mod duty;
+mod files;
 pub mod health;
 pub mod key;
 pub mod migrate;

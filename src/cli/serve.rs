@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{NotDone, with_causes};
+use super::{NotDone, files, with_causes};
 use crate::client::http::{DEFAULT_MAX_BODY, Http, HttpSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Secret};
@@ -110,6 +110,10 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
         .init();
     for key in &config.without_effect {
         log::warn!("{key} has no effect in this version");
+    }
+    let connections = usize::try_from(config.limits.connections).unwrap_or(usize::MAX);
+    if let Some(allowed) = files::allowed().filter(|allowed| *allowed <= connections) {
+        log::warn!("limits.connections is {connections}, but this process may have {allowed} files open (ulimit -n)");
     }
     let hub = Hub::start(config, SystemClock::shared()).await?;
     println!("listening: {}", hub.url);
