@@ -13,6 +13,7 @@ pub mod cdr;
 pub mod config;
 pub mod demo;
 pub mod duty;
+mod files;
 pub mod health;
 mod keeping;
 pub mod key;

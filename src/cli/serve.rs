@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{NotDone, keeping, with_causes};
+use super::{NotDone, files, keeping, with_causes};
 use crate::audit::Audit;
 use crate::client::guard::Network;
 use crate::client::http::{DEFAULT_MAX_BODY, Furnishing, Http, HttpError, HttpSettings};
@@ -114,6 +114,10 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
         .init();
     for key in &config.without_effect {
         log::warn!("{key} has no effect in this version");
+    }
+    let connections = usize::try_from(config.limits.connections).unwrap_or(usize::MAX);
+    if let Some(allowed) = files::allowed().filter(|allowed| *allowed <= connections) {
+        log::warn!("limits.connections is {connections}, but this process may have {allowed} files open (ulimit -n)");
     }
     let hub = Hub::start(config, SystemClock::shared()).await?;
     println!("listening: {}", hub.url);

@@ -673,7 +673,7 @@ impl Config {
             ("private_key".to_owned(), path(tls.map(|tls| tls.private_key.as_path()))),
         ];
         let proxies: Vec<String> = self.server.trusted_proxies.iter().map(Network::to_string).collect();
-        let sections: [(&str, Vec<(&str, Value)>); 17] = [
+        let sections: [(&str, Vec<(&str, Value)>); 16] = [
             (
                 "server",
                 vec![

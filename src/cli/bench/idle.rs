@@ -13,8 +13,8 @@ use super::hub::plain;
 use super::load::percentile_ms;
 use super::process::Usage;
 use super::report::{Books, Report, count, known, megabytes};
-use crate::cli::NotDone;
 use crate::cli::api::table;
+use crate::cli::{NotDone, files};
 use crate::sandbox::wire::{self, Connection};
 
 /// Connections, where nothing else is said.
@@ -30,7 +30,7 @@ const AFTERWARDS: Duration = Duration::from_secs(3);
 pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
     let wanted = usize::from(bench.arguments.connections.unwrap_or(CONNECTIONS));
     let needed = wanted + BESIDES;
-    match open_files() {
+    match files::allowed() {
         Some(allowed) if allowed < needed => {
             return Err(NotDone::failed(format!(
                 "{wanted} connections need {needed} open files here and in the hub, and ulimit -n allows {allowed}"
@@ -182,11 +182,4 @@ impl Caller {
             p99_ms: percentile_ms(&latencies, 99),
         }
     }
-}
-
-/// How many files this process, and one it starts, may have open; unknown where there is no `/proc`.
-fn open_files() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
