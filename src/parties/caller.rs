@@ -50,19 +50,24 @@ impl Caller {
 impl Parties {
     /// The platform that presents this Authorization header at a URL of `version` (`None` where the URL has none).
     ///
-    /// Being heard is evidence of life (HCI-09). The first use of a new token ends the one before (CR-35); that is the
-    /// only case in which the database is touched.
+    /// Being heard is evidence of life (HCI-09). The first use of a new token ends the one before (CR-35); that, and a token this process
+    /// has not heard of, are the only cases in which the database is touched.
     ///
     /// # Errors
     /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
     pub async fn authenticate(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
-        let snapshot = self.snapshot();
+        let mut snapshot = self.snapshot();
         let Some(authorization) = authorization else {
             // F-01: some peers forget the header on GET versions; the log line says which header it was.
             log::info!("refused: no Authorization header");
             return Err(Refusal::unauthenticated("the Authorization header is missing"));
         };
-        let Some((presented, entry, platform)) = self.recognise(&snapshot, authorization, version) else {
+        let mut known = self.recognise(&snapshot, authorization, version);
+        if known.is_none() && self.is_behind().await {
+            snapshot = self.snapshot();
+            known = self.recognise(&snapshot, authorization, version);
+        }
+        let Some((presented, entry, platform)) = known else {
             log::info!("refused: the Authorization header carries no token of a known platform");
             return Err(Refusal::unauthenticated(
                 "the Authorization header carries no known token",
