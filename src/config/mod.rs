@@ -980,6 +980,35 @@ mod tests {
     }
 
     #[test]
+    fn postgresql_may_have_several_addresses_and_none_shows_the_password() {
+        let of = |url: &str| from(&format!("[database]\nurl = \"{url}\""));
+        for (url, shown) in [
+            (
+                "postgres://hub:secret@db1:5432,db2:5433/x",
+                "postgres://hub:***@db1:5432,db2:5433/x",
+            ),
+            (
+                "postgres://hub:secret@db1,db2/x?target_session_attrs=read-write",
+                "postgres://hub:***@db1,db2/x?***",
+            ),
+            (
+                "postgresql://hub@10.0.0.1:1,10.0.0.2:2,10.0.0.3:3/x",
+                "postgresql://hub@10.0.0.1:1,10.0.0.2:2,10.0.0.3:3/x",
+            ),
+        ] {
+            assert_eq!(of(url).unwrap().database.masked_url(), shown);
+        }
+        for nonsense in [
+            "postgres://db1:x,db2/x",
+            "postgres://db1,/x",
+            "postgres://db1,db2:99999/x",
+        ] {
+            let refused = of(nonsense).unwrap_err().to_string();
+            assert!(refused.contains("database.url"), "{refused}");
+        }
+    }
+
+    #[test]
     fn what_is_printed_is_what_holds() {
         let config =
             from("[paging]\nmax_limit = 7\n[metering]\nenergy_tolerance_kwh = 0.05\n[hub]\nname = \"a \\\"b\\\"\"")
