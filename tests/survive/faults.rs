@@ -42,6 +42,7 @@ async fn two_processes_on_postgresql_lose_nothing_whatever_happens() {
     let settings = [
         ("server.public_url", balancer.url.as_str()),
         ("paging.max_limit", "1000"),
+        ("duties.lease_s", "10"),
         ("timeouts.list_s", "30"),
     ];
     let hubs = [
@@ -56,7 +57,15 @@ async fn two_processes_on_postgresql_lose_nothing_whatever_happens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_process_on_sqlite_loses_nothing_whatever_happens() {
     let database = Database::sqlite();
-    let hub = Hub::start_with(&database, &[("paging.max_limit", "1000"), ("timeouts.list_s", "30")]).await;
+    let hub = Hub::start_with(
+        &database,
+        &[
+            ("paging.max_limit", "1000"),
+            ("duties.lease_s", "10"),
+            ("timeouts.list_s", "30"),
+        ],
+    )
+    .await;
     let path = database.url.strip_prefix("sqlite://").unwrap().to_owned();
     run(vec![Arc::new(hub)], Harm::Sqlite(path)).await;
 }
