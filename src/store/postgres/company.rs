@@ -24,7 +24,7 @@ const BEFORE_THE_NEXT_TRY: Duration = Duration::from_secs(1);
 /// What one process hears of the others.
 #[derive(Clone)]
 pub(super) struct Company {
-    target: Target,
+    target: Arc<Target>,
     news: watch::Sender<u64>,
     listening: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Company {
 impl Company {
     pub(super) fn new(target: Target) -> Company {
         Company {
-            target,
+            target: Arc::new(target),
             news: watch::Sender::new(0),
             listening: Arc::default(),
         }
