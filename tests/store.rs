@@ -572,6 +572,51 @@ async fn a_lease_is_given_to_one_worker_only(place: &Place) {
     assert_eq!(other.duty_lease("late", at(11), at(41), 100).await.unwrap(), []);
 }
 
+// R-47
+async fn what_one_platform_is_owed_stands_in_nobodys_way(place: &Place) {
+    let store = place.store().await;
+    let crowd = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000) \
+        INSERT INTO outbox (id, platform_id, kind, object_id, revision, state, attempts, lease_until, next_attempt_at, give_up_at, created_at) \
+        SELECT 'crowd ' || n, 'crowded', 'cdr', 'object ' || n, 1, 'owed', 0, 0, n, 9000000000000000, 0 FROM numbers";
+    place.execute(crowd).await;
+    let one = "INSERT INTO outbox (id, platform_id, kind, object_id, revision, state, attempts, lease_until, next_attempt_at, give_up_at, created_at) \
+        VALUES ('late', 'alone', 'cdr', 'object', 1, 'owed', 0, 0, 20000, 9000000000000000, 0), \
+               ('dead', 'buried', 'cdr', 'object', 1, 'dead', 0, 0, 1, 9000000000000000, 0)";
+    place.execute(one).await;
+    let lease = async |each, except: &[&str]| {
+        let portions = Portions {
+            each,
+            except: except.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let leased = store
+            .duty_lease_fairly("w", at(0), at(30), 64, &portions)
+            .await
+            .unwrap();
+        leased.into_iter().map(|duty| duty.id).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lease(4, &[]).await,
+        ["crowd 1", "crowd 2", "crowd 3", "crowd 4", "late"]
+    );
+    assert_eq!(lease(2, &["alone"]).await, ["crowd 5", "crowd 6"]);
+    assert_eq!(lease(4, &["crowded", "it's nobody's"]).await, [""; 0]);
+    assert_eq!(lease(100, &[]).await.len(), 64, "and no more in all than asked for");
+}
+
+async fn whoever_goes_leaves_no_lease_behind(place: &Place) {
+    let store = place.store().await;
+    for n in 0..4 {
+        store
+            .cdr_take(cdr(&format!("C-{n}")).with_lease_until(0))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.duty_lease("goes", at(10), at(40), 3).await.unwrap().len(), 3);
+    assert_eq!(store.duty_lease("stays", at(10), at(40), 3).await.unwrap().len(), 1);
+    assert_eq!(store.duties_give_away("goes").await.unwrap(), 3);
+    assert_eq!(store.duty_lease("stays", at(11), at(41), 10).await.unwrap().len(), 3);
+}
+
 async fn an_expired_lease_can_be_taken_again(place: &Place) {
     let store = place.store().await;
     store.cdr_take(cdr("C-1")).await.unwrap();
@@ -1423,6 +1468,8 @@ promises! {
     without_custody_nothing_is_owed_or_seen_until_somebody_takes_it,
     a_rejection_lists_nothing_that_was_not_listed_before,
     a_lease_is_given_to_one_worker_only,
+    what_one_platform_is_owed_stands_in_nobodys_way,
+    whoever_goes_leaves_no_lease_behind,
     an_expired_lease_can_be_taken_again,
     the_longest_due_is_leased_first_and_a_nudge_makes_due,
     duties_are_listed_page_by_page,
@@ -1463,6 +1510,7 @@ promises! {
     the_same_lent_again_is_the_same_row_also_when_many_do_it_at_once,
     a_row_lent_again_while_the_expired_are_deleted_is_not_lost,
     of_any_number_of_processes_one_moves_a_platform,
+    of_several_processes_one_looks_after_a_platform_and_the_others_hear_what_it_found,
     a_comparison_is_committed_once_with_its_duties_or_not_at_all,
     a_newer_state_takes_the_place_of_the_older_duty_and_keeps_its_lease,
     the_cpo_role_goes_before_the_other_roles_of_a_party,

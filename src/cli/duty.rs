@@ -56,6 +56,9 @@ struct Forgive {
     /// Why, for the journal.
     #[arg(long)]
     reason: String,
+    /// Who decided it, for the journal.
+    #[arg(long)]
+    by: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -80,7 +83,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
             Ok(())
         }
         Action::Forgive(one) => {
-            let wish = json!({"reason": one.reason});
+            let mut wish = json!({"reason": one.reason});
+            if let Some(by) = one.by {
+                wish["by"] = json!(by);
+            }
             one.common
                 .access
                 .open()?

@@ -49,6 +49,9 @@ use crate::web::operator::people::Operators;
 use crate::web::pace::Pace;
 use crate::web::{self, Doors};
 
+/// A file may not grow further: the same number wherever there are Linux, macOS or BSD processors in use today.
+const SIGXFSZ: i32 = 25;
+
 /// Starts hubs.
 pub struct Hub;
 
@@ -112,6 +115,9 @@ pub(super) async fn run(config: Config) -> Result<(), NotDone> {
         .filter_level(log::LevelFilter::Info)
         .parse_default_env()
         .init();
+    // A limit on the size of files is then met as a full disk is: by an error of the write, not by the end of the process.
+    let _full = signal(SignalKind::from_raw(SIGXFSZ))
+        .map_err(|error| NotDone::failed(format!("signals cannot be received: {error}")))?;
     for key in &config.without_effect {
         log::warn!("{key} has no effect in this version");
     }
@@ -164,6 +170,10 @@ impl Hub {
             nonsense: no_key.is_nonsense(),
             why: with_causes(&no_key),
         })?;
+        store
+            .join(&url)
+            .await
+            .map_err(at("joining the other processes of this hub"))?;
 
         let hub = PartyId::new(&config.hub.country_code, &config.hub.party_id).map_err(at("reading [hub]"))?;
         let settings = PartiesSettings {
@@ -563,6 +573,7 @@ impl Running {
             // Aborted on purpose: the error says just that.
             let _ = worker.await;
         }
+        self.delivery.give_away().await;
         self.store.close().await;
     }
 }

@@ -117,7 +117,9 @@ impl Database {
     /// The URL with its password, if it has one, as `***`: for people to see.
     #[must_use]
     pub fn masked_url(&self) -> String {
-        let Ok(mut url) = Url::parse(self.url.expose()) else {
+        // Of several addresses the first stands for all: a URL has one.
+        let (first, others) = split_addresses(self.url.expose());
+        let Ok(mut url) = Url::parse(&first) else {
             return self.url.to_string();
         };
         // SQLite paths have no password, and would be respelled by the setters of a URL.
@@ -131,7 +133,39 @@ impl Database {
             // PostgreSQL takes a password there as well.
             url.set_query(Some("***"));
         }
-        url.to_string()
+        match (others, url.host_str().zip(url.port())) {
+            ("", _) => url.to_string(),
+            (others, Some((host, port))) => {
+                let address = format!("{host}:{port}");
+                url.as_str().replacen(&address, &format!("{address}{others}"), 1)
+            }
+            (others, None) => match url.host_str() {
+                Some(host) => url.as_str().replacen(host, &format!("{host}{others}"), 1),
+                None => self.url.to_string(),
+            },
+        }
+    }
+}
+
+/// `postgres://u:p@h1:1,h2:2/db` without `,h2:2`, and that.
+fn split_addresses(url: &str) -> (String, &str) {
+    let whole = || (url.to_owned(), "");
+    let Some(authority) = url
+        .strip_prefix("postgres")
+        .and_then(|_| url.find("://"))
+        .map(|at| at + 3)
+    else {
+        return whole();
+    };
+    let end = url[authority..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| authority + at);
+    let hosts = url[authority..end]
+        .rfind('@')
+        .map_or(authority, |at| authority + at + 1);
+    match url[hosts..end].find(',').map(|at| hosts + at) {
+        Some(comma) => (format!("{}{}", &url[..comma], &url[end..]), &url[comma..end]),
+        None => whole(),
     }
 }
 
@@ -913,13 +947,17 @@ fn database_url(raw: &Raw) -> Result<Secret, ConfigError> {
     let key = "database.url";
     let text = raw.text(key)?;
     let sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
-    let postgres = (text.starts_with("postgres://") || text.starts_with("postgresql://")) && Url::parse(&text).is_ok();
+    let postgres = (text.starts_with("postgres://") || text.starts_with("postgresql://")) && {
+        let (first, others) = split_addresses(&text);
+        let is_address = |host: &str| !host.is_empty() && Url::parse(&format!("postgres://{host}/")).is_ok();
+        Url::parse(&first).is_ok() && others.split(',').skip(1).all(is_address)
+    };
     if sqlite || postgres {
         Ok(Secret::new(text))
     } else {
         Err(ConfigError::key(
             key,
-            "must be sqlite://path or postgres://user:password@host:port/name",
+            "must be sqlite://path or postgres://user:password@host:port/name, with up to three hosts separated by commas",
         ))
     }
 }
@@ -1185,6 +1223,35 @@ mod tests {
             let error = from(broken).unwrap_err();
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("line 2") && !shown.contains("tell-nobody"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn postgresql_may_have_several_addresses_and_none_shows_the_password() {
+        let of = |url: &str| from(&format!("[database]\nurl = \"{url}\""));
+        for (url, shown) in [
+            (
+                "postgres://hub:secret@db1:5432,db2:5433/x",
+                "postgres://hub:***@db1:5432,db2:5433/x",
+            ),
+            (
+                "postgres://hub:secret@db1,db2/x?target_session_attrs=read-write",
+                "postgres://hub:***@db1,db2/x?***",
+            ),
+            (
+                "postgresql://hub@10.0.0.1:1,10.0.0.2:2,10.0.0.3:3/x",
+                "postgresql://hub@10.0.0.1:1,10.0.0.2:2,10.0.0.3:3/x",
+            ),
+        ] {
+            assert_eq!(of(url).unwrap().database.masked_url(), shown);
+        }
+        for nonsense in [
+            "postgres://db1:x,db2/x",
+            "postgres://db1,/x",
+            "postgres://db1,db2:99999/x",
+        ] {
+            let refused = of(nonsense).unwrap_err().to_string();
+            assert!(refused.contains("database.url"), "{refused}");
         }
     }
 

@@ -146,6 +146,10 @@ impl Delivery {
         }
         let begun = self.clock.now();
         let reception = self.send(cdr, &platform, begun).await;
+        match &reception {
+            Reception::NotTaken(not) => self.went_wrong(&platform.id, not.retry_after),
+            Reception::Taken { .. } | Reception::Rejected(_) => self.went_well(&platform.id).await,
+        }
         let took = (self.clock.now() - begun).to_std().unwrap_or_default();
         self.settle(cdr, owed, Some(&platform), reception, took).await
     }

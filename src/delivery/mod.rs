@@ -19,7 +19,7 @@
 //!
 //! Design notes: nobody waits for a dead neighbour. A platform known to be OFFLINE gets no attempt, its duties wait for the
 //! change to CONNECTED. One that fails attempt after attempt is left alone for a while as a whole ([`lanes`]), and only
-//! a few of its duties are in the air at once.
+//! a few of its duties are in the air at once. What is due is leased platform by platform, a portion each.
 
 pub mod carry;
 pub mod copy;
@@ -34,6 +34,7 @@ pub mod relay;
 pub mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -46,7 +47,7 @@ use crate::routing::directory::{PlatformOptions, PlatformStatus};
 use crate::store::Store;
 use crate::store::evidence::CdrRow;
 use kinds::Horizons;
-use lanes::Lanes;
+use lanes::{Breaker, Lanes};
 
 /// The octets a receiver gets for a stored CDR: as posted, or with the marker behind (the `evidence` room knows which).
 pub type Pack = fn(&CdrRow, &PlatformOptions) -> Bytes;
@@ -77,6 +78,7 @@ impl Delivery {
         pack: Pack,
     ) -> Arc<Delivery> {
         let owner = Uuid::new_v4().to_string();
+        let lanes = Lanes::new(horizons.first_retry, horizons.max_retry);
         Arc::new(Delivery {
             store,
             parties,
@@ -85,7 +87,7 @@ impl Delivery {
             custody,
             pack,
             owner,
-            lanes: Lanes::default(),
+            lanes,
             nudge: Notify::new(),
         })
     }
@@ -118,6 +120,32 @@ impl Delivery {
     pub fn wake(&self, platform: &PlatformId) {
         self.lanes.wake(platform);
         self.nudge();
+    }
+
+    /// Whether this process makes attempts at a platform of its own accord.
+    #[must_use]
+    pub fn breaker(&self, platform: &PlatformId) -> Breaker {
+        self.lanes.breaker(platform, self.clock.now())
+    }
+
+    /// A platform took something, or said no to it: it is well.
+    async fn went_well(&self, platform: &PlatformId) {
+        if self.lanes.wake(platform) {
+            // As after a change to CONNECTED.
+            self.nudge_if_back(platform).await;
+        }
+    }
+
+    /// A platform that was called did not take what it was to take.
+    fn went_wrong(&self, platform: &PlatformId, wish: Option<Duration>) {
+        self.lanes.failed(platform, wish, self.clock.now(), carry::jitter());
+    }
+
+    /// Gives back what this process has leased: it is going, and whoever stays need not wait for its leases to end.
+    pub async fn give_away(&self) {
+        if let Err(error) = self.store.duties_give_away(&self.owner).await {
+            log::error!("giving away duties: {error}");
+        }
     }
 
     /// A platform may come back between the decision to wait for it and the moment that was written down; the nudge of its

@@ -10,13 +10,14 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use super::Delivery;
-use super::carry::{Carried, Owed, span};
+use super::carry::{Owed, span};
 use super::kinds;
-use super::lanes::{Entry, IN_THE_AIR};
+use super::lanes::{Entry, IN_THE_AIR, PORTION};
+use crate::ocpi::ids::PlatformId;
 use crate::parties::Fault;
 use crate::parties::presence::PresenceChange;
 use crate::routing::directory::PlatformStatus;
-use crate::store::outbox::DutyRow;
+use crate::store::outbox::{DutyRow, Portions};
 
 /// A running worker. Dropping it leaves it running; [`Worker::stop`] ends it.
 pub struct Worker {
@@ -55,7 +56,7 @@ pub(super) enum Attempt {
     NotTaken,
     /// Not its turn yet.
     Later(chrono::DateTime<chrono::Utc>),
-    /// Nobody was called.
+    /// Nobody was called, or the lanes know already.
     Nothing,
 }
 
@@ -98,12 +99,17 @@ impl Delivery {
         }
         let now = self.clock.now();
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        // Each platform gets a portion, and one that would only give it back gets none: 10 000 duties for one keep nobody waiting.
+        let portions = Portions {
+            each: u32::try_from(PORTION).unwrap_or(u32::MAX),
+            except: self.lanes.closed(now).iter().map(PlatformId::to_string).collect(),
+        };
         let leased = self
             .store
-            .duty_lease(&self.owner, now, now + span(self.horizons.lease), limit)
+            .duty_lease_fairly(&self.owner, now, now + span(self.horizons.lease), limit, &portions)
             .await
             .map_err(|error| Fault::new("leasing duties", error))?;
-        let more = leased.len() >= free;
+        let more = !leased.is_empty();
         for duty in leased {
             let Ok(place) = room.clone().try_acquire_owned() else {
                 break;
@@ -114,6 +120,8 @@ impl Delivery {
                 if let Err(fault) = delivery.attempt(&duty).await {
                     log::error!(duty = duty.id.as_str(); "{}", fault.chain());
                 }
+                // There is room for the next one.
+                delivery.nudge();
             });
         }
         Ok(more)
@@ -135,10 +143,8 @@ impl Delivery {
             other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
         };
         match attempt {
-            Attempt::Taken => self.lanes.wake(&owed.platform),
-            Attempt::NotTaken => self
-                .lanes
-                .rest(&owed.platform, self.clock.now() + span(self.horizons.first_retry)),
+            Attempt::Taken => self.went_well(&owed.platform).await,
+            Attempt::NotTaken => self.went_wrong(&owed.platform, None),
             Attempt::Later(until) => self.give_back(duty, until).await?,
             Attempt::Nothing => {}
         }
@@ -154,10 +160,9 @@ impl Delivery {
         else {
             return Err(Fault::found("a duty names a CDR that is not there"));
         };
-        Ok(match self.carry(&cdr, owed).await? {
-            Carried::Delivered(_) | Carried::Rejected(_) => Attempt::Taken,
-            Carried::Kept | Carried::Unanswered(_) => Attempt::NotTaken,
-        })
+        self.carry(&cdr, owed).await?;
+        // How it went is already known to the lanes, as of a first attempt.
+        Ok(Attempt::Nothing)
     }
 
     async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {

@@ -52,18 +52,24 @@ impl Caller {
 impl Parties {
     /// The platform that presents this Authorization header at a URL of `version` (`None` where the URL has none).
     ///
-    /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]).
+    /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]). A token this process has not heard of is the
+    /// only case in which the database is touched: another process may have agreed on it a moment ago.
     ///
     /// # Errors
     /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
-    pub fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
-        let snapshot = self.snapshot();
+    pub async fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
+        let mut snapshot = self.snapshot();
         let Some(authorization) = authorization else {
             // F-01: some peers forget the header on GET versions; the log line says which header it was.
             log::info!("refused: no Authorization header");
             return Err(Refusal::unauthenticated("the Authorization header is missing"));
         };
-        let Some((presented, entry, platform)) = self.bearer(&snapshot, authorization, version) else {
+        let mut known = self.bearer(&snapshot, authorization, version);
+        if known.is_none() && self.is_behind().await {
+            snapshot = self.snapshot();
+            known = self.bearer(&snapshot, authorization, version);
+        }
+        let Some((presented, entry, platform)) = known else {
             log::info!("refused: the Authorization header carries no token of a known platform");
             return Err(Refusal::unauthenticated(
                 "the Authorization header carries no known token",

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::ocpi::refusal::Refusal;
+use crate::store::StoreError;
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,19 @@ impl Fault {
             doing: doing.into(),
             source: None,
         }
+    }
+
+    /// Whether it passes by itself, because the database is away or busy: then it is worth while to ask again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let mut next = self.source();
+        while let Some(cause) = next {
+            if let Some(error) = cause.downcast_ref::<StoreError>() {
+                return error.is_passing();
+            }
+            next = cause.source();
+        }
+        false
     }
 
     /// The fault and everything that caused it, on one line.

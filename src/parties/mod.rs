@@ -26,6 +26,7 @@ pub mod options;
 pub mod presence;
 pub mod tokens;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -60,6 +61,9 @@ pub struct Parties {
     line: Arc<Line>,
     /// What everybody was told as of a revision of the directory, as far as this process did it.
     told: Mutex<Option<(i64, Wanted)>>,
+    asking: tokio::sync::Mutex<()>,
+    /// How often somebody has begun to ask.
+    asked: AtomicU64,
 }
 
 /// What this room needs to know of the configuration.
@@ -105,6 +109,8 @@ impl Parties {
             presence,
             line,
             told: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            asked: AtomicU64::default(),
         }))
     }
 
@@ -178,19 +184,24 @@ impl Parties {
     /// Keeps the snapshot equal to the database, forgets tokens whose grace is over, and looks after silent platforms.
     /// Runs until the process ends or the task is aborted; safe to abort at any point.
     ///
-    /// Other processes change the directory too, so its revision is looked at every second.
+    /// Other processes change the directory too. PostgreSQL says so at their commit; in case it was not heard, the revision is looked at
+    /// every second.
     pub async fn follow(self: Arc<Self>) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut news = self.store.news();
+        let mut listening = true;
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
+                // Nobody speaks where there is one process.
+                told = news.changed(), if listening => listening = told.is_ok(),
                 () = self.presence.news() => {}
             }
             if let Err(fault) = self.catch_up().await {
                 log::error!("{}", fault.chain());
             }
-            self.presence.look_around(&self.line);
+            self.presence.look_around(&self.line, &self.store);
         }
     }
 
@@ -221,6 +232,33 @@ impl Parties {
             self.reload().await?;
         }
         Ok(())
+    }
+
+    /// Whether the directory has moved on without us, for somebody who is not in it: a party may call a process that has not heard yet
+    /// of what another one agreed with it a moment ago. One asks at a time, and for all who came before it did: a crowd of strangers costs
+    /// one small question after the other.
+    async fn is_behind(&self) -> bool {
+        let before = self.asked.load(Ordering::Relaxed);
+        let _turn = self.asking.lock().await;
+        if self.asked.load(Ordering::Relaxed) > before {
+            // Somebody asked after we came, and has taken over what there was.
+            return true;
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match self.store.directory_revision().await {
+            Ok(revision) if revision != self.snapshot().revision() => match self.reload().await {
+                Ok(()) => true,
+                Err(fault) => {
+                    log::error!("{}", fault.chain());
+                    false
+                }
+            },
+            Ok(_) => false,
+            Err(error) => {
+                log::warn!("looking whether the directory has moved on: {error}");
+                false
+            }
+        }
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -29,7 +29,7 @@ use super::line::Line;
 use crate::clock::SharedClock;
 use crate::ocpi::ids::PlatformId;
 use crate::routing::directory::{Directory, Platform, PlatformStatus};
-use crate::store::{Store, StoreError};
+use crate::store::{Checked, Store, StoreError};
 
 /// When a silent platform is looked after (`[presence]`).
 #[derive(Clone, Debug)]
@@ -66,6 +66,8 @@ pub struct Presence {
 struct Pulse {
     heard_at: AtomicI64,
     checked_at: AtomicI64,
+    /// When the last check of another process ended that counted here.
+    told_at: AtomicI64,
     failures: AtomicU32,
     /// When the first of the failures in a row was.
     failing_since: AtomicI64,
@@ -268,8 +270,9 @@ impl Presence {
     }
 
     /// Starts the alive checks that are due (GET of the versions URL, HCI-08, V-11). Returns at once; one check per
-    /// platform at a time, so that a stalled peer holds up nobody else.
-    pub(super) fn look_around(self: &Arc<Self>, line: &Arc<Line>) {
+    /// platform at a time, so that a stalled peer holds up nobody else. Of several processes one makes the check, and the
+    /// others take its word.
+    pub(super) fn look_around(self: &Arc<Self>, line: &Arc<Line>, store: &Store) {
         for platform in self.current.get().directory().platforms() {
             if !platform.status.is_registered() || !self.is_due(platform) {
                 continue;
@@ -280,16 +283,44 @@ impl Presence {
             }
             let begun = self.now();
             pulse.checked_at.store(begun, Ordering::Relaxed);
-            let (presence, line, platform) = (self.clone(), line.clone(), platform.clone());
+            let (presence, line, platform, store) = (self.clone(), line.clone(), platform.clone(), store.clone());
             tokio::spawn(async move {
-                if line.is_alive(&platform).await {
-                    presence.heard(&platform.id);
-                } else if pulse.heard_at.load(Ordering::Relaxed) <= begun {
-                    // A request of theirs that came in meanwhile is the younger evidence.
-                    presence.failed(&platform.id, true);
-                }
+                presence.look_after(&platform, &pulse, begun, &line, &store).await;
                 pulse.checking.store(false, Ordering::Relaxed);
             });
+        }
+    }
+
+    async fn look_after(&self, platform: &Platform, pulse: &Pulse, begun: i64, line: &Line, store: &Store) {
+        let now = self.clock.now();
+        let interval = chrono::TimeDelta::from_std(self.settings.check_interval).unwrap_or(chrono::TimeDelta::MAX);
+        let (ended_at, is_alive) = match store.presence_check(platform.id.as_str(), now, now + interval).await {
+            Ok(Checked::ByOthers(None)) => return,
+            Ok(Checked::ByOthers(Some((ended_at, is_alive)))) => {
+                let ended_at = ended_at.timestamp_micros();
+                if pulse.told_at.fetch_max(ended_at, Ordering::Relaxed) >= ended_at {
+                    return;
+                }
+                (ended_at, is_alive)
+            }
+            checked => {
+                if let Err(error) = checked {
+                    // Twice is better than not at all.
+                    log::warn!("asking who looks after platform {}: {error}", platform.id);
+                }
+                let is_alive = line.is_alive(platform).await;
+                let ended_at = self.clock.now();
+                if let Err(error) = store.presence_checked(platform.id.as_str(), ended_at, is_alive).await {
+                    log::warn!("noting the check of platform {}: {error}", platform.id);
+                }
+                (begun, is_alive)
+            }
+        };
+        // The younger evidence counts: a request of theirs that came in meanwhile, a failure after somebody else's check.
+        if is_alive && pulse.failing_since.load(Ordering::Relaxed) <= ended_at {
+            self.heard(&platform.id);
+        } else if !is_alive && pulse.heard_at.load(Ordering::Relaxed) <= ended_at {
+            self.failed(&platform.id, true);
         }
     }
 
@@ -350,6 +381,7 @@ impl Pulse {
         Pulse {
             heard_at: AtomicI64::new(now),
             checked_at: AtomicI64::new(now),
+            told_at: AtomicI64::new(now),
             failures: AtomicU32::new(0),
             failing_since: AtomicI64::new(now),
             doubtful: AtomicBool::new(false),

@@ -51,6 +51,28 @@ impl StoreError {
         })
     }
 
+    /// Whether it passes by itself: the same call may succeed later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreError::Busy | StoreError::Unavailable(_))
+    }
+
+    /// Whether the database found its own pages damaged. Nothing but a good copy of them helps.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        const DAMAGED: [&str; 4] = [
+            "malformed",
+            "file is not a database",
+            "invalid page in block",
+            "could not read block",
+        ];
+        let StoreError::Corrupt(trouble) = self else {
+            return false;
+        };
+        let below = trouble.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        DAMAGED.iter().any(|words| below.contains(words))
+    }
+
     pub(crate) fn corrupt(sentence: impl Into<String>) -> StoreError {
         StoreError::Corrupt(Trouble {
             sentence: sentence.into(),
@@ -100,7 +122,7 @@ fn by_message(words: &str, error: DieselError) -> StoreError {
         "deadlock detected",
         "lock timeout",
     ];
-    const DOWN: [&str; 10] = [
+    const DOWN: [&str; 13] = [
         "disk i/o error",
         "is full",
         "readonly database",
@@ -111,6 +133,9 @@ fn by_message(words: &str, error: DieselError) -> StoreError {
         "is starting up",
         "is in recovery mode",
         "too many clients",
+        "remaining connection slots",
+        "read-only transaction",
+        "statement timeout",
     ];
     if BUSY.iter().any(|busy| words.contains(busy)) {
         StoreError::Busy

@@ -79,6 +79,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000011", "custom_modules"),
     migration!("2026-11-21-000013", "outside"),
     migration!("2026-11-21-000014", "audit", guarded),
+    migration!("2026-11-21-000015", "duties", guarded),
 ];
 
 const RECORD: &str =
@@ -218,18 +219,22 @@ mod on_postgres {
 
     pub(super) async fn migrate(c: &mut AsyncPgConnection) -> Result<(), StoreError> {
         // One transaction for all: PostgreSQL takes back CREATE TABLE too. The lock may be held for longer than a row's, by the other
-        // process that migrates, so the session's usual limit is lifted for it.
-        c.batch_execute(&format!(
-            "BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
-        ))
-        .await?;
-        match steps(c).await {
+        // process that migrates, and an index on much data takes its time, so the session's usual limits are lifted.
+        c.batch_execute("BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+            .await?;
+        match locked_steps(c).await {
             Ok(()) => Ok(c.batch_execute("COMMIT").await?),
             Err(error) => {
                 let _ = c.batch_execute("ROLLBACK").await;
                 Err(error)
             }
         }
+    }
+
+    async fn locked_steps(c: &mut AsyncPgConnection) -> Result<(), StoreError> {
+        c.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+            .await?;
+        steps(c).await
     }
 
     async fn steps(c: &mut AsyncPgConnection) -> Result<(), StoreError> {

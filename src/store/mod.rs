@@ -69,15 +69,18 @@ pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
 pub use notices::{Message, NewNotice, NoticeRow, NoticeTold};
 pub use observations::ObservationRow;
-pub use outbox::{DutyRow, NewDuty};
+pub use outbox::{DutyRow, NewDuty, Portions};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
-pub use presence::PresenceRow;
+pub use presence::{Checked, PresenceRow};
 pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::{KeyRow, RegistryBatch, RegistryDocument, RegistryLine};
 pub use sealed::{BadKey, Keyring, NotSettled, SettledSecrets};
 pub use views::Overview;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
 
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -88,6 +91,7 @@ pub struct Store {
     engine: Engine,
     /// What secrets are kept under; see [`sealed`].
     keys: Option<Arc<Keyring>>,
+    damaged: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -110,7 +114,11 @@ impl Store {
                 "the URL of the database begins neither with sqlite:// nor with postgres://",
             ));
         };
-        let store = Store { engine, keys: None };
+        let store = Store {
+            engine,
+            keys: None,
+            damaged: Arc::default(),
+        };
         store.schema_state().await?.refuse_newer()?;
         Ok(store)
     }
@@ -121,6 +129,39 @@ impl Store {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
         }
+    }
+
+    /// Tells the other processes on this database that this one serves under `public_url`, for as long as it lives, and hears from them when
+    /// the directory has changed (see [`Store::news`]). With SQLite there is one process and nothing to tell.
+    ///
+    /// When another living process serves under another URL, the log says so: what one of them lends, the other could not honour.
+    pub async fn join(&self, public_url: &str) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(db) => db.join(public_url).await,
+        }
+    }
+
+    /// Changes whenever another process may have changed the directory. It saves waiting and nothing depends on it: what was missed is found
+    /// by who looks from time to time.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        match &self.engine {
+            Engine::Sqlite(_) => watch::channel(0).1,
+            Engine::Postgres(db) => db.news(),
+        }
+    }
+
+    /// Whether this process has met a damaged page since it started. What does not touch it goes on.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Remembers damage on its way to the caller.
+    fn noting<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if outcome.as_ref().is_err_and(StoreError::is_damage) && !self.damaged.swap(true, Ordering::Relaxed) {
+            log::error!("the database is damaged: bring back a good copy of it");
+        }
+        outcome
     }
 
     /// Finishes what is queued and closes. Calls after it end with `Unavailable`.
@@ -180,7 +221,7 @@ macro_rules! both {
 /// Asks a query written in [`both!`]. Arguments are owned variables and reach it as references.
 macro_rules! ask {
     ($store:expr, $query:ident($($argument:ident),*)) => {
-        match &$store.engine {
+        $store.noting(match &$store.engine {
             crate::store::Engine::Sqlite(db) => {
                 db.read(move |c| crate::store::sqlite::now(sqlite::$query(c, $(&$argument),*))).await
             }
@@ -188,7 +229,7 @@ macro_rules! ask {
                 Ok(mut c) => postgres::$query(&mut c, $(&$argument),*).await,
                 Err(error) => Err(error),
             },
-        }
+        })
     };
 }
 
@@ -196,7 +237,7 @@ macro_rules! ask {
 /// another process is made again a few times before it is `Busy`.
 macro_rules! change {
     ($store:expr, $query:ident($($argument:ident),*)) => {
-        match &$store.engine {
+        $store.noting(match &$store.engine {
             crate::store::Engine::Sqlite(db) => {
                 const ABOUT_A_ROW: usize = 1024;
                 db.change(ABOUT_A_ROW, move |c| crate::store::sqlite::now(sqlite::$query(c, $(&$argument),*))).await
@@ -216,7 +257,7 @@ macro_rules! change {
                     }
                 }
             }
-        }
+        })
     };
 }
 use {ask, both, change};

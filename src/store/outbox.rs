@@ -68,6 +68,15 @@ pub struct DutyRow {
     pub last_outcome: Option<String>,
 }
 
+/// How what is due is shared out among platforms.
+#[derive(Clone, Debug)]
+pub struct Portions {
+    /// At most so much for each.
+    pub each: u32,
+    /// Platforms that get nothing now.
+    pub except: Vec<String>,
+}
+
 impl Store {
     /// Leases up to `limit` duties that are due and nobody's, longest due first. Two workers never get the same one.
     pub async fn duty_lease(
@@ -77,11 +86,31 @@ impl Store {
         lease_until: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<DutyRow>, StoreError> {
+        let everything = Portions {
+            each: limit,
+            except: Vec::new(),
+        };
+        self.duty_lease_fairly(owner, now, lease_until, limit, &everything)
+            .await
+    }
+
+    /// The same, of each platform a portion, and nothing of those left out. What it costs grows with the number of platforms that are owed
+    /// something, not with what they are owed.
+    pub async fn duty_lease_fairly(
+        &self,
+        owner: &str,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        limit: u32,
+        portions: &Portions,
+    ) -> Result<Vec<DutyRow>, StoreError> {
         let lease = Lease {
             owner: owner.to_owned(),
             now: micros(now),
             until: micros(lease_until),
             rows: limit.into(),
+            each: portions.each.into(),
+            except: serde_json::Value::from(portions.except.clone()).to_string(),
         };
         let mut duties: Vec<DutyRow> = change!(self, lease(lease))?
             .into_iter()
@@ -90,6 +119,12 @@ impl Store {
         // `RETURNING` promises no order.
         duties.sort_by(|one, other| (one.next_attempt_at, &one.id).cmp(&(other.next_attempt_at, &other.id)));
         Ok(duties)
+    }
+
+    /// Gives back every lease of `owner`, which is going.
+    pub async fn duties_give_away(&self, owner: &str) -> Result<u64, StoreError> {
+        let owner = owner.to_owned();
+        change!(self, give_away(owner))
     }
 
     /// Gives back a lease without an attempt: the duty is due again at `next_attempt_at`. `false` when it is not `owner`'s any more.
@@ -173,17 +208,44 @@ struct Lease {
     now: i64,
     until: i64,
     rows: i64,
+    each: i64,
+    /// A JSON list of platforms.
+    except: String,
 }
 
-/// One conditional update. `lease_until + 0` keeps the planners from the index on leases: most of what is owed is nobody's, and the order is
-/// that of the other index. `MATERIALIZED`: the choice is made once, whatever plan the database finds for the rest. SQLite takes `$1` for a
-/// name and numbers names as they first appear, so this order serves both.
+/// One conditional update. Who is owed anything is found by hopping through the index from platform to platform, then each one's longest
+/// due are looked up: 10 000 duties of one platform are not looked at to find the one of another.
+///
+/// `lease_until + 0` keeps the planners from the index on leases: most of what is owed is nobody's, and the order is that of the other
+/// index. `MATERIALIZED`: the choice is made once, whatever plan the database finds for the rest. SQLite takes `$1` for a name and numbers
+/// names as they first appear, so this order serves both; it knows no `LATERAL`, and what it knows instead PostgreSQL would plan badly.
 fn lease_statement(locking: &str) -> String {
+    let portion = format!(
+        "SELECT o.id, o.next_attempt_at FROM outbox o WHERE o.state = 'owed' AND o.platform_id = debtors.platform \
+         AND o.next_attempt_at <= $1 AND o.lease_until + 0 <= $1 ORDER BY o.next_attempt_at, o.id LIMIT $2 {locking}"
+    );
+    let (portions, listed) = if locking.is_empty() {
+        let ids = portion.replace("o.id, o.next_attempt_at", "o.id");
+        (
+            format!("JOIN outbox one ON one.id IN ({ids})"),
+            "SELECT value FROM json_each($3)",
+        )
+    } else {
+        (
+            format!("CROSS JOIN LATERAL ({portion}) one"),
+            "SELECT jsonb_array_elements_text(CAST($3 AS jsonb))",
+        )
+    };
     format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM outbox \
-         WHERE state = 'owed' AND next_attempt_at <= $1 AND lease_until + 0 <= $1 \
-         ORDER BY next_attempt_at, id LIMIT $2 {locking}) \
-         UPDATE outbox SET lease_owner = $3, lease_until = $4 WHERE id IN (SELECT id FROM due) RETURNING *"
+        "WITH RECURSIVE debtors (platform) AS ( \
+         SELECT MIN(platform_id) FROM outbox WHERE state = 'owed' \
+         UNION ALL \
+         SELECT (SELECT MIN(o.platform_id) FROM outbox o WHERE o.state = 'owed' AND o.platform_id > debtors.platform) \
+         FROM debtors WHERE debtors.platform IS NOT NULL), \
+         due AS MATERIALIZED (SELECT one.id FROM debtors {portions} \
+         WHERE debtors.platform IS NOT NULL AND debtors.platform NOT IN ({listed}) \
+         ORDER BY one.next_attempt_at, one.id LIMIT $4) \
+         UPDATE outbox SET lease_owner = $5, lease_until = $6 WHERE id IN (SELECT id FROM due) RETURNING *"
     )
 }
 
@@ -192,6 +254,8 @@ both! {
         use diesel::sql_types::Text;
         let leased = diesel::sql_query(lease_statement(LOCKING))
             .bind::<BigInt, _>(lease.now)
+            .bind::<BigInt, _>(lease.each)
+            .bind::<Text, _>(&lease.except)
             .bind::<BigInt, _>(lease.rows)
             .bind::<Text, _>(&lease.owner)
             .bind::<BigInt, _>(lease.until)
@@ -213,6 +277,12 @@ both! {
             outbox::next_attempt_at.eq(*next_attempt_at),
         );
         Ok(diesel::update(leased).set(given_back).execute(c).await? == 1)
+    }
+
+    pub(super) async fn give_away(c: &mut Connection, owner: &str) -> Result<u64, StoreError> {
+        let leased = outbox::table.filter(outbox::state.eq(OWED)).filter(outbox::lease_until.gt(0)).filter(outbox::lease_owner.eq(owner));
+        let given_back = (outbox::lease_owner.eq(None::<String>), outbox::lease_until.eq(0));
+        Ok(diesel::update(leased).set(given_back).execute(c).await? as u64)
     }
 
     pub(super) async fn nudge(c: &mut Connection, platform_id: &str, now: &i64) -> Result<u64, StoreError> {

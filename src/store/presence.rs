@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use diesel::{Insertable, Queryable, Selectable};
 
-use super::schema::{platforms, presence, revisions};
+use super::schema::{platforms, presence, presence_checks, revisions};
 use super::value::{instant, micros};
 use super::{Store, StoreError, both, change};
 
@@ -37,6 +37,43 @@ impl Store {
             since: micros(since),
         };
         change!(self, observe(seen))
+    }
+}
+
+/// Who looks after a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// You do, and say what you found.
+    ByYou,
+    /// Somebody else does, and found out this much last time: whether it was alive, and when.
+    ByOthers(Option<(DateTime<Utc>, bool)>),
+}
+
+impl Store {
+    /// Asks for the alive check of a platform. Of any number of processes one gets it until `until`, at `now`.
+    pub async fn presence_check(
+        &self,
+        platform_id: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Checked, StoreError> {
+        let (platform_id, now, until) = (platform_id.to_owned(), micros(now), micros(until));
+        match change!(self, check(platform_id, now, until))? {
+            None => Ok(Checked::ByYou),
+            Some((None, _)) => Ok(Checked::ByOthers(None)),
+            Some((Some(ended_at), alive)) => Ok(Checked::ByOthers(Some((instant(ended_at)?, alive != 0)))),
+        }
+    }
+
+    /// Says what an alive check found, for those who did not make it.
+    pub async fn presence_checked(
+        &self,
+        platform_id: &str,
+        at: DateTime<Utc>,
+        is_alive: bool,
+    ) -> Result<(), StoreError> {
+        let (platform_id, at, alive) = (platform_id.to_owned(), micros(at), i64::from(is_alive));
+        change!(self, checked(platform_id, at, alive))
     }
 }
 
@@ -102,6 +139,41 @@ both! {
 
     pub(in crate::store) async fn forget(c: &mut Connection, platform_id: &str) -> Result<(), StoreError> {
         diesel::delete(presence::table.filter(presence::platform_id.eq(platform_id))).execute(c).await?;
+        diesel::delete(presence_checks::table.filter(presence_checks::platform_id.eq(platform_id))).execute(c).await?;
+        Ok(())
+    }
+
+    pub(super) async fn check(
+        c: &mut Connection,
+        platform_id: &str,
+        now: &i64,
+        until: &i64,
+    ) -> Result<Option<(Option<i64>, i64)>, StoreError> {
+        let row = presence_checks::table.filter(presence_checks::platform_id.eq(platform_id));
+        let mine = diesel::update(row.filter(presence_checks::until.le(*now)))
+            .set(presence_checks::until.eq(*until))
+            .execute(c)
+            .await?;
+        if mine == 1 {
+            return Ok(None);
+        }
+        let first = (
+            presence_checks::platform_id.eq(platform_id),
+            presence_checks::until.eq(*until),
+            presence_checks::alive.eq(0),
+        );
+        let mine = diesel::insert_into(presence_checks::table).values(first).on_conflict_do_nothing().execute(c).await?;
+        if mine == 1 {
+            return Ok(None);
+        }
+        let theirs = row.select((presence_checks::ended_at, presence_checks::alive)).first(c).await?;
+        Ok(Some(theirs))
+    }
+
+    pub(super) async fn checked(c: &mut Connection, platform_id: &str, at: &i64, alive: &i64) -> Result<(), StoreError> {
+        let row = presence_checks::table.filter(presence_checks::platform_id.eq(platform_id));
+        let found = (presence_checks::ended_at.eq(*at), presence_checks::alive.eq(*alive));
+        diesel::update(row).set(found).execute(c).await?;
         Ok(())
     }
 }

@@ -394,6 +394,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    presence_checks (platform_id) {
+        platform_id -> Text,
+        until -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        alive -> BigInt,
+    }
+}
+
+diesel::table! {
     registration_names (cpo_key, own_key) {
         cpo_key -> Text,
         own_key -> Text,

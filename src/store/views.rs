@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::schema::{cdrs, outbox, parties, platforms};
+use super::schema::{cdrs, outbox, parties, platforms, revisions};
 use super::value::{count, instant};
 use super::{Store, StoreError, ask, both, change};
 
@@ -33,6 +33,11 @@ impl Store {
         change!(self, ping())
     }
 
+    /// Whether it can be written: a database with a full disk, or one that became a replica, still answers.
+    pub async fn writes(&self) -> Result<(), StoreError> {
+        change!(self, writes())
+    }
+
     /// Counts everything. Reads indexes only, but all of them: for a page, not for a loop.
     pub async fn overview(&self) -> Result<Overview, StoreError> {
         ask!(self, overview())
@@ -42,6 +47,12 @@ impl Store {
 both! {
     pub(super) async fn ping(c: &mut Connection) -> Result<(), StoreError> {
         let _: i64 = diesel::select(1_i64.into_sql::<BigInt>()).get_result(c).await?;
+        Ok(())
+    }
+
+    pub(super) async fn writes(c: &mut Connection) -> Result<(), StoreError> {
+        let ping = revisions::table.filter(revisions::name.eq("ping"));
+        diesel::update(ping).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
         Ok(())
     }
 

@@ -52,8 +52,16 @@ pub fn answer(failure: &Failure, now: DateTime<Utc>) -> HttpResponse {
         Failure::Refused(refusal) => refused(refusal, now),
         Failure::Ours(fault) => {
             log::error!("{}", fault.chain());
-            Reply::of(StatusCode::SERVER_ERROR).message("internal error").send(now)
+            Reply::of(StatusCode::SERVER_ERROR).message(sentence(fault)).send(now)
         }
+    }
+}
+
+/// What a peer learns of a fault of ours: nothing but whether it is worth while to ask again.
+fn sentence(fault: &Fault) -> &'static str {
+    match fault.is_passing() {
+        true => "the hub's database does not answer at the moment; please send this again later",
+        false => "internal error",
     }
 }
 

@@ -20,13 +20,13 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "live"}))
 }
 
-/// The database answers and has the schema this program was made for. 503 otherwise, with the check that failed; why it
+/// The database answers, lets itself be written, was not found damaged, and has the schema this program was made for. 503 otherwise, with the check that failed; why it
 /// failed is in the log and not for strangers.
 async fn ready(doors: Data<Doors>) -> HttpResponse {
-    let database = match doors.store.ping().await {
+    let database = match doors.store.writes().await {
         Ok(()) => true,
         Err(error) => {
-            log::warn!("not ready: the database does not answer: {error}");
+            log::warn!("not ready: the database does not let itself be written: {error}");
             false
         }
     };
@@ -38,12 +38,14 @@ async fn ready(doors: Data<Doors>) -> HttpResponse {
                 false
             }
         };
-    let mut checks = json!({"database": database, "schema": schema});
+    // It serves what is whole, so that it can be mended in peace, but not as if nothing were.
+    let intact = !doors.store.is_damaged();
+    let mut checks = json!({"database": database, "schema": schema, "intact": intact});
     if let Some(certificates) = &doors.certificates {
         // An old certificate still opens the door: it is said, and makes nobody restart anything.
         checks["certificate"] = json!(certificates.are_those_of_the_files());
     }
-    match schema {
+    match schema && intact {
         true => HttpResponse::Ok().json(json!({"status": "ready", "checks": checks})),
         false => HttpResponse::ServiceUnavailable().json(json!({"status": "not ready", "checks": checks})),
     }

@@ -9,7 +9,7 @@ use truewatt::registry::{Actor, Decision, Submitted, Wish};
 
 use crate::common::listed::Platform;
 use crate::on_both;
-use crate::world::{World, at, meter, new_key, plain};
+use crate::world::{World, meter, new_key, plain};
 
 const PLACE: &str = "/partner/v1/conformity";
 

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use truewatt::client::Method;
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
-use truewatt::ocpi::ids::PartyId;
 use truewatt::registry::lifecycle::State;
 use truewatt::registry::{Actor, Submitted};
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use truewatt::client::Method;
 use truewatt::metering::sign::SigningMeter;
-use truewatt::ocpi::ids::PartyId;
 use truewatt::registry::checks::NewKey;
 use truewatt::registry::lifecycle::State;
 use truewatt::registry::record::{Reason, Registration};

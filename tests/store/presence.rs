@@ -303,3 +303,39 @@ pub async fn one_process_at_a_time_announces_and_a_handshake_ends_it(place: &Pla
     one.platform_delete("p").await.unwrap();
     assert!(one.announced().await.unwrap().is_empty());
 }
+
+// HCI-08
+pub async fn of_several_processes_one_looks_after_a_platform_and_the_others_hear_what_it_found(place: &Place) {
+    let (one, other) = (place.store().await, place.store().await);
+    assert_eq!(one.presence_check("p", at(0), at(30)).await.unwrap(), Checked::ByYou);
+    assert_eq!(
+        other.presence_check("p", at(10), at(40)).await.unwrap(),
+        Checked::ByOthers(None)
+    );
+    assert_eq!(
+        other.presence_check("q", at(10), at(40)).await.unwrap(),
+        Checked::ByYou,
+        "another one"
+    );
+    one.presence_checked("p", at(12), false).await.unwrap();
+    assert_eq!(
+        other.presence_check("p", at(29), at(59)).await.unwrap(),
+        Checked::ByOthers(Some((at(12), false)))
+    );
+    let asked: Vec<_> = (0..8)
+        .map(|number| {
+            let store = if number % 2 == 0 { one.clone() } else { other.clone() };
+            tokio::spawn(async move { store.presence_check("p", at(30), at(60)).await.unwrap() })
+        })
+        .collect();
+    let mut mine = 0;
+    for answer in asked {
+        mine += usize::from(answer.await.unwrap() == Checked::ByYou);
+    }
+    assert_eq!(mine, 1);
+    one.presence_checked("p", at(31), true).await.unwrap();
+    assert_eq!(
+        other.presence_check("p", at(32), at(62)).await.unwrap(),
+        Checked::ByOthers(Some((at(31), true)))
+    );
+}

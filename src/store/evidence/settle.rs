@@ -19,8 +19,8 @@ impl Store {
         let settle = Arc::new(Settle::new(settlement)?);
         match &self.engine {
             Engine::Sqlite(db) => {
-                db.change(settle.weight(), move |c| engine::now(sqlite::settle(c, &settle)))
-                    .await
+                let settled = db.change(settle.weight(), move |c| engine::now(sqlite::settle(c, &settle)));
+                self.noting(settled.await)
             }
             // A good day is full of deliveries, and they share a statement; the rest has a transaction of its own.
             Engine::Postgres(db) if settle.result == Settled::Delivered => db.settle(settle).await,

@@ -10,17 +10,26 @@ use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 
-/// A server that does not answer at all is given up after this long.
+/// An address at which nobody answers at all is given up after this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Where there is another address, it is tried sooner.
+const NEXT_ADDRESS: Duration = Duration::from_secs(2);
+/// A server that vanished without a word, with its machine or its network, is found out after this long.
+const SILENCE: Duration = Duration::from_secs(10);
 
-/// Every commit is on the server's disk before we hear of it; a statement that meets a lock gives up before its caller does.
-const SESSION: &str = "SET synchronous_commit = on; SET lock_timeout = '10s'; SET TIME ZONE 'UTC';";
+/// Every commit is on the server's disk before we hear of it, and on that of its synchronous replica where it has one; a statement that
+/// meets a lock, or a server that crawls, gives up before its caller does. The server does not count the commit itself: it may wait for a
+/// replica, and must not end before.
+const SESSION: &str =
+    "SET synchronous_commit = on; SET lock_timeout = '10s'; SET statement_timeout = '20s'; SET TIME ZONE 'UTC';";
 
 /// Where to connect, and how.
 #[derive(Clone)]
@@ -38,12 +47,41 @@ impl Target {
         // The driver's own words about a bad URL do not repeat it: it may hold a password.
         let mut config = Config::from_str(&url)
             .map_err(|cause| StoreError::unavailable_because("reading the URL of the database", cause))?;
-        config.connect_timeout(CONNECT_TIMEOUT).application_name("truewatt");
+        let is_alone = config.get_hosts().len() < 2;
+        config
+            .connect_timeout(if is_alone { CONNECT_TIMEOUT } else { NEXT_ADDRESS })
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(SILENCE / 4)
+            .tcp_user_timeout(SILENCE)
+            .application_name("truewatt");
         let tls = match config.get_ssl_mode() {
             SslMode::Disable | SslMode::Prefer => None,
             _ => Some(tls()?),
         };
         Ok(Target { config, tls })
+    }
+
+    /// How long it may take to try every address.
+    pub(super) fn patience(&self) -> Duration {
+        let addresses = u32::try_from(self.config.get_hosts().len()).unwrap_or(1);
+        NEXT_ADDRESS * addresses + Duration::from_secs(3)
+    }
+
+    /// A connection of its own for what the server says unasked. `heard` is called for every notice, and the task ends with the connection.
+    pub(super) async fn listen(
+        &self,
+        heard: impl Fn() + Send + 'static,
+    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        Ok(match &self.tls {
+            None => {
+                let (client, line) = self.config.connect(NoTls).await?;
+                (client, tokio::spawn(follow(line, heard)))
+            }
+            Some(tls) => {
+                let (client, line) = self.config.connect(tls.clone()).await?;
+                (client, tokio::spawn(follow(line, heard)))
+            }
+        })
     }
 
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
@@ -63,6 +101,20 @@ impl Target {
             .await
             .map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+}
+
+async fn follow<S, T>(mut line: Connection<S, T>, heard: impl Fn())
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match std::future::poll_fn(|context| line.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(_))) => heard(),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
@@ -16,6 +17,9 @@ use crate::store::value::Weight;
 const GROUP_JOBS: usize = 256;
 const GROUP_BYTES: usize = 1 << 20;
 const QUEUE: usize = 4096;
+
+/// Longer than a statement may take on its own: behind a slow database nobody waits for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One job and the one who waits for it.
 pub(super) struct Waiting<J, T> {
@@ -68,14 +72,17 @@ impl<J: Weight + Send + Sync + 'static, T: Send + 'static> Lane<J, T> {
         let closed = || StoreError::unavailable("the database is closed");
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        queue
-            .ok_or_else(closed)?
-            .send(Waiting { job, answer })
+        let queue = queue.ok_or_else(closed)?;
+        let written = async {
+            queue.send(Waiting { job, answer }).await.map_err(|_| closed())?;
+            outcome
+                .await
+                .unwrap_or_else(|_| Err(StoreError::unavailable("the writer of the database ended early")))
+        };
+        // Whether it will be kept nobody knows then, as when a connection is lost.
+        tokio::time::timeout(PATIENCE, written)
             .await
-            .map_err(|_| closed())?;
-        outcome
-            .await
-            .unwrap_or_else(|_| Err(StoreError::unavailable("the writer of the database ended early")))
+            .unwrap_or_else(|_| Err(StoreError::unavailable("the database did not write in time")))
     }
 
     /// Writes what is queued, then ends.

@@ -3,6 +3,7 @@
 //! Several processes share one database, so nothing here is decided by what one process remembers: unique indexes and conditional updates
 //! are the truth. A lost connection ends in `Unavailable` for whoever used it; the pool opens another.
 
+mod company;
 mod connect;
 pub(super) mod group;
 mod lane;
@@ -13,9 +14,11 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
+use tokio::sync::watch;
 
 use super::StoreError;
 use super::evidence::records::{Settle, Take};
+use company::Company;
 use lane::Lane;
 
 pub(super) use diesel_async::RunQueryDsl;
@@ -29,7 +32,9 @@ pub(super) const LOCKING: &str = "FOR UPDATE SKIP LOCKED";
 /// Connections of one process. A hub waits for partners, not for its database: eight were as fast as thirty-two.
 const CONNECTIONS: usize = 8;
 /// How long a caller waits for a free connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(9);
+/// A URL with more addresses than this is nobody's.
+const MOST_ADDRESSES: Duration = Duration::from_secs(9);
 /// How often a change that met another one is made again.
 const RETRIES: u32 = 5;
 
@@ -39,11 +44,18 @@ pub(super) struct Postgres {
     pool: Pool<AsyncPgConnection>,
     takes: Lane<Take, ()>,
     settles: Lane<Settle, bool>,
+    company: Company,
 }
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Postgres, StoreError> {
         let target = connect::Target::read(url)?;
+        if target.patience() > MOST_ADDRESSES {
+            return Err(StoreError::unavailable(
+                "the URL of the database names more than three addresses",
+            ));
+        }
+        let company = Company::new(target.clone());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |_| {
@@ -57,7 +69,12 @@ impl Postgres {
             .map_err(|cause| StoreError::unavailable_because("building the pool of connections", cause))?;
         let takes = Lane::open(pool.clone(), group::WRITERS, group::take);
         let settles = Lane::open(pool.clone(), 1, group::settle);
-        let postgres = Postgres { pool, takes, settles };
+        let postgres = Postgres {
+            pool,
+            takes,
+            settles,
+            company,
+        };
         // The first connection tells whether the address, the password and the certificate are right: now, not at the first CDR.
         drop(postgres.connection().await?);
         Ok(postgres)
@@ -84,7 +101,16 @@ impl Postgres {
         self.settles.send(settle).await
     }
 
+    pub(super) async fn join(&self, public_url: &str) -> Result<(), StoreError> {
+        self.company.join(public_url).await
+    }
+
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.company.news()
+    }
+
     pub(super) async fn close(&self) {
+        self.company.leave();
         self.takes.close().await;
         self.settles.close().await;
         self.pool.close();

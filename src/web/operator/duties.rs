@@ -58,8 +58,11 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
 
 /// No longer owed, because somebody says so and says why. The CDR stays, to be pulled.
 async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    wish.only(&["reason"])?;
-    let reason = wish.required_text("reason", 500)?;
+    wish.only(&["reason", "by"])?;
+    let mut reason = wish.required_text("reason", 500)?;
+    if let Some(by) = wish.text("by", 100)? {
+        reason = format!("{reason} ({by})");
+    }
     get(&id, &doors).await?;
     let forgiven = doors.store.duty_forgive(&id, &reason, doors.clock.now()).await;
     if !forgiven.map_err(|error| Fault::new("forgiving a duty", error))? {

@@ -153,7 +153,8 @@ async fn fresh_token(id: Path<String>, doors: Data<Doors>) -> Result<HttpRespons
 
 fn view(doors: &Doors, platform: &Platform) -> PlatformView {
     let since = doors.parties.snapshot().since(&platform.id);
-    PlatformView::new(platform, doors.parties.versions_url(), since)
+    let breaker = doors.delivery.breaker(&platform.id);
+    PlatformView::new(platform, doors.parties.versions_url(), since, breaker)
 }
 
 /// The parties of a request, one entry per role.

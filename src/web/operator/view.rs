@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::delivery::lanes::{Breaker, BreakerState};
 use crate::ocpi::time;
 use crate::parties::options;
 use crate::routing::directory::{PartyRole, Platform, PlatformStatus};
@@ -23,6 +24,18 @@ pub(super) struct PlatformView {
     parties: Vec<ListedView>,
     options: Value,
     peer: Option<PeerView>,
+    /// Why nothing that is owed is carried there just now, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<BreakerView>,
+}
+
+/// A breaker that is not closed, in the process that was asked.
+#[derive(Serialize)]
+struct BreakerView {
+    state: &'static str,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }
 
 /// A party with the roles it is listed for, in the shape in which it is listed; roles in different states stand apart.
@@ -59,7 +72,12 @@ pub(super) struct PartyView {
 }
 
 impl PlatformView {
-    pub fn new(platform: &Platform, versions_url: String, since: Option<DateTime<Utc>>) -> PlatformView {
+    pub fn new(
+        platform: &Platform,
+        versions_url: String,
+        since: Option<DateTime<Utc>>,
+        breaker: Breaker,
+    ) -> PlatformView {
         PlatformView {
             id: platform.id.to_string(),
             name: platform.name.clone(),
@@ -75,6 +93,11 @@ impl PlatformView {
                 versions_url,
                 token_encoding: platform.token_form.as_str(),
                 endpoints: platform.endpoints.clone(),
+            }),
+            breaker: (breaker.state != BreakerState::Closed).then(|| BreakerView {
+                state: breaker.state.as_str(),
+                failures: breaker.failures,
+                until: breaker.until.map(time::write),
             }),
         }
     }

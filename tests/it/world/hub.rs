@@ -144,6 +144,12 @@ impl Hub {
         })
     }
 
+    /// The number of the process.
+    #[allow(dead_code, reason = "for stories that harm it from outside")]
+    pub fn pid(&self) -> u32 {
+        self.process.lock().unwrap().as_ref().unwrap().id()
+    }
+
     /// Whether the process still runs.
     pub fn runs(&self) -> bool {
         self.process

@@ -1,0 +1,1 @@
+-- One process: nobody to tell.
