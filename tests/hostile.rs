@@ -284,8 +284,11 @@ fn numbers(size: usize, add: &mut impl FnMut(&'static str, Vec<u8>)) {
 
 /// The ways in: by itself, and inside a CDR.
 fn ways(octets: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    // Of more than a megabyte the copy and the key would show nothing new: a carried text is looked at up to 64 KiB.
+    // A carried text is looked at up to 64 KiB; more than a megabyte of it would show nothing new, but for what no JSON could carry otherwise.
     let is_long = octets.len() > 1_200_000;
+    if is_long && std::str::from_utf8(octets).is_ok_and(|text| !text.starts_with('\u{1b}')) {
+        return vec![("itself", octets.to_vec())];
+    }
     let text = String::from_utf8(octets.to_vec()).unwrap_or_else(|_| hex::encode(octets));
     let quoted = serde_json::to_string(&text).unwrap();
     let cdr = |signed: &str, plain: &str, key: &str| {

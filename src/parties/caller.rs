@@ -1,4 +1,4 @@
-//! Who is calling: from the Authorization header to a platform, without a database read.
+//! Who is calling: from the Authorization header to a platform, without a database read for anybody we know.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -52,24 +52,18 @@ impl Caller {
 impl Parties {
     /// The platform that presents this Authorization header at a URL of `version` (`None` where the URL has none).
     ///
-    /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]). A token this process has not heard of is the
-    /// only case in which the database is touched: another process may have agreed on it a moment ago.
+    /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]).
     ///
     /// # Errors
     /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
-    pub async fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
-        let mut snapshot = self.snapshot();
+    pub fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
+        let snapshot = self.snapshot();
         let Some(authorization) = authorization else {
             // F-01: some peers forget the header on GET versions; the log line says which header it was.
             log::info!("refused: no Authorization header");
             return Err(Refusal::unauthenticated("the Authorization header is missing"));
         };
-        let mut known = self.bearer(&snapshot, authorization, version);
-        if known.is_none() && self.is_behind().await {
-            snapshot = self.snapshot();
-            known = self.bearer(&snapshot, authorization, version);
-        }
-        let Some((presented, entry, platform)) = known else {
+        let Some((presented, entry, platform)) = self.bearer(&snapshot, authorization, version) else {
             log::info!("refused: the Authorization header carries no token of a known platform");
             return Err(Refusal::unauthenticated(
                 "the Authorization header carries no known token",
@@ -85,6 +79,20 @@ impl Parties {
             replaces_another: entry.kind == TokenKind::Current && entry.has_previous,
             snapshot,
         })
+    }
+
+    /// Looks whether the directory has moved on, where a header carries a token nobody here has heard of: another process may have agreed on
+    /// it a moment ago. The only case in which a stranger makes the hub ask its database; before the request is read any further, so that who
+    /// it is stands when somebody asks.
+    pub async fn look_around(&self, authorization: Option<&str>) {
+        let Some(candidates) = authorization.and_then(token_candidates) else {
+            return;
+        };
+        let (snapshot, now) = (self.snapshot(), self.now());
+        let is_known = |token: &str| snapshot.token(token, now).is_some();
+        if !candidates.decoded.as_deref().is_some_and(is_known) && !is_known(&candidates.raw) {
+            self.is_behind().await;
+        }
     }
 
     /// Takes note that this platform speaks. Being heard is evidence of life (HCI-09). The first use of a new token ends the one

@@ -441,15 +441,15 @@ on_both! {
     async fn saf_51_a_replaced_module_counts_from_its_own_begin_and_not_without_being_submitted(on) {
         let three = Three::meet(World::start(on, "").await?).await;
         let module = meter("module");
-        let with_module = |id| {
+        let with_module = |id, page| {
             let list = [Signed("Start", 9, "10.000", "04AA"), Signed("End", 10, "17.500", "04AA")];
-            cdr(id, "DE/MSP", &values(&module, 1, &list), "")
+            cdr(id, "DE/MSP", &values(&module, page, &list), "")
         };
-        let heard = three.post(&with_module("C-1")).await;
+        let heard = three.post(&with_module("C-1", 1)).await;
         assert!(heard.message.contains("INVALID") && heard.message.contains("KEY_CONFLICT"), "{}", heard.message);
         let (status, key) = three.replace(&module, "REPLACEMENT", "2026-11-21T08:00:00Z").await;
         assert_eq!(status, 201, "{key}");
-        assert_eq!(three.post(&with_module("C-2")).await.message, "thanks");
+        assert_eq!(three.post(&with_module("C-2", 11)).await.message, "thanks");
         assert!(three.post(&signed("C-3", &three.meter, 50)).await.message.contains("INVALID"), "the old one is out");
         Some(())
     }

@@ -42,10 +42,6 @@ pub const STATED: &[(&str, &str)] = &[
         "HCI-15",
         "a peer that took a PUT is believed; it can read the list at any time",
     ),
-    (
-        "N-03",
-        "limits per platform and address belong to the protection against overload, which is not built yet",
-    ),
 ];
 
 /// Rows of the registry that bind parts which are not built yet, or nobody here.

@@ -95,7 +95,7 @@ on_both! {
     // design.md 3.4: the door is closed for every route there is, whoever adds one
     async fn every_operator_route_is_for_operators_and_an_auditor_changes_nothing(on) {
         let clock = ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap());
-        let site = Site::open(on.place().await?, PEOPLE, clock).await;
+        let site = Site::open(on.place().await?, &format!("{PEOPLE}[limits]\nwrong_tokens = 0\n"), clock).await;
         let platform = site.list(bare(&["DE/ABC:CPO"])).await;
         let partner = platform.authorization();
         // What the hub notes by itself is noted before.

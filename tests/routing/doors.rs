@@ -82,7 +82,7 @@ async fn slashes_too_many_lead_to_the_same_door_and_never_away_from_it() {
 // T-01, T-03, T-04, HCI-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_door_of_any_module_opens_to_a_stranger_or_a_registration_token() {
-    let world = World::start().await;
+    let world = World::start_with("[limits]\nwrong_tokens = 0\n").await;
     let (cpo, emsp) = world.pair().await;
     let expected = [(party("DE/NEW"), Role::Emsp)].into_iter();
     let platform = world.expect("new", expected, serde_json::json!({})).await;

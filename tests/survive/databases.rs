@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use truewatt::sandbox::cpo::SandboxCpo;
-use truewatt::sandbox::{Got, Reply, SandboxEmsp};
+use truewatt::sandbox::{CdrDraft, Got, Reply, SandboxEmsp};
 
 use crate::cluster::{Cluster, End};
 use crate::world::{Database, Hub, charge, plain_http};
@@ -31,17 +31,21 @@ pub async fn until_ready(hub: &Hub, ready: bool) -> Value {
 
 /// Posts until it is answered with 1000; how often the hub said that it cannot just now.
 pub async fn post_until_taken(cpo: &SandboxCpo, emsp: &SandboxEmsp, id: &str) -> usize {
-    let draft = cpo.cdr(id, &emsp.party, &charge(10_000));
+    repeat_until_taken(cpo, &cpo.cdr(id, &emsp.party, &charge(10_000))).await
+}
+
+/// The same octets again and again; how often they were refused.
+async fn repeat_until_taken(cpo: &SandboxCpo, draft: &CdrDraft) -> usize {
     let started = Instant::now();
     let mut refusals = 0;
     loop {
-        let reply = cpo.post_cdr(&draft).await.unwrap();
+        let reply = cpo.post_cdr(draft).await.unwrap();
         if reply.accepted() {
             return refusals;
         }
         says_that_it_cannot_now(&reply);
         refusals += 1;
-        assert!(started.elapsed() < Duration::from_secs(60), "{id}: {reply:?}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{}: {reply:?}", draft.id);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -161,7 +165,7 @@ async fn behind_a_database_that_crawls_nobody_waits_for_ever() {
         .unwrap();
     says_that_it_cannot_now(&reply);
     outside.batch_execute("ROLLBACK").await.unwrap();
-    post_until_taken(&cpo, &emsp, "C-1").await;
+    repeat_until_taken(&cpo, &draft).await;
     assert!(arrived(&emsp, 1).await);
     assert_eq!(
         hub.cdrs().await.len(),

@@ -36,6 +36,11 @@ pub async fn cross(
     if !says_it_itself && let Err(refusal) = doors.limits.admit(request.request()) {
         return Ok(request.into_response(Problem::from(refusal).error_response()));
     }
+    if below(path, "/partner").is_some() {
+        let authorization = request.headers().get(AUTHORIZATION);
+        let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        doors.parties.look_around(authorization.as_deref()).await;
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     if presents_a_key && response.status() == StatusCode::UNAUTHORIZED {
         doors.limits.wrong_token(response.request());

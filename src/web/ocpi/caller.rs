@@ -67,7 +67,7 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
     let named = request.match_info().get("version");
     let version = named.and_then(Version::parse);
     let authorization = text(request.headers(), headers::AUTHORIZATION);
-    let caller = match doors.parties.recognise(authorization, version).await {
+    let caller = match doors.parties.recognise(authorization, version) {
         Ok(caller) => caller,
         Err(refusal) => {
             if refusal.situation == Situation::Unauthenticated && authorization.is_some() {

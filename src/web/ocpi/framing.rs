@@ -41,6 +41,12 @@ pub async fn frame(
         Some(doors) => doors.limits.admit(request.request()),
         None => Ok(()),
     };
+    if let (Some(doors), Ok(())) = (&doors, &admitted) {
+        doors
+            .parties
+            .look_around(text(request.headers(), headers::AUTHORIZATION))
+            .await;
+    }
     let response = match admitted {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refusal) => request.error_response(OcpiError::from(refusal)),
