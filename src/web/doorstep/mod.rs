@@ -1,6 +1,6 @@
 //! The doorstep: what happens between a connection and its first request, and what a connection may cost meanwhile.
 //!
-//! A caller is given a seat ([`seats`]), shakes hands where TLS is spoken ([`certificates`]), and then has a [`line`] that keeps the time: a
+//! A caller is given a seat ([`seats`]), shakes hands where TLS is spoken ([`certificates`]), and then has a [`mod@line`] that keeps the time: a
 //! head or an answer that does not get on, a caller that says nothing, a head without end. HTTP itself is actix's.
 //!
 //! The rule everything follows from: **who is slow costs only himself**. Nothing here waits for anybody without a deadline, and what is
