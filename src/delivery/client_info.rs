@@ -30,6 +30,14 @@ const HUB_CLIENT_INFO: &str = "hubclientinfo";
 pub(super) const MAX_ANSWER: usize = 64 * 1024;
 
 impl Delivery {
+    /// Until when a state waits for another role of its party that goes first. Asked before it takes a place in the lane: it would be the one
+    /// probe of a platform in trouble, and keep the one it waits for from going.
+    pub(super) async fn waits_until(&self, duty: &DutyRow) -> Result<Option<DateTime<Utc>>, Fault> {
+        let owed = self.store.client_info_duty(&duty.id).await;
+        let owed = owed.map_err(|error| Fault::new("reading what is to be told", error))?;
+        Ok(owed.and_then(|owed| owed.waits_for))
+    }
+
     /// Makes one attempt at telling and settles it.
     pub(super) async fn tell(&self, duty: &DutyRow) -> Result<Attempt, Fault> {
         let now = self.clock.now();

@@ -130,10 +130,16 @@ impl Delivery {
     async fn attempt(&self, duty: &DutyRow) -> Result<(), Fault> {
         let owed = Owed::of_row(duty);
         let now = self.clock.now();
+        if duty.kind == kinds::CLIENT_INFO
+            && let Some(first) = self.waits_until(duty).await?
+        {
+            return self.give_back(duty, first.max(now)).await;
+        }
         let _lane = match self.lanes.enter(&owed.platform, now) {
             Entry::Enter(lane) => lane,
             Entry::Rests(until) => return self.give_back(duty, until).await,
-            Entry::Full => return self.give_back(duty, now + span(TICK)).await,
+            // Nothing more is leased for it while that is so; then it is this one's turn, and not that of another a second later.
+            Entry::Full => return self.give_back(duty, now).await,
         };
         let attempt = match duty.kind.as_str() {
             kinds::CDR => self.carry_cdr(duty, &owed).await?,
