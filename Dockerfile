@@ -11,6 +11,7 @@ WORKDIR /build
 
 # 1. Dependencies: only the lists of them, and programs that do nothing.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src benches \
  && echo '//! Nothing yet.' > src/lib.rs \
  && printf '//! Nothing yet.\nfn main() {}\n' | tee src/main.rs > benches/signatures.rs \
