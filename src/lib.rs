@@ -11,6 +11,9 @@ pub mod ocpi;
 // Thought: where a message goes.
 pub mod routing;
 
+// Seeing: what is counted, and the line about each hop.
+pub mod seeing;
+
 // Outside: the database, and other people's servers.
 pub mod client;
 pub mod store;
@@ -21,11 +24,12 @@ pub mod parties;
 // Post: what is owed and carried.
 pub mod delivery;
 
-// Work: what is done with the proof, which key belongs to which meter, URLs lent out, who changed what.
+// Work: what is done with the proof, which key belongs to which meter, URLs lent out, who steers a session, who changed what.
 pub mod audit;
 pub mod evidence;
 pub mod links;
 pub mod mirror;
+pub mod profiles;
 pub mod registry;
 
 // Hall: the life of one request.

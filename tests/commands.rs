@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
 /// A hub in a process and a folder of its own.
@@ -248,6 +250,68 @@ fn an_operator_adds_and_ends_agreements_and_the_last_rule_is_the_strongest() {
     assert_eq!(hub.stop(), Some(0));
 }
 
+// ECI-07
+#[test]
+fn an_operator_writes_and_ends_contracts_and_sees_who_steers() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hub = Served::start(folder);
+    let run = |words: &str| hub.command(folder, &words.split(' ').collect::<Vec<_>>());
+    let from = "--from 2026-11-21T12:00:00Z";
+    let scoped = format!("contract put roof t3 NL/CPA BE/SCS {from} --location L1 --location L2 --evse E7 --json");
+    let made = json(&run(&scoped));
+    let places = serde_json::json!({"locations": ["L1", "L2"], "evse_uids": ["E7"]});
+    assert_eq!(
+        (&made["id"], &made["kind"], &made["scope"]),
+        (&"roof".into(), &"T3".into(), &places)
+    );
+    json(&run(&format!(
+        "contract put all T2 DE/MSA BE/SCS {from} --to 2027-11-21T12:00:00Z --json"
+    )));
+    assert_eq!(json(&run("contract show roof")), made);
+    let shown = text(&run("contract list").stdout);
+    let lines: Vec<_> = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "all T2 DE/MSA BE/SCS 2026-11-21T12:00:00Z 2027-11-21T12:00:00Z everywhere",
+            "roof T3 NL/CPA BE/SCS 2026-11-21T12:00:00Z - L1 L2 E7",
+        ]
+    );
+    assert_eq!(
+        json(&run("control list --steered --cpo NL/CPA --json")),
+        serde_json::json!([])
+    );
+    for (words, code, says) in [
+        ("contract put x T3 NL/CPA BE/SCS --from soon".to_owned(), 1, "instant"),
+        (
+            format!("contract put x T2 DE/MSA BE/SCS {from} --location L1"),
+            1,
+            "scope",
+        ),
+        (format!("contract put x T3 nonsense BE/SCS {from}"), 64, "DE/ABC"),
+        (format!("contract put a/b T3 NL/CPA BE/SCS {from}"), 64, "an id has"),
+        ("contract end other".to_owned(), 1, "no such contract"),
+        (
+            "control release NL/CPA S%1 --reason because".to_owned(),
+            1,
+            "no such session",
+        ),
+        ("control release NL-CPA S1 --reason because".to_owned(), 64, "DE/ABC"),
+    ] {
+        let refused = run(&words);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(code), "{words}: {said}");
+        assert!(said.contains(says), "{words}: {said}");
+    }
+    json(&run("contract end roof --json"));
+    assert_eq!(json(&run("contract list --json")).as_array().unwrap().len(), 1);
+    assert_eq!(hub.stop(), Some(0));
+}
+
 #[test]
 fn what_makes_no_sense_is_exit_code_64_and_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
@@ -407,4 +471,38 @@ fn one_changed_byte_of_the_registry_is_named_and_an_old_backup_is_noticed() {
         let (code, said) = verify(&[]);
         assert!(code == Some(1) && said.contains("entry 4:"), "{table}.{column}: {said}");
     }
+}
+
+#[test]
+fn what_is_old_is_shown_before_it_is_removed_and_gone_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hub = Served::start(folder);
+    let mut database = diesel::SqliteConnection::establish(folder.join("truewatt.db").to_str().unwrap()).unwrap();
+    database
+        .batch_execute(
+            "INSERT INTO journal (id, at, correlation_id, module, method, outcome) \
+             VALUES ('00000000-0000-7000-8000-000000000000', 0, 'old', 'cdrs', 'POST', 'taken')",
+        )
+        .unwrap();
+
+    let asked_for_nothing = hub.command(folder, &["retention"]);
+    assert_eq!(asked_for_nothing.status.code(), Some(64));
+    assert!(
+        text(&asked_for_nothing.stderr).contains("--dry-run"),
+        "{asked_for_nothing:?}"
+    );
+    let journal = |hub: &Served| {
+        let plan = json(&hub.command(folder, &["retention", "--dry-run", "--json"]));
+        let items = plan["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["kind"] == "journal").unwrap()
+    };
+    assert_eq!(journal(&hub)["goes"], 1);
+    let shown = text(&hub.command(folder, &["retention", "--dry-run"]).stdout);
+    let line = shown.lines().find(|line| line.starts_with("journal")).unwrap();
+    assert!(line.contains("180") && line.contains("1970-01-01"), "{shown}");
+
+    let removed = text(&hub.command(folder, &["retention", "run"]).stdout);
+    assert!(removed.lines().any(|line| line == "removed: journal 1"), "{removed}");
+    assert_eq!(journal(&hub)["goes"], 0);
 }

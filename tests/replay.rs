@@ -1,7 +1,8 @@
 //! What the fuzz targets start from and what they ever found, given to the same functions in the ordinary run.
 //!
 //! `fuzz/seeds/TARGET/` holds the inputs of a target: those that `fuzz/src/seeds.rs` signs, written by `WRITE_SEEDS=1 cargo test --test replay`, and
-//! every input that once broke something.
+//! every input that once broke something. `fuzz/corpora/TARGET` holds what a search of ten minutes needed to reach every branch it reached, one
+//! input a line in Base64, written by `fuzz/keep-corpus TARGET`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,6 +12,8 @@ mod fuzz;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use fuzz::TARGETS;
 
 fn folder(name: &str) -> PathBuf {
@@ -40,6 +43,22 @@ fn every_seed_and_every_finding_passes_through_its_target() {
 }
 
 #[test]
+fn what_a_search_has_reached_passes_through_its_target() {
+    let mut broken = Vec::new();
+    for (target, check) in TARGETS {
+        let corpus = std::fs::read_to_string(folder("corpora").join(target)).unwrap();
+        assert!(corpus.lines().count() >= 20, "{target}: no search was kept");
+        for (number, line) in corpus.lines().enumerate() {
+            let octets = BASE64_STANDARD.decode(line).unwrap();
+            if std::panic::catch_unwind(|| check(&octets)).is_err() {
+                broken.push(format!("{target}, line {}", number + 1));
+            }
+        }
+    }
+    assert_eq!(broken, [""; 0], "the sentences of the panics stand above");
+}
+
+#[test]
 fn what_the_signer_makes_for_a_target_lies_in_its_folder() {
     #[expect(clippy::disallowed_methods, reason = "whether to write, the tester knows")]
     let writes = std::env::var_os("WRITE_SEEDS").is_some();
@@ -59,10 +78,11 @@ fn what_the_signer_makes_for_a_target_lies_in_its_folder() {
 }
 
 #[test]
-fn every_target_has_a_file_a_binary_and_seeds_and_nothing_else_has() {
+fn every_target_has_a_file_a_binary_seeds_and_a_corpus_and_nothing_else_has() {
     let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names.len(), TARGETS.len());
     assert_eq!(names_in(&folder("seeds")), names);
+    assert_eq!(names_in(&folder("corpora")), names);
     let files: BTreeSet<String> = names.iter().map(|name| format!("{name}.rs")).collect();
     assert_eq!(names_in(&folder("fuzz_targets")), files);
     let manifest = std::fs::read_to_string(folder("Cargo.toml")).unwrap();

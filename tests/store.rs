@@ -13,6 +13,8 @@ mod heard;
 mod lent;
 #[path = "store/hints.rs"]
 mod hints;
+#[path = "store/missed.rs"]
+mod missed;
 #[path = "store/notices.rs"]
 mod notices;
 #[path = "store/place.rs"]
@@ -23,6 +25,10 @@ mod presence;
 mod registrations;
 #[path = "store/registry.rs"]
 mod registry;
+#[path = "store/retention.rs"]
+mod retention;
+#[path = "store/steering.rs"]
+mod steering;
 #[path = "store/world.rs"]
 mod world;
 
@@ -37,11 +43,14 @@ use futures_util::future::join_all;
 use heard::*;
 use hints::*;
 use lent::*;
+use missed::*;
 use notices::*;
 use place::Place;
 use presence::*;
 use registrations::*;
 use registry::*;
+use retention::*;
+use steering::*;
 use truewatt::store::*;
 use world::*;
 
@@ -62,10 +71,14 @@ async fn a_cdr_is_taken_with_verdict_duty_blocks_and_journal_or_not_at_all(place
     );
     assert_eq!(store.blocks_used(&good.blocks).await.unwrap().len(), 2);
     let (lines, _) = store
-        .journal_find(Some(&good.row.correlation_id), None, None, None, 10)
+        .journal_find(about(&good.row.correlation_id), None, 10)
         .await
         .unwrap();
-    assert_eq!(lines, std::slice::from_ref(&good.journal));
+    let kept = JournalEntry {
+        id: lines[0].id.clone(),
+        ..good.journal.clone()
+    };
+    assert_eq!(lines, [kept], "only its id says when instead of when it was made");
 
     // The journal is the last thing written; a line that exists already lets the commit fail at its very end.
     let mut bad = cdr("C-2").with_blocks(["cc"]);
@@ -340,7 +353,7 @@ async fn a_delivery_ends_its_duty_and_keeps_what_the_receiver_said(place: &Place
     assert_eq!(row.first_answer, end.first_answer);
     assert_eq!(store.duty_list(None, None, 10).await.unwrap().0, []);
     assert_eq!(store.attempts(&new.row.id).await.unwrap(), [end.attempt.clone()]);
-    let (lines, _) = store.journal_find(Some("settled"), None, None, None, 10).await.unwrap();
+    let (lines, _) = store.journal_find(about("settled"), None, 10).await.unwrap();
     assert_eq!(lines.len(), 1);
     // Once is once.
     assert!(!store.cdr_settle(settlement(&new, Settled::Delivered)).await.unwrap());
@@ -394,14 +407,7 @@ async fn settling_an_older_revision_changes_nothing(place: &Place) {
         assert_eq!(store.cdr_by_row(&new.row.id).await.unwrap(), before, "{result:?}");
         assert_eq!(store.attempts(&new.row.id).await.unwrap(), [], "{result:?}");
     }
-    assert_eq!(
-        store
-            .journal_find(Some("settled"), None, None, None, 10)
-            .await
-            .unwrap()
-            .0,
-        []
-    );
+    assert_eq!(store.journal_find(about("settled"), None, 10).await.unwrap().0, []);
 }
 
 async fn what_nobody_answered_is_in_custody_and_due_again(place: &Place) {
@@ -464,7 +470,7 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
     assert_eq!(store.duty_list(Some("dead"), None, 10).await.unwrap().0.len(), 1);
 
     let now = duty.give_up_at + TimeDelta::days(7);
-    assert!(store.duty_retry(&duty.id, now).await.unwrap());
+    assert!(store.duty_retry(&duty.id, "Ada", now).await.unwrap());
     let again = store.duty_get(&duty.id).await.unwrap().unwrap();
     assert_eq!((again.state.as_str(), again.next_attempt_at), ("owed", now));
     assert_eq!(again.give_up_at, now + (duty.give_up_at - duty.created_at));
@@ -473,22 +479,42 @@ async fn a_dead_duty_stays_and_can_be_retried_or_forgiven(place: &Place) {
         "in_custody"
     );
 
-    assert!(store.duty_forgive(&duty.id, "settled by hand", now).await.unwrap());
+    assert!(
+        store
+            .duty_forgive(&duty.id, "settled by hand", "Ada", now)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.duty_get(&duty.id).await.unwrap(), None);
     assert_eq!(
         store.cdr_by_row(&new.row.id).await.unwrap().unwrap().delivery,
         "available"
     );
     let (lines, _) = store
-        .journal_find(None, None, Some("DE/ABC/C-1"), None, 10)
+        .journal_find(
+            JournalFilter {
+                object: some("DE/ABC/c-1"),
+                ..JournalFilter::default()
+            },
+            None,
+            10,
+        )
         .await
         .unwrap();
     assert!(
-        lines.iter().any(|line| line.outcome.contains("settled by hand")),
+        lines
+            .iter()
+            .any(|line| line.outcome == "forgiven by operator Ada: settled by hand"),
         "{lines:?}"
     );
-    assert!(!store.duty_forgive(&duty.id, "again", now).await.unwrap());
-    assert!(!store.duty_retry(&duty.id, now).await.unwrap());
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.method == "RETRY" && line.outcome.ends_with("by operator Ada")),
+        "{lines:?}"
+    );
+    assert!(!store.duty_forgive(&duty.id, "again", "Ada", now).await.unwrap());
+    assert!(!store.duty_retry(&duty.id, "Ada", now).await.unwrap());
 }
 
 /// Design 3.6.5, `custody = false`: kept, not listed, owed again by a repeat only.
@@ -1008,7 +1034,7 @@ async fn a_control_character_costs_no_line_of_the_journal(place: &Place) {
     let mut entry = journal_line("corr", "cdrs");
     entry.outcome = "refused: \0a\u{1b}b\n".to_owned();
     store.journal_add(entry).await.unwrap();
-    let (lines, _) = store.journal_find(Some("corr"), None, None, None, 10).await.unwrap();
+    let (lines, _) = store.journal_find(about("corr"), None, 10).await.unwrap();
     assert_eq!(lines[0].outcome, "refused: ab");
 }
 
@@ -1025,12 +1051,15 @@ async fn the_journal_is_found_by_correlation_party_and_object(place: &Place) {
         store.journal_add(entry).await.unwrap();
     }
     let count = async |correlation: Option<&str>, party: Option<&str>, object: Option<&str>| {
+        let filter = JournalFilter {
+            correlation_id: correlation.map(str::to_owned),
+            party: party.map(str::to_owned),
+            object: object.map(str::to_owned),
+            ..JournalFilter::default()
+        };
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
-            let (lines, next) = store
-                .journal_find(correlation, party, object, cursor.as_deref(), 2)
-                .await
-                .unwrap();
+            let (lines, next) = store.journal_find(filter.clone(), cursor.as_deref(), 2).await.unwrap();
             all.extend(lines.into_iter().map(|line| line.id));
             cursor = next;
             if cursor.is_none() {
@@ -1047,6 +1076,91 @@ async fn the_journal_is_found_by_correlation_party_and_object(place: &Place) {
     assert_eq!(count(None, Some("NL/EMS"), None).await, 6);
     assert_eq!(count(None, None, Some("DE/ABC/2")).await, 2);
     assert_eq!(count(Some("corr-0"), Some("NL/EMS"), Some("DE/ABC/0")).await, 1);
+}
+
+async fn the_journal_is_found_between_two_instants(place: &Place) {
+    let store = place.store().await;
+    // Written in no order, and by a clock that is far from that of this machine.
+    for n in [3, 0, 4, 1, 2] {
+        let mut entry = journal_line("corr", "cdrs");
+        (entry.at, entry.from_party) = (at(1_000 + n * 100), some("DE/ABC"));
+        entry.object = some(&format!("DE/ABC/{n}"));
+        store.journal_add(entry).await.unwrap();
+    }
+    // One of a program before: its id is of the moment it was made, a little after.
+    place
+        .execute(&format!(
+            "INSERT INTO journal (id, at, correlation_id, from_party, module, method, object, outcome) VALUES \
+             ('{}', {}, 'corr', 'DE/ABC', 'cdrs', 'POST', 'DE/ABC/5', 'old')",
+            uuid::Uuid::from_u128(u128::try_from(at(1_502).timestamp_millis()).unwrap() << 80 | 7 << 76 | 2 << 62),
+            at(1_500).timestamp_micros(),
+        ))
+        .await;
+    let found = async |from: Option<i64>, to: Option<i64>, party: Option<&str>, correlation: Option<&str>| {
+        let filter = JournalFilter {
+            correlation_id: correlation.map(str::to_owned),
+            party: party.map(str::to_owned),
+            object: None,
+            from: from.map(at),
+            to: to.map(at),
+        };
+        let (mut all, mut cursor) = (String::new(), None::<String>);
+        loop {
+            let (lines, next) = store.journal_find(filter.clone(), cursor.as_deref(), 2).await.unwrap();
+            all.extend(
+                lines
+                    .iter()
+                    .map(|line| line.object.as_ref().unwrap().chars().last().unwrap()),
+            );
+            cursor = next;
+            if cursor.is_none() {
+                return all;
+            }
+        }
+    };
+    for (party, correlation) in [(None, None), (Some("DE/ABC"), None), (None, Some("corr"))] {
+        assert_eq!(
+            found(None, None, party, correlation).await,
+            "543210",
+            "newest first, by what they tell of"
+        );
+        assert_eq!(
+            found(Some(1_100), Some(1_400), party, correlation).await,
+            "321",
+            "from counts, to does not"
+        );
+        assert_eq!(found(Some(1_101), None, party, correlation).await, "5432");
+        assert_eq!(found(None, Some(1_501), party, correlation).await, "543210");
+        assert_eq!(found(Some(1_500), Some(1_500), party, correlation).await, "");
+    }
+    assert_eq!(found(Some(1_100), None, Some("FR/XYZ"), None).await, "");
+}
+
+async fn duties_are_counted_by_state_kind_and_platform(place: &Place) {
+    let store = place.store().await;
+    assert_eq!(store.duty_totals().await.unwrap(), []);
+    for (n, platform) in ["p1", "p1", "p2"].into_iter().enumerate() {
+        let id = uuid::Uuid::now_v7();
+        let created = at(100 - i64::try_from(n).unwrap()).timestamp_micros();
+        place
+            .execute(&format!(
+                "INSERT INTO outbox (id, platform_id, kind, object_id, revision, state, attempts, lease_until, next_attempt_at, give_up_at, created_at) \
+                 VALUES ('{id}', '{platform}', 'cdr', 'o{n}', 1, '{}', 0, 0, 0, 0, {created})",
+                if n == 2 { "dead" } else { "owed" }
+            ))
+            .await;
+    }
+    let total = |state: &str, platform: &str, number, oldest| DutyTotal {
+        state: state.into(),
+        kind: "cdr".into(),
+        platform: platform.into(),
+        number,
+        oldest: at(oldest),
+    };
+    assert_eq!(
+        store.duty_totals().await.unwrap(),
+        [total("dead", "p2", 1, 98), total("owed", "p1", 2, 99)]
+    );
 }
 
 async fn the_overview_counts_what_there_is(place: &Place) {
@@ -1482,6 +1596,8 @@ promises! {
     the_operators_list_is_filtered_newest_first_page_by_page,
     a_control_character_costs_no_line_of_the_journal,
     the_journal_is_found_by_correlation_party_and_object,
+    the_journal_is_found_between_two_instants,
+    duties_are_counted_by_state_kind_and_platform,
     the_overview_counts_what_there_is,
     a_party_registered_elsewhere_is_a_conflict_and_changes_nothing,
     a_change_on_an_old_revision_is_refused,
@@ -1517,6 +1633,16 @@ promises! {
     a_platform_reads_what_it_is_told_and_a_platform_that_is_gone_is_owed_nothing,
     agreements_are_one_document_that_moves_the_directory,
     one_process_at_a_time_announces_and_a_handshake_ends_it,
+    of_an_old_cdr_the_octets_go_and_its_id_and_blocks_serve_no_other,
+    what_a_dead_process_did_not_remove_is_removed_by_the_next,
+    of_sessions_deleted_objects_duties_and_links_only_what_is_old_goes,
+    a_deleted_object_that_somebody_missed_stays_until_it_was_told_of,
+    old_lines_of_the_journal_go_and_young_ones_stay,
+    what_was_missed_is_one_duty_for_each_object_and_platform_written_with_the_object,
+    a_newer_revision_that_was_missed_is_not_settled_by_an_older_one_that_was_told,
+    what_a_platform_hears_as_a_whole_ends_what_it_missed_before,
+    what_one_platform_missed_is_bounded_and_leased_to_one_of_many,
+    a_state_is_told_only_as_it_is_now_and_behind_what_others_carry,
     a_hint_is_found_by_its_id_whoever_owns_it_and_by_its_owner,
     the_latest_news_about_a_hint_counts_in_whatever_order_they_are_written,
     what_is_only_worth_adding_changes_no_hint_that_lives,
@@ -1524,6 +1650,10 @@ promises! {
     dropping_the_hints_of_an_object_leaves_those_of_its_neighbours,
     a_hint_is_forgotten_when_its_time_is_over_and_not_before,
     two_processes_that_learn_the_same_lose_nothing,
+    of_any_number_who_found_a_session_as_it_was_one_writes,
+    sessions_of_one_id_are_found_whoever_the_cpo_is_and_listed_page_by_page,
+    who_steered_is_forgotten_when_its_time_is_over_and_not_before,
+    a_contract_is_replaced_found_by_its_grantor_and_gone_when_it_is_ended,
     processes_starting_at_once_migrate_once,
     an_empty_database_says_what_is_pending,
     a_newer_schema_is_refused,

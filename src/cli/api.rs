@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{NotDone, with_causes};
 use crate::client::http::DEFAULT_MAX_BODY;
 use crate::client::{Answer, Http, HttpSettings, Method, Outcome, Outgoing};
 use crate::config::Secret;
+use crate::ocpi::ids::PartyId;
 
 /// Where a hub answers that was started without configuration.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -21,6 +22,33 @@ pub struct Access {
     /// The operator token.
     #[arg(long, env = "TRUEWATT_TOKEN", hide_env_values = true)]
     token: Option<String>,
+}
+
+/// What every question to a hub can be told.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// The hub.
+    #[command(flatten)]
+    pub access: Access,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Common {
+    /// Prints all items of a list: as JSON, or a line for each under a heading.
+    ///
+    /// # Errors
+    /// With the sentence to print.
+    pub async fn list(self, path: &str, heading: &[&str], row: impl Fn(&Value) -> Vec<String>) -> Result<(), NotDone> {
+        let items = self.access.open()?.all(path).await?;
+        if self.json {
+            println!("{}", json!(items));
+        } else {
+            println!("{}", table(heading, &items.iter().map(row).collect::<Vec<_>>()));
+        }
+        Ok(())
+    }
 }
 
 /// A running hub, seen from a shell.
@@ -194,6 +222,37 @@ fn refusal(answer: &Answer) -> NotDone {
     let said = |member: &str| json.as_ref().and_then(|json| json.get(member)).and_then(Value::as_str);
     let sentence = said("detail").or_else(|| said("status")).unwrap_or("no explanation");
     NotDone::failed(format!("HTTP {}: {sentence}", answer.status))
+}
+
+/// Prints what was done to what, where the hub has nothing to add.
+pub fn done(as_json: bool, did: &str, what: &str) {
+    if as_json {
+        println!("{}", json!({did: what}));
+    } else {
+        println!("{did}: {what}");
+    }
+}
+
+/// A path with those filters that are given. Values are keys of parties and words of the API: nothing in them needs an escape.
+#[must_use]
+pub fn with_query(path: &str, filters: &[(&str, Option<String>)]) -> String {
+    let given = filters
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+    let query = given.collect::<Vec<_>>().join("&");
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
+}
+
+/// A party as people write it.
+///
+/// # Errors
+/// How to write it.
+pub fn party(text: &str) -> Result<PartyId, NotDone> {
+    PartyId::from_slash(text).map_err(|_| NotDone::usage(format!("{text}: write a party as DE/ABC")))
 }
 
 /// A text member of an answer, for tables.

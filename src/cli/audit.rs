@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::api::{Access, table, text};
+use super::api::{Common, text};
 use super::{NotDone, with_causes};
 use crate::audit;
 use crate::config::Config;
@@ -22,18 +22,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Every change that operators asked for, and what was answered.
-    List(List),
+    List(Common),
     /// Whether the trail is what it was. Asked of the database itself, so that no hub has to be believed.
     Verify(Verify),
-}
-
-#[derive(Debug, Args)]
-struct List {
-    #[command(flatten)]
-    access: Access,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -51,17 +42,12 @@ struct Verify {
 
 pub(super) async fn run(arguments: Arguments, load: impl Fn() -> Result<Config, NotDone>) -> Result<(), NotDone> {
     match arguments.action {
-        Action::List(list) => self::list(list).await,
+        Action::List(common) => list(common).await,
         Action::Verify(wish) => verify(wish, load()?).await,
     }
 }
 
-async fn list(list: List) -> Result<(), NotDone> {
-    let entries = list.access.open()?.all("/operator/v1/audit").await?;
-    if list.json {
-        println!("{}", json!(entries));
-        return Ok(());
-    }
+async fn list(common: Common) -> Result<(), NotDone> {
     let row = |entry: &Value| {
         let number = |name: &str| {
             entry
@@ -74,15 +60,8 @@ async fn list(list: List) -> Result<(), NotDone> {
             ["at", "actor", "event", "method", "route", "object"].map(|name| text(entry, name).to_owned());
         vec![number("seq"), at, actor, event, method, route, object, number("status")]
     };
-    let rows = entries.iter().map(row).collect::<Vec<_>>();
-    println!(
-        "{}",
-        table(
-            &["SEQ", "AT", "ACTOR", "EVENT", "METHOD", "ROUTE", "OBJECT", "STATUS"],
-            &rows
-        )
-    );
-    Ok(())
+    let heading = ["SEQ", "AT", "ACTOR", "EVENT", "METHOD", "ROUTE", "OBJECT", "STATUS"];
+    common.list("/operator/v1/audit", &heading, row).await
 }
 
 async fn verify(wish: Verify, config: Config) -> Result<(), NotDone> {

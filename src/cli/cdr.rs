@@ -1,10 +1,10 @@
 //! `truewatt cdr`: how CDRs stand, over the operator API.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::NotDone;
-use super::api::{Access, table, text};
+use super::api::{Access, Common, text};
 use crate::ocpi::url;
 
 /// What to do.
@@ -26,15 +26,6 @@ enum Action {
     Recheck(OfCdr),
     /// The proof of CDRs in one file, for transparency software.
     Export(Export),
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    #[command(flatten)]
-    access: Access,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -169,22 +160,9 @@ async fn list(list: List) -> Result<(), NotDone> {
             query.append_pair(name, &value);
         }
     }
-    let cdrs = list
-        .common
-        .access
-        .open()?
-        .all(&url::with_query(CDRS, &query.finish()))
-        .await?;
-    if list.common.json {
-        println!("{}", json!(cdrs));
-        return Ok(());
-    }
-    let rows = cdrs.iter().map(row).collect::<Vec<_>>();
-    println!(
-        "{}",
-        table(&["CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"], &rows)
-    );
-    Ok(())
+    let heading = ["CDR", "EMSP", "RECEIVED", "METERING", "BILLABLE", "DELIVERY"];
+    let path = url::with_query(CDRS, &query.finish());
+    list.common.list(&path, &heading, row).await
 }
 
 fn row(cdr: &Value) -> Vec<String> {

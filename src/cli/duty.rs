@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::NotDone;
-use super::api::{Access, table, text};
+use super::api::{Common, done, text};
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -21,15 +21,6 @@ enum Action {
     Retry(OfDuty),
     /// Owe it no longer; the CDR stays to be pulled.
     Forgive(Forgive),
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    #[command(flatten)]
-    access: Access,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +47,7 @@ struct Forgive {
     /// Why, for the journal.
     #[arg(long)]
     reason: String,
-    /// Who decided it, for the journal.
+    /// For whom, where somebody else decided it; who you are says your token.
     #[arg(long)]
     by: Option<String>,
     #[command(flatten)]
@@ -92,11 +83,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
                 .open()?
                 .post(&format!("{DUTIES}/{}/forgive", one.id), Some(wish))
                 .await?;
-            if one.common.json {
-                println!("{}", json!({"forgiven": one.id}));
-            } else {
-                println!("forgiven: {}", one.id);
-            }
+            done(one.common.json, "forgiven", &one.id);
             Ok(())
         }
     }
@@ -110,24 +97,12 @@ async fn list(list: List) -> Result<(), NotDone> {
         Some(_) => return Err(NotDone::usage("--state must be owed or dead")),
         None => DUTIES.to_owned(),
     };
-    let duties = list.common.access.open()?.all(&path).await?;
-    if list.common.json {
-        println!("{}", json!(duties));
-        return Ok(());
-    }
     let row = |duty: &Value| {
         let attempts = duty["attempts"].to_string();
         let [id, state, object] = ["id", "state", "object"].map(|name| text(duty, name).to_owned());
         let [next, outcome] = ["next_attempt_at", "last_outcome"].map(|name| text(duty, name).to_owned());
         vec![id, state, object, attempts, next, outcome]
     };
-    let rows = duties.iter().map(row).collect::<Vec<_>>();
-    println!(
-        "{}",
-        table(
-            &["ID", "STATE", "OBJECT", "ATTEMPTS", "NEXT ATTEMPT", "LAST OUTCOME"],
-            &rows
-        )
-    );
-    Ok(())
+    let heading = ["ID", "STATE", "OBJECT", "ATTEMPTS", "NEXT ATTEMPT", "LAST OUTCOME"];
+    list.common.list(&path, &heading, row).await
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::NotDone;
-use super::api::{Access, table, text};
+use super::api::{Common, table, text};
 use crate::config::Config;
 use crate::ocpi::ids::PartyId;
 
@@ -101,15 +101,6 @@ enum LogAction {
     Verify(log::Verify),
     /// Have the hub sign a checkpoint of the log. Keep it where nobody who can write the database can write.
     Checkpoint(Common),
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    #[command(flatten)]
-    access: Access,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ pub mod audit;
 pub mod bench;
 pub mod cdr;
 pub mod config;
+pub mod contract;
+pub mod control;
 pub mod demo;
 pub mod duty;
 mod files;
@@ -19,6 +21,7 @@ mod keeping;
 pub mod key;
 pub mod migrate;
 pub mod party;
+pub mod retention;
 pub mod serve;
 pub mod verify;
 
@@ -62,6 +65,12 @@ enum Command {
     Cdr(cdr::Arguments),
     /// What the hub owes: list, retry, forgive.
     Duty(duty::Arguments),
+    /// Contracts of smart charging: list, show, put, end.
+    Contract(contract::Arguments),
+    /// Who steers which session: list, release.
+    Control(control::Arguments),
+    /// What is old: see what would be removed, or remove it now.
+    Retention(retention::Arguments),
     /// What operators changed, and whether the trail of it is whole: list, verify.
     Audit(audit::Arguments),
     /// Bring the database to this version's schema, or show where it stands.
@@ -145,6 +154,9 @@ fn obey(arguments: Arguments) -> Result<ExitCode, NotDone> {
         Command::Key(command) => wait(key::run(command, load)),
         Command::Cdr(command) => wait(cdr::run(command)),
         Command::Duty(command) => wait(duty::run(command)),
+        Command::Contract(command) => wait(contract::run(command)),
+        Command::Control(command) => wait(control::run(command)),
+        Command::Retention(command) => wait(retention::run(command)),
         Command::Audit(command) => wait(audit::run(command, load)),
         Command::Migrate(command) => wait(migrate::run(command, load()?)),
         Command::Config(command) => config::run(&command, &load()?),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::NotDone;
-use super::api::{Access, Api, table, text};
+use super::api::{Api, Common, table, text};
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -35,15 +35,6 @@ enum Action {
     Delete(OfPlatform),
     /// Who may exchange what with whom.
     Agreements(agreements::Arguments),
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    #[command(flatten)]
-    access: Access,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,8 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::{NotDone, files, keeping, with_causes};
-use crate::audit::Audit;
-use crate::client::guard::Network;
+use crate::audit::{Audit, Change};
 use crate::client::http::{DEFAULT_MAX_BODY, Furnishing, Http, HttpError, HttpSettings};
 use crate::client::identity::Identity;
 use crate::clock::{SharedClock, SystemClock};
@@ -25,6 +24,7 @@ use crate::evidence::doubts::Doubts;
 use crate::evidence::intake::{EvidenceSettings, Intake};
 use crate::evidence::packing;
 use crate::evidence::rechecks::Rechecks;
+use crate::evidence::retention::{Periods, Retention};
 use crate::evidence::sightings::Sightings;
 use crate::exchange::cdr::{CdrExchange, CdrSettings};
 use crate::exchange::hints::Hints;
@@ -38,6 +38,8 @@ use crate::mirror::{Mirror, MirrorSettings};
 use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
+use crate::profiles::pace::{Limits as Often, Rate};
+use crate::profiles::{Profiles, ProfilesSettings};
 use crate::registry::log::checkpoint::Signer;
 use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
@@ -45,6 +47,7 @@ use crate::routing::directory::InvalidCdrs;
 use crate::store::Store;
 use crate::web::doorstep::{Certificates, Doorstep};
 use crate::web::limits::Limits;
+use crate::web::metrics::Metrics;
 use crate::web::operator::people::Operators;
 use crate::web::pace::Pace;
 use crate::web::{self, Doors};
@@ -78,6 +81,10 @@ pub struct Running {
     hints: Arc<Hints>,
     journal: Arc<Journal>,
     sightings: Arc<Sightings>,
+    /// What is removed when it is old.
+    pub retention: Arc<Retention>,
+    /// Who changed what.
+    pub audit: Arc<Audit>,
     /// Its memory.
     pub store: Store,
     made_token: bool,
@@ -200,24 +207,40 @@ impl Hub {
         };
         let operators = Operators::new(operator_token.as_ref(), &config.operator.tokens);
         let signer = signer(&config, &store, &clock).await?;
-        let audit = Audit::open(store.clone(), clock.clone(), signer, &parties.settings().hub.key())
-            .await
-            .map_err(at("reading the audit trail"))?;
-        let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &clock).await?;
-        let relay = RelayRooms::furnish(&config, &url, &store, &parties, &cdrs.registry, &clock);
+        let audit = Arc::new(
+            Audit::open(store.clone(), clock.clone(), signer, &parties.settings().hub.key())
+                .await
+                .map_err(at("reading the audit trail"))?,
+        );
+        let kept = &config.retention;
+        let periods = Periods {
+            cdrs: kept.cdrs_days,
+            journal: kept.journal_days,
+            sessions: kept.sessions_days,
+            deleted: kept.deleted_days,
+            duties: kept.duties_days,
+        };
+        let retention = Retention::new(store.clone(), clock.clone(), periods);
+        let order = Order::default();
+        let copies = Copies::new(store.clone(), parties.clone(), order.clone(), clock.clone());
+        let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &copies, &clock).await?;
+        let relay = RelayRooms::furnish(&config, &url, &store, &parties, (order, copies), &cdrs.registry, &clock);
         let sightings = cdrs.intake.sightings().clone();
         let doors = Doors {
             hall: relay.hall.clone(),
             parties: parties.clone(),
             store: store.clone(),
             operators,
-            audit,
+            audit: audit.clone(),
+            retention: retention.clone(),
             registry: cdrs.registry.clone(),
             intake: cdrs.intake,
             rechecks: cdrs.rechecks.clone(),
             exchange: cdrs.exchange,
             delivery: cdrs.delivery.clone(),
+            profiles: relay.profiles.clone(),
             limits: Limits::new(&config.limits, &config.server, clock.clone()),
+            metrics: Metrics::new(&config.metrics, store.clone()),
             pace: Pace::each_second(config.registry.public_rate, clock.clone()),
             submissions: Pace::each_minute(config.registry.submissions_per_minute, clock.clone()),
             clock,
@@ -240,10 +263,12 @@ impl Hub {
             tokio::spawn(sightings.clone().follow()),
             tokio::spawn(relay.mirror.clone().follow()),
             tokio::spawn(relay.links.clone().tend()),
+            tokio::spawn(relay.profiles.clone().tend()),
             tokio::spawn(relay.journal.clone().write()),
+            tokio::spawn(keep_no_longer(retention.clone(), audit.clone())),
         ];
         if let Some(certificates) = &certificates {
-            workers.push(tokio::spawn(renew(certificates.clone())));
+            workers.push(tokio::spawn(renew(certificates.clone(), CERTIFICATE_CHECK)));
         }
         let database = format!("{} {}", store.kind(), config.database.masked_url());
         Ok(Running {
@@ -262,6 +287,8 @@ impl Hub {
             hints: relay.hints,
             journal: relay.journal,
             sightings,
+            retention,
+            audit,
             store,
             made_token,
             database,
@@ -284,14 +311,13 @@ fn outgoing(config: &Config) -> Result<Http, StartError> {
         max_body: DEFAULT_MAX_BODY,
         user_agent: concat!("truewatt/", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    let networks = outbound.allowed_networks.iter();
     let identities = outbound.identities.iter().map(|one| Identity {
         name: one.name.clone(),
         certificate: one.certificate.clone(),
         ca: one.ca.clone(),
     });
     let furnishing = Furnishing {
-        allowed_networks: networks.map(|(address, bits)| Network::new(*address, *bits)).collect(),
+        allowed_networks: outbound.allowed_networks.clone(),
         identities: identities.collect(),
         ..Furnishing::default()
     };
@@ -320,6 +346,7 @@ impl CdrRooms {
         public_url: &str,
         store: &Store,
         parties: &Arc<Parties>,
+        copies: &Arc<Copies>,
         clock: &SharedClock,
     ) -> Result<CdrRooms, StartError> {
         let hub = parties.settings().hub.clone();
@@ -333,6 +360,7 @@ impl CdrRooms {
         let delivery = Delivery::new(
             store.clone(),
             parties.clone(),
+            copies.clone(),
             clock.clone(),
             horizons,
             config.cdrs.custody,
@@ -428,6 +456,7 @@ struct RelayRooms {
     mirror: Arc<Mirror>,
     copies: Arc<Copies>,
     hints: Arc<Hints>,
+    profiles: Arc<Profiles>,
     journal: Arc<Journal>,
     hall: Arc<Exchange>,
 }
@@ -438,6 +467,7 @@ impl RelayRooms {
         public_url: &str,
         store: &Store,
         parties: &Arc<Parties>,
+        (order, copies): (Order, Arc<Copies>),
         registry: &Arc<Registry>,
         clock: &SharedClock,
     ) -> RelayRooms {
@@ -447,8 +477,6 @@ impl RelayRooms {
             answer: timeouts.command,
         };
         let links = Links::new(store.clone(), parties.clone(), clock.clone(), patience);
-        let order = Order::default();
-        let copies = Copies::new(store.clone(), parties.clone(), order.clone(), clock.clone());
         let settings = MirrorSettings {
             sessions: config.mirror.sessions,
             pull_interval: Duration::from_secs(u64::from(config.mirror.pull_interval_h) * 3600),
@@ -456,12 +484,14 @@ impl RelayRooms {
         };
         let mirror = Mirror::new(store.clone(), parties.clone(), copies.clone(), clock.clone(), settings);
         let hints = Arc::new(Hints::start(store.clone(), clock.clone()));
+        let profiles = Profiles::new(store.clone(), clock.clone(), steering(&config.smart_charging));
         let journal = Journal::new(store.clone());
         let rooms = Rooms {
             parties: parties.clone(),
             links: links.clone(),
             mirror: mirror.clone(),
             hints: hints.clone(),
+            profiles: profiles.clone(),
             order,
             journal: journal.clone(),
             registry: registry.clone(),
@@ -485,8 +515,26 @@ impl RelayRooms {
             mirror,
             copies,
             hints,
+            profiles,
             journal,
         }
+    }
+}
+
+/// Who may steer, in the words of `profiles`.
+fn steering(config: &config::SmartCharging) -> ProfilesSettings {
+    ProfilesSettings {
+        is_kept: config.control == config::Control::Ledger,
+        limits: Often {
+            put: Rate {
+                burst: config.put_burst,
+                interval_s: config.put_interval_s,
+            },
+            get: Rate {
+                burst: config.get_burst,
+                interval_s: config.get_interval_s,
+            },
+        },
     }
 }
 
@@ -550,6 +598,14 @@ impl Running {
         }
     }
 
+    /// Removes what is old, if nobody did within a day; by itself the hub looks every few minutes.
+    ///
+    /// # Errors
+    /// Why not, with all causes.
+    pub async fn remove_what_is_old(&self) -> Result<(), String> {
+        remove_what_is_old(&self.retention, &self.audit).await
+    }
+
     /// Stops: doors first, so that nothing new comes in, then the workers, then the database. What a worker was doing is
     /// continued after the next start.
     pub async fn stop(self) {
@@ -578,8 +634,56 @@ impl Running {
     }
 }
 
+/// Once a day, by one of all processes, what is old is removed, and the trail says so before and after.
+async fn keep_no_longer(retention: Arc<Retention>, audit: Arc<Audit>) {
+    loop {
+        tokio::time::sleep(RETENTION_CHECK).await;
+        if let Err(error) = remove_what_is_old(&retention, &audit).await {
+            log::error!("{error}");
+        }
+    }
+}
+
+/// What is due is removed, as the hub's own change.
+async fn remove_what_is_old(retention: &Retention, audit: &Audit) -> Result<(), String> {
+    if !retention.is_due().await.map_err(|fault| fault.chain())? {
+        return Ok(());
+    }
+    let change = |object: Option<String>| Change {
+        actor: "hub".to_owned(),
+        role: "hub",
+        method: "POST".to_owned(),
+        route: "/operator/v1/retention".to_owned(),
+        object,
+    };
+    let plan = retention.plan().await.map_err(|fault| fault.chain())?;
+    let goes = plan.iter().filter(|one| one.goes > 0);
+    let goes: Vec<String> = goes.map(|one| format!("{} {}", one.kind.as_str(), one.goes)).collect();
+    // A day on which nothing goes is no news.
+    let about = match goes.is_empty() {
+        true => None,
+        false => Some(
+            audit
+                .asked(change(Some(goes.join(", "))))
+                .await
+                .map_err(|error| with_causes(&error))?,
+        ),
+    };
+    let removed = retention.run_if_due().await.map_err(|fault| fault.chain())?;
+    if let Some(about) = about {
+        // Another process was quicker: it has a line of its own.
+        let status = if removed.is_some() { 200 } else { 409 };
+        let written = audit.answered(change(None), about, status).await;
+        written.map_err(|error| with_causes(&error))?;
+    }
+    Ok(())
+}
+
+/// How often it is looked whether a day is over.
+const RETENTION_CHECK: Duration = Duration::from_secs(300);
+
 /// Looks at the files of the certificate every few seconds, and at once on SIGHUP, which is what tools that renew certificates send.
-async fn renew(certificates: Arc<Certificates>) {
+async fn renew(certificates: Arc<Certificates>, every: Duration) {
     let mut told = signal(SignalKind::hangup()).ok();
     loop {
         let hangup = async {
@@ -589,7 +693,7 @@ async fn renew(certificates: Arc<Certificates>) {
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
+            () = tokio::time::sleep(every) => {}
             _ = hangup => log::info!("SIGHUP: looking for a renewed certificate"),
         }
         let looked = certificates.clone();
@@ -634,6 +738,40 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_hangup_shows_a_renewed_certificate_without_waiting_for_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = || {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(folder.path().join("hub.key"), made.signing_key.serialize_pem()).unwrap();
+            std::fs::write(folder.path().join("hub.pem"), made.cert.pem()).unwrap();
+        };
+        put();
+        let files = config::Tls {
+            certificate: folder.path().join("hub.pem"),
+            private_key: folder.path().join("hub.key"),
+        };
+        let certificates = Certificates::read(&files).unwrap();
+        let first = certificates.own();
+        // From here on the signal ends no process, whoever hears it first.
+        let _heard = signal(SignalKind::hangup()).unwrap();
+        let an_hour = Duration::from_secs(3_600);
+        let renewing = tokio::spawn(renew(certificates.clone(), an_hour));
+        put();
+        let mut tries = 0;
+        while certificates.own() == first {
+            tries += 1;
+            assert!(tries < 200, "nobody looked");
+            let told = std::process::Command::new("kill")
+                .args(["-HUP", &std::process::id().to_string()])
+                .status();
+            assert!(told.unwrap().success());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(certificates.are_those_of_the_files());
+        renewing.abort();
+    }
 
     #[tokio::test]
     async fn a_server_that_ends_by_itself_ends_serve_with_exit_code_1() {

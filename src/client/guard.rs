@@ -12,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::config::Network;
 use crate::ocpi::url::host_and_port;
 
 /// What may be called.
@@ -23,13 +24,6 @@ pub struct Guard {
     pub allow_private_networks: bool,
     /// Networks that may be called although they are not public: the operator said so of each.
     pub allowed_networks: Vec<Network>,
-}
-
-/// An address, and how many of its first bits count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
 }
 
 /// The addresses of a name.
@@ -79,7 +73,9 @@ impl Guard {
             None => return forbidden("a URL without a host cannot be called"),
         }
         if let Some(allowed) = allowed_hosts {
-            let host = host_and_port(url).unwrap_or_default();
+            let Some(host) = host_and_port(url) else {
+                return forbidden("a URL without a host cannot be called");
+            };
             if !allowed.iter().any(|known| known.eq_ignore_ascii_case(&host)) {
                 return Err(Forbidden(format!("{host} is not a host of that platform")));
             }
@@ -101,30 +97,7 @@ impl Guard {
     fn allows(&self, address: IpAddr) -> bool {
         self.allow_private_networks
             || is_public(address)
-            || self.allowed_networks.iter().any(|network| network.holds(address))
-    }
-}
-
-impl Network {
-    /// The addresses that begin with the first `bits` bits of this one.
-    #[must_use]
-    pub fn new(address: IpAddr, bits: u8) -> Network {
-        Network { address, bits }
-    }
-
-    fn holds(&self, address: IpAddr) -> bool {
-        // An IPv4 address inside an IPv6 one is the one that is reached.
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differs = own.to_bits() ^ other.to_bits();
-                differs.checked_shr(32 - u32::from(self.bits.min(32))).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differs = own.to_bits() ^ other.to_bits();
-                differs.checked_shr(128 - u32::from(self.bits.min(128))).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+            || self.allowed_networks.iter().any(|network| network.contains(address))
     }
 }
 
@@ -425,11 +398,9 @@ mod tests {
     #[test]
     fn a_network_the_operator_named_may_be_called_and_its_neighbours_may_not() {
         let guard = Guard {
-            allowed_networks: vec![
-                Network::new("10.8.0.0".parse().unwrap(), 16),
-                Network::new("192.168.7.9".parse().unwrap(), 32),
-                Network::new("fd12:3456::".parse().unwrap(), 33),
-            ],
+            allowed_networks: ["10.8.0.0/16", "192.168.7.9/32", "fd12:3456::/33"]
+                .map(|text| Network::parse(text).unwrap())
+                .to_vec(),
             ..STRICT
         };
         for host in [

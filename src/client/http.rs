@@ -12,9 +12,10 @@ use reqwest::{Client, Method, Response, redirect};
 use rustls::AlertDescription;
 use thiserror::Error as ThisError;
 
-use super::guard::{Forbidden, Guard, GuardedResolver, Names, Network};
+use super::guard::{Forbidden, Guard, GuardedResolver, Names};
 use super::identity::{Identity, Shown, Unusable};
 use super::outcome::{Answer, Outcome};
+use crate::config::Network;
 
 /// An idle connection is given up after this. Widespread servers close theirs after five seconds without a word; a request
 /// written at that moment is lost, and nobody can say whether it was read (F-20).

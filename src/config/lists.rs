@@ -1,7 +1,6 @@
 //! Settings that are lists: operators with their tokens, keys, networks, identities.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use config::ValueKind;
@@ -9,7 +8,7 @@ use sha2::{Digest, Sha256};
 use toml::Value;
 
 use super::raw::{self, Raw};
-use super::{ConfigError, DEFAULT_OPERATOR, Identity, OperatorRole, OperatorToken, Secret};
+use super::{ConfigError, DEFAULT_OPERATOR, Identity, Network, OperatorRole, OperatorToken, Secret};
 
 /// Everybody with a token of their own. No message repeats what was typed: it may be a token.
 pub(super) fn operator_tokens(raw: &Raw) -> Result<Vec<OperatorToken>, ConfigError> {
@@ -80,14 +79,12 @@ pub(super) fn previous_keys(raw: &Raw) -> Result<Vec<Secret>, ConfigError> {
     }
 }
 
-pub(super) fn allowed_networks(raw: &Raw) -> Result<Vec<(IpAddr, u8)>, ConfigError> {
+pub(super) fn allowed_networks(raw: &Raw) -> Result<Vec<Network>, ConfigError> {
     const KEY: &str = "outbound.allowed_networks";
+    // How many bits count is said, and not none: what is not public is opened on purpose.
     let network = |text: String| {
-        let (address, bits) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.parse().ok().filter(|bits| (1..=most).contains(bits))?;
-        Some((address, bits))
+        let named = Network::parse(&text).filter(|_| text.contains('/'))?;
+        (!named.is_everybody()).then_some(named)
     };
     let wrong = || ConfigError::key(KEY, "must be a list of networks such as \"10.8.0.0/16\"");
     raw.texts(KEY)?

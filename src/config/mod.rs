@@ -12,7 +12,7 @@ mod raw;
 mod secret;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,10 +63,16 @@ pub struct Config {
     pub cdrs: Cdrs,
     /// What the hub keeps for others.
     pub mirror: Mirror,
+    /// `[retention]`
+    pub retention: Retention,
     /// Which key belongs to which meter.
     pub registry: Registry,
+    /// Who may steer a charging session.
+    pub smart_charging: SmartCharging,
     /// How much of us each may use.
     pub limits: Limits,
+    /// Who sees what is counted.
+    pub metrics: Metrics,
     /// Keys that were given but change nothing in this version; worth a warning at start.
     pub without_effect: Vec<String>,
 }
@@ -205,8 +211,8 @@ pub struct Outbound {
     pub allow_http: bool,
     /// Non-public addresses too.
     pub allow_private_networks: bool,
-    /// Networks that may be called whatever they are: an address, and how many of its first bits count.
-    pub allowed_networks: Vec<(IpAddr, u8)>,
+    /// Networks that may be called whatever they are.
+    pub allowed_networks: Vec<Network>,
     /// What is shown to partners who want to see a certificate.
     pub identities: Vec<Identity>,
 }
@@ -297,6 +303,21 @@ pub struct Cdrs {
     pub custody_days: u32,
 }
 
+/// `[retention]`: for how many days each kind is kept; 0 is for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// The octets of CDRs.
+    pub cdrs_days: u32,
+    /// Lines of the journal.
+    pub journal_days: u32,
+    /// Sessions in the mirror.
+    pub sessions_days: u32,
+    /// Objects that were deleted.
+    pub deleted_days: u32,
+    /// Duties that were given up.
+    pub duties_days: u32,
+}
+
 /// `[mirror]`
 #[derive(Debug, Clone, Copy)]
 pub struct Mirror {
@@ -321,6 +342,28 @@ pub struct Registry {
     pub public_rate: u32,
     /// Registrations submitted or changed a minute, for each operator.
     pub submissions_per_minute: u32,
+}
+
+/// `[smart_charging]`
+#[derive(Debug, Clone, Copy)]
+pub struct SmartCharging {
+    /// Who decides.
+    pub control: Control,
+    /// How many profiles at once a party may set on a session.
+    pub put_burst: u32,
+    /// After how many seconds one more.
+    pub put_interval_s: u32,
+    /// How often at once it may ask for the active one.
+    pub get_burst: u32,
+    /// After how many seconds once more.
+    pub get_interval_s: u32,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Copy)]
+pub struct Metrics {
+    /// Whether everybody may read them, without a token.
+    pub public: bool,
 }
 
 /// `[limits]`; `None` is without limit.
@@ -403,6 +446,16 @@ words! {
         XForwardedFor = "x-forwarded-for",
         /// `Forwarded` (RFC 7239).
         Forwarded = "forwarded",
+    }
+}
+
+words! {
+    /// Who decides who may steer a session.
+    Control {
+        /// The hub: one party at a time.
+        Ledger = "ledger",
+        /// The CPO: every request is carried.
+        Relay = "relay",
     }
 }
 
@@ -581,6 +634,13 @@ impl Config {
                 custody: raw.truth("cdrs.custody")?,
                 custody_days: small(&raw, "cdrs.custody_days", 36_500)?,
             },
+            retention: Retention {
+                cdrs_days: days(&raw, "retention.cdrs_days")?,
+                journal_days: days(&raw, "retention.journal_days")?,
+                sessions_days: days(&raw, "retention.sessions_days")?,
+                deleted_days: days(&raw, "retention.deleted_days")?,
+                duties_days: days(&raw, "retention.duties_days")?,
+            },
             mirror: Mirror {
                 sessions: raw.truth("mirror.sessions")?,
                 pull_interval_h: small(&raw, "mirror.pull_interval_h", 8_760)?,
@@ -607,6 +667,16 @@ impl Config {
                 bodies: megabytes(&raw, "limits.bodies_mb")?,
                 keep_alive: seconds(&raw, "limits.keep_alive_s", 1)?,
             },
+            smart_charging: SmartCharging {
+                control: word(&raw, "smart_charging.control", Control::parse, Control::WORDS)?,
+                put_burst: small(&raw, "smart_charging.put_burst", 1_000)?,
+                put_interval_s: small(&raw, "smart_charging.put_interval_s", 86_400)?,
+                get_burst: small(&raw, "smart_charging.get_burst", 1_000)?,
+                get_interval_s: small(&raw, "smart_charging.get_interval_s", 86_400)?,
+            },
+            metrics: Metrics {
+                public: raw.truth("metrics.public")?,
+            },
             without_effect: raw.without_effect,
         };
         config.agree()?;
@@ -631,6 +701,13 @@ impl Config {
             return Err(ConfigError::key(
                 "duties.lease_s",
                 "must be longer than timeouts.relay_s",
+            ));
+        }
+        let kept = self.retention.cdrs_days;
+        if kept != 0 && kept < KEPT_AT_LEAST_DAYS.max(self.cdrs.custody_days) {
+            return Err(ConfigError::key(
+                "retention.cdrs_days",
+                "must be 0 (for ever), or at least 73 and not less than cdrs.custody_days: proof stays until the bill is settled",
             ));
         }
         if self.duties.max_retry < self.duties.first_retry {
@@ -694,9 +771,7 @@ impl Config {
         });
         let tokens = tokens.collect();
         let networks = self.outbound.allowed_networks.iter();
-        let networks = networks
-            .map(|(address, bits)| text(&format!("{address}/{bits}")))
-            .collect();
+        let networks = networks.map(|network| text(&network.cidr())).collect();
         let identities = self.outbound.identities.iter();
         let identities = identities.map(|one| (one.name.clone(), one.table())).collect();
         let unlimited = |number: Option<u32>| whole(number.unwrap_or(0));
@@ -707,7 +782,7 @@ impl Config {
             ("private_key".to_owned(), path(tls.map(|tls| tls.private_key.as_path()))),
         ];
         let proxies: Vec<String> = self.server.trusted_proxies.iter().map(Network::to_string).collect();
-        let sections: [(&str, Vec<(&str, Value)>); 16] = [
+        let sections: [(&str, Vec<(&str, Value)>); 19] = [
             (
                 "server",
                 vec![
@@ -797,6 +872,16 @@ impl Config {
                 ],
             ),
             (
+                "retention",
+                vec![
+                    ("cdrs_days", whole(self.retention.cdrs_days)),
+                    ("journal_days", whole(self.retention.journal_days)),
+                    ("sessions_days", whole(self.retention.sessions_days)),
+                    ("deleted_days", whole(self.retention.deleted_days)),
+                    ("duties_days", whole(self.retention.duties_days)),
+                ],
+            ),
+            (
                 "mirror",
                 vec![
                     ("sessions", truth(self.mirror.sessions)),
@@ -837,6 +922,17 @@ impl Config {
                     ("keep_alive_s", seconds(self.limits.keep_alive)),
                 ],
             ),
+            (
+                "smart_charging",
+                vec![
+                    ("control", text(self.smart_charging.control.as_str())),
+                    ("put_burst", whole(self.smart_charging.put_burst)),
+                    ("put_interval_s", whole(self.smart_charging.put_interval_s)),
+                    ("get_burst", whole(self.smart_charging.get_burst)),
+                    ("get_interval_s", whole(self.smart_charging.get_interval_s)),
+                ],
+            ),
+            ("metrics", vec![("public", truth(self.metrics.public))]),
         ];
         let table = |keys: Vec<(&str, Value)>| keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         sections
@@ -868,6 +964,15 @@ fn seconds(raw: &Raw, key: &str, least: u64) -> Result<Duration, ConfigError> {
 fn small(raw: &Raw, key: &str, most: u32) -> Result<u32, ConfigError> {
     let number = raw.whole(key, 1, u64::from(most))?;
     Ok(u32::try_from(number).unwrap_or(most))
+}
+
+/// A billing month and six weeks (key-registry.md CAL-R5).
+const KEPT_AT_LEAST_DAYS: u32 = 31 + 42;
+
+/// A period in days; 0 is for ever.
+fn days(raw: &Raw, key: &str) -> Result<u32, ConfigError> {
+    let number = raw.whole(key, 0, 36_500)?;
+    Ok(u32::try_from(number).unwrap_or(0))
 }
 
 /// A whole number from 0 to `most`; 0 is `None`.
@@ -1082,6 +1187,17 @@ mod tests {
         );
         assert_eq!((config.cdrs.custody, config.cdrs.custody_days), (true, 30));
         assert_eq!((config.mirror.sessions, config.mirror.pull_interval_h), (true, 24));
+        let kept = config.retention;
+        assert_eq!(
+            (
+                kept.cdrs_days,
+                kept.journal_days,
+                kept.sessions_days,
+                kept.deleted_days,
+                kept.duties_days
+            ),
+            (730, 180, 90, 30, 90)
+        );
         assert!(config.without_effect.is_empty());
     }
 
@@ -1169,6 +1285,12 @@ mod tests {
             ),
             ("[cdrs]\ncustody_days = 0", "cdrs.custody_days"),
             ("[mirror]\npull_interval_h = 0", "mirror.pull_interval_h"),
+            ("[retention]\ncdrs_days = 72", "retention.cdrs_days"),
+            (
+                "[retention]\ncdrs_days = 99\n[cdrs]\ncustody_days = 100",
+                "retention.cdrs_days",
+            ),
+            ("[retention]\njournal_days = -1", "retention.journal_days"),
             ("[server]\ntrusted_proxies = \"proxy\"", "server.trusted_proxies"),
             ("[server]\ntrusted_proxies = \"10.0.0.0/33\"", "server.trusted_proxies"),
             ("[server]\nproxy_header = \"x-real-ip\"", "server.proxy_header"),
@@ -1196,15 +1318,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_later_versions_are_taken_and_reported() {
-        let config = from("[smart_charging]\ncontrol = \"ledger\"").unwrap();
-        assert_eq!(config.without_effect, ["smart_charging.control"]);
-        assert!(
-            config
-                .to_toml()
-                .contains("# smart_charging.control has no effect in this version")
+    fn smart_charging_is_the_ledgers_unless_it_is_only_to_be_carried() {
+        let control = |file: &str| from(file).map(|config| config.smart_charging.control);
+        assert_eq!(control("").unwrap(), Control::Ledger);
+        assert_eq!(
+            control("[smart_charging]\ncontrol = \"relay\"").unwrap(),
+            Control::Relay
         );
-        assert!(config.to_json().contains("without_effect"));
+        let unknown = control("[smart_charging]\ncontrol = \"first\"").unwrap_err();
+        assert!(unknown.to_string().contains("smart_charging.control"), "{unknown}");
+        let never = control("[smart_charging]\nput_burst = 0").unwrap_err();
+        assert!(never.to_string().contains("smart_charging.put_burst"), "{never}");
     }
 
     #[test]

@@ -24,6 +24,18 @@ impl Network {
         (bits <= most).then_some(Network { address, bits })
     }
 
+    /// Whether no bit counts: then it is every address of its kind.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.bits == 0
+    }
+
+    /// In CIDR notation, also where it is one address: `192.0.2.1/32`.
+    #[must_use]
+    pub fn cidr(&self) -> String {
+        format!("{}/{}", self.address, self.bits)
+    }
+
     /// Whether an address is one of these. An IPv4 address written as IPv6 is the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -55,7 +67,7 @@ impl fmt::Display for Network {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bits == width(self.address) {
             true => write!(out, "{}", self.address),
-            false => write!(out, "{}/{}", self.address, self.bits),
+            false => out.write_str(&self.cidr()),
         }
     }
 }

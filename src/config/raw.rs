@@ -25,7 +25,7 @@ pub(super) const IDENTITIES: &str = "outbound.identities.";
 pub(super) const OF_IDENTITY: [&str; 3] = ["certificate", "private_key", "ca"];
 
 /// Keys that will have an effect one day. They are accepted so that one file serves several versions.
-const WITHOUT_EFFECT: [&str; 1] = ["smart_charging.control"];
+const WITHOUT_EFFECT: [&str; 0] = [];
 
 /// All settings by full name.
 #[derive(Debug)]

@@ -4,19 +4,20 @@
 //! Any 2xx takes it. What does not take it is told again for a day and never changes the registration (key-registry.md 4.2): who missed
 //! it asks.
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Delivery;
-use super::carry::{jitter, span};
+use super::carry::span;
+use super::told::patience;
 use super::worker::Attempt;
+use crate::client::Method;
 use crate::client::outcome::Outcome;
-use crate::client::{Method, backoff};
 use crate::ocpi::headers::MessageIds;
 use crate::ocpi::ids::{PlatformId, fold};
 use crate::parties::Fault;
 use crate::parties::line::{Call, Target};
 use crate::routing::directory::{Platform, PlatformStatus};
+use crate::seeing::Module;
 use crate::store::confirmations::{ConfirmationEnd, ConfirmationRow};
 use crate::store::journal::JournalEntry;
 use crate::store::outbox::DutyRow;
@@ -53,7 +54,7 @@ impl Delivery {
     async fn post_confirmation(&self, platform: &Platform, owed: &ConfirmationRow) -> Outcome {
         let call = Call {
             method: Method::POST,
-            to: Target::Url(owed.url.clone()),
+            to: Target::Url(Module::named("confirmations"), owed.url.clone()),
             query: None,
             // Between the hub and a platform: no party speaks to another.
             routing: None,
@@ -85,7 +86,10 @@ impl Delivery {
         let end = match outcome {
             Some(outcome) if is_taken(outcome) => ConfirmationEnd::Delivered,
             _ if now >= duty.give_up_at => ConfirmationEnd::Dead,
-            Some(outcome) => ConfirmationEnd::Postponed(self.next_try(duty, outcome, now)),
+            // One last attempt when the time is over, then it is dead.
+            Some(outcome) => {
+                ConfirmationEnd::Postponed(self.again(duty, patience(outcome, now), now).min(duty.give_up_at))
+            }
             // Its return nudges the duty; this is only for a nudge that was lost.
             None => ConfirmationEnd::Postponed((now + span(self.horizons.max_retry)).min(duty.give_up_at)),
         };
@@ -117,20 +121,6 @@ impl Delivery {
         settled
             .map(drop)
             .map_err(|error| Fault::new("settling a confirmation", error))
-    }
-
-    fn next_try(&self, duty: &DutyRow, outcome: &Outcome, now: DateTime<Utc>) -> DateTime<Utc> {
-        let wish = match outcome {
-            Outcome::Answered(answer) => answer
-                .header("Retry-After")
-                .and_then(|text| backoff::retry_after(text, now)),
-            _ => None,
-        };
-        let attempts = u32::try_from(duty.attempts.saturating_add(1)).unwrap_or(u32::MAX);
-        let horizons = &self.horizons;
-        let delay = backoff::next_delay(attempts, wish, horizons.first_retry, horizons.max_retry, jitter());
-        // One last attempt when the time is over, then it is dead.
-        (now + span(delay)).min(duty.give_up_at)
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! Nothing here decides *who* must be told (see [`crate::routing`]), whether a CDR is billable, or what its sender hears.
 //! Start with [`kinds`]; [`relay`] carries somebody's request and reads the answer. For a duty [`reception`] reads it, [`carry`]
-//! makes one attempt with a CDR, `client_info` one with the state of a party, `confirmation` one with a registration, [`notice`] one with
+//! makes one attempt with a CDR, `catch_up` one with a broadcast that was missed, `client_info` one with the state of a party, `confirmation` one with a registration, [`notice`] one with
 //! what the hub tells through its own modules, and [`worker`] repeats. [`order`] keeps requests about
 //! one object in line.
 //!
@@ -22,6 +22,7 @@
 //! a few of its duties are in the air at once. What is due is leased platform by platform, a portion each.
 
 pub mod carry;
+mod catch_up;
 pub mod copy;
 mod client_info;
 mod confirmation;
@@ -31,6 +32,7 @@ pub mod notice;
 pub mod order;
 pub mod reception;
 pub mod relay;
+mod told;
 pub mod worker;
 
 use std::sync::Arc;
@@ -46,6 +48,7 @@ use crate::parties::{Parties, Snapshot};
 use crate::routing::directory::{PlatformOptions, PlatformStatus};
 use crate::store::Store;
 use crate::store::evidence::CdrRow;
+use copy::Copies;
 use kinds::Horizons;
 use lanes::{Breaker, Lanes};
 
@@ -56,6 +59,7 @@ pub type Pack = fn(&CdrRow, &PlatformOptions) -> Bytes;
 pub struct Delivery {
     store: Store,
     parties: Arc<Parties>,
+    copies: Arc<Copies>,
     clock: SharedClock,
     horizons: Horizons,
     custody: bool,
@@ -67,11 +71,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The post of one process. `custody` is the hub's own setting, used where a receiver's options say nothing.
+    /// The post of one process; `copies` tell what was missed. `custody` is the hub's own setting, used where a receiver's options say nothing.
     #[must_use]
     pub fn new(
         store: Store,
         parties: Arc<Parties>,
+        copies: Arc<Copies>,
         clock: SharedClock,
         horizons: Horizons,
         custody: bool,
@@ -82,6 +87,7 @@ impl Delivery {
         Arc::new(Delivery {
             store,
             parties,
+            copies,
             clock,
             horizons,
             custody,

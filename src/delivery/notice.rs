@@ -8,11 +8,10 @@ use uuid::Uuid;
 
 use super::Delivery;
 use super::carry::span;
-use super::client_info::{MAX_ANSWER, is_heard};
+use super::told::{MAX_ANSWER, statuses};
 use super::worker::Attempt;
 use crate::client::Method;
 use crate::client::outcome::Outcome;
-use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::role::InterfaceRole;
@@ -21,9 +20,10 @@ use crate::parties::Fault;
 use crate::parties::line::{Call, Target};
 use crate::routing::custom::OwnModule;
 use crate::routing::directory::{Directory, Platform, PlatformStatus};
+use crate::seeing::Module;
 use crate::store::journal::JournalEntry;
 use crate::store::outbox::{DutyRow, NewDuty};
-use crate::store::{Message, NewNotice, NoticeTold};
+use crate::store::{Message, NewNotice, Told};
 
 /// The URL at which a platform listens to one of the hub's own modules; `None` where it does not, or is not to be told.
 #[must_use]
@@ -83,14 +83,10 @@ impl Delivery {
             .and_then(|(platform, module)| listener(directory, platform, module).map(|endpoint| (platform, endpoint)));
         let Some((platform, endpoint)) = way else {
             // It left, or nobody wants it told any more.
-            return self.settle_notice(duty, revision, NoticeTold::Ended, None).await;
+            return self.settle_told(duty, revision, Told::Ended, None).await;
         };
         if platform.status == PlatformStatus::Offline {
-            let told = NoticeTold::Postponed {
-                next_attempt_at: now + span(self.horizons.max_retry),
-                outcome: "the platform is OFFLINE".to_owned(),
-            };
-            let settled = self.settle_notice(duty, revision, told, None).await;
+            let settled = self.settle_told(duty, revision, self.until_it_is_back(), None).await;
             self.nudge_if_back(&id).await;
             return settled;
         }
@@ -101,7 +97,7 @@ impl Delivery {
                 "PUT" => Method::PUT,
                 _ => Method::POST,
             },
-            to: Target::Url(url::join(endpoint, &segments)),
+            to: Target::Url(Module::named(&duty.kind), url::join(endpoint, &segments)),
             query: None,
             routing: Some(Routing {
                 to: PartyId::from_slash(&message.to_party).ok(),
@@ -118,10 +114,10 @@ impl Delivery {
         };
         let outcome = match self.parties.line().send(platform, call).await {
             Ok(outcome) => outcome,
-            Err(_) => return self.settle_notice(duty, revision, NoticeTold::Ended, None).await,
+            Err(_) => return self.settle_told(duty, revision, Told::Ended, None).await,
         };
         let ended = self.clock.now();
-        let (told, attempt) = self.read_notified(duty, &outcome, ended);
+        let (told, attempt) = self.read_told(duty, "a notice", &outcome, ended);
         let line = Line {
             message: &message,
             hub: &directory.hub,
@@ -129,44 +125,8 @@ impl Delivery {
             took: (ended - now).num_milliseconds(),
         };
         let entry = line.journal(duty, &outcome, &told, ended);
-        self.settle_notice(duty, revision, told, Some(entry)).await?;
+        self.settle_told(duty, revision, told, Some(entry)).await?;
         Ok(attempt)
-    }
-
-    fn read_notified(&self, duty: &DutyRow, outcome: &Outcome, now: DateTime<Utc>) -> (NoticeTold, Attempt) {
-        if is_heard(outcome) {
-            return (NoticeTold::Ended, Attempt::Taken);
-        }
-        if now >= duty.give_up_at {
-            log::warn!(
-                "platform {} has not taken a notice and is told it no more: {outcome}",
-                duty.platform_id
-            );
-            return (NoticeTold::Ended, Attempt::NotTaken);
-        }
-        let told = NoticeTold::Postponed {
-            next_attempt_at: self.again(duty, outcome, now),
-            outcome: outcome.to_string(),
-        };
-        (told, Attempt::NotTaken)
-    }
-
-    async fn settle_notice(
-        &self,
-        duty: &DutyRow,
-        revision: i64,
-        told: NoticeTold,
-        entry: Option<JournalEntry>,
-    ) -> Result<Attempt, Fault> {
-        let settled = self
-            .store
-            .notice_settle(&duty.id, &self.owner, revision, told, entry)
-            .await;
-        if !settled.map_err(|error| Fault::new("settling a notice", error))? {
-            // There is a newer state to tell.
-            self.nudge();
-        }
-        Ok(Attempt::Nothing)
     }
 }
 
@@ -179,16 +139,8 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn journal(self, duty: &DutyRow, outcome: &Outcome, told: &NoticeTold, at: DateTime<Utc>) -> JournalEntry {
-        let (http_status, status_code) = match outcome {
-            Outcome::Answered(answer) => (
-                Some(i64::from(answer.status)),
-                envelope::read(&answer.body)
-                    .ok()
-                    .map(|read| i64::from(read.status_code.0)),
-            ),
-            _ => (None, None),
-        };
+    fn journal(self, duty: &DutyRow, outcome: &Outcome, told: &Told, at: DateTime<Utc>) -> JournalEntry {
+        let (http_status, status_code) = statuses(outcome);
         JournalEntry {
             id: Uuid::now_v7().to_string(),
             at,
@@ -203,8 +155,8 @@ impl Line<'_> {
             http_status,
             status_code,
             outcome: match told {
-                NoticeTold::Ended => "told".to_owned(),
-                NoticeTold::Postponed { outcome, .. } => outcome.clone(),
+                Told::Ended => "told".to_owned(),
+                Told::Postponed { outcome, .. } => outcome.clone(),
             },
             duration_ms: Some(self.took),
         }

@@ -94,9 +94,8 @@ pub fn read(outcome: Outcome, expects: Expects) -> Result<Relayed, Refusal> {
     let situation = outcome.situation();
     let answer = match outcome {
         Outcome::Answered(answer) => answer,
-        // The reason may name addresses behind the receiver's firewall: it is for the log.
-        unanswered => {
-            log::info!("a relayed request ended: {unanswered}");
+        // The reason may name addresses behind the receiver's firewall: the line has logged it.
+        _ => {
             let situation = situation.unwrap_or(Situation::HubError);
             return Err(Refusal::new(situation, in_words(situation)));
         }

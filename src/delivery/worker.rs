@@ -145,6 +145,7 @@ impl Delivery {
             kinds::CDR => self.carry_cdr(duty, &owed).await?,
             kinds::CLIENT_INFO => self.tell(duty).await?,
             kinds::CONFIRMATION => self.confirm(duty).await?,
+            kinds::BROADCAST => self.catch_up(duty).await?,
             kinds::PUBLIC_KEYS | kinds::CDR_VALIDATIONS => self.notify(duty).await?,
             other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
         };
@@ -171,7 +172,7 @@ impl Delivery {
         Ok(Attempt::Nothing)
     }
 
-    async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
+    pub(super) async fn give_back(&self, duty: &DutyRow, until: chrono::DateTime<chrono::Utc>) -> Result<(), Fault> {
         self.store
             .duty_give_back(&duty.id, &self.owner, until)
             .await

@@ -49,7 +49,7 @@ pub fn assess(
     policy: &Policy,
 ) -> Result<Assessment, NotACdr> {
     let claim = Claim::read(body)?;
-    let inquiry = Inquiry::of(&claim);
+    let inquiry = Inquiry::of(&claim, &policy.tolerances);
     let knowledge = registry(inquiry.question());
     Ok(inquiry.assess(&knowledge, policy))
 }
@@ -64,7 +64,7 @@ pub struct Inquiry<'c> {
 
 impl<'c> Inquiry<'c> {
     /// Reads the records of a CDR.
-    pub fn of(claim: &'c Claim<'c>) -> Inquiry<'c> {
+    pub fn of(claim: &'c Claim<'c>, tolerances: &Tolerances) -> Inquiry<'c> {
         let mut question = KeyQuestion {
             cpo: claim.identity.owner_key(),
             evse_id: claim.evse_id.as_deref().map(str::to_owned),
@@ -97,8 +97,7 @@ impl<'c> Inquiry<'c> {
                 record.statement.gateway_serial.as_deref(),
             );
         }
-        let (from, to) = plausible::comparable_times(claims);
-        (question.from, question.to) = (from.or(question.from), to.or(question.to));
+        (question.from, question.to) = plausible::times_of_charging(claims, (claim.start, claim.end), tolerances);
         Inquiry {
             claim,
             opened: Some(opened),

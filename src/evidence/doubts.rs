@@ -6,25 +6,26 @@
 //!
 //! What is to be looked through is in the database, and is gone from there in the commit that notes what was found.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::clock::SharedClock;
 use crate::metering::finding::Code;
 use crate::metering::reading::{Obis, exact_decimal};
 use crate::parties::Fault;
 use crate::store::Store;
-use crate::store::evidence::{CaseDoubt, CaseSubject, Examined, MeterNeighbour, TraceKind, Traces};
+use crate::store::evidence::{CaseDoubt, CaseSubject, Examined, MeterNeighbour, MeterSpan, TraceKind, Traces};
 
 /// CDRs that are looked through at once.
 const PORTION: u32 = 200;
 
-/// How many CDRs before or after one are held against it: one of them must have a counter to compare.
-const NEIGHBOURS: u32 = 8;
+/// How many CDRs before and after one are looked at: one of them must have a counter to compare. The nearest nearly always has.
+const NEIGHBOURS: [u32; 2] = [2, 8];
 
 /// How far back the last good value is looked for.
 const BACK: u32 = 10_000;
@@ -79,112 +80,63 @@ impl Doubts {
             if found.is_empty() {
                 return Ok(());
             }
-            let mut clean = Vec::with_capacity(found.len());
-            for one in found {
-                let traces = self.store.traces_of(&one.row_id).await.map_err(failed)?;
-                let subject = traces.as_ref().and_then(|traces| subject_of(&one.cpo_key, traces));
-                let doubt = match &subject {
-                    Some((subject, shown_as)) => self.doubt(&one, subject, shown_as).await?,
-                    None => None,
-                };
-                match doubt {
+            let mut looked: Vec<Looked> = found.into_iter().map(Looked::at).collect();
+            self.look_beside(&mut looked).await?;
+            let mut clean = Vec::with_capacity(looked.len());
+            for one in looked {
+                match self.doubt(&one).await? {
                     Some(doubt) => {
                         let case = self.store.case_doubt(&one.row_id, doubt, self.clock.now()).await;
                         let case = case.map_err(failed)?;
                         log::warn!(case = case.as_str(), cdr = one.row_id.as_str(); "earlier values of a meter are in doubt");
                     }
-                    None => clean.push((one.row_id, subject.map(|(subject, _)| subject))),
+                    None => clean.push((one.row_id, one.subject)),
                 }
             }
             self.store.examined(clean).await.map_err(failed)?;
         }
     }
 
-    async fn doubt(&self, cdr: &Examined, subject: &CaseSubject, shown_as: &str) -> Result<Option<CaseDoubt>, Fault> {
-        if cdr.delivery == super::intake::word::REJECTED {
-            return Ok(None);
-        }
-        let report: Value = serde_json::from_str(&cdr.report).unwrap_or_default();
-        let counter = Counter::of(&report);
-        let mut findings = retroactive(&report);
-        if let Some(counter) = &counter {
-            for (neighbour, is_before) in self.neighbours(subject, counter, &cdr.row_id).await? {
-                let (earlier, later) = if is_before {
-                    (&neighbour, counter)
-                } else {
-                    (counter, &neighbour)
-                };
-                if earlier.end > later.begin {
-                    let code = Code::MeterWentBackwards.as_str().to_owned();
-                    let sentence = format!(
-                        "the counter stood at {} kWh at {} and at {} kWh at {}",
-                        earlier.end, earlier.ended, later.begin, later.began
-                    );
-                    findings.retain(|(known, _)| *known != code);
-                    findings.push((code, sentence));
-                }
+    /// Finds, for all at once, the nearest CDR before and the nearest after that have the same counter.
+    async fn look_beside(&self, looked: &mut [Looked]) -> Result<(), Fault> {
+        for limit in NEIGHBOURS {
+            let (open, spans): (Vec<&mut Looked>, Vec<MeterSpan>) = looked
+                .iter_mut()
+                .filter(|one| !one.is_settled)
+                .filter_map(|one| one.span().map(|span| (one, span)))
+                .unzip();
+            if open.is_empty() {
+                return Ok(());
+            }
+            let found = self.store.meter_neighbours(spans, limit).await;
+            let found = found.map_err(|error| Fault::new("reading the CDRs of a meter", error))?;
+            for (one, sides) in open.into_iter().zip(found) {
+                one.stands_beside(&sides, limit as usize);
             }
         }
+        Ok(())
+    }
+
+    async fn doubt(&self, cdr: &Looked) -> Result<Option<CaseDoubt>, Fault> {
+        let Some(subject) = &cdr.subject else { return Ok(None) };
+        let findings = cdr.doubts();
         if findings.is_empty() {
             return Ok(None);
         }
-        let last_good = self.last_good(subject, counter.as_ref(), &cdr.row_id).await?;
         Ok(Some(CaseDoubt {
             subject: subject.clone(),
-            shown_as: shown_as.to_owned(),
+            shown_as: subject.name.clone(),
             findings,
-            last_good,
+            last_good: self.last_good(subject, cdr).await?,
         }))
     }
 
-    /// The nearest CDR before and the nearest after that have the same counter.
-    async fn neighbours(
-        &self,
-        subject: &CaseSubject,
-        counter: &Counter,
-        row_id: &str,
-    ) -> Result<Vec<(Counter, bool)>, Fault> {
-        let failed = |error| Fault::new("reading the CDRs of a meter", error);
-        let before = self
-            .store
-            .meter_before(subject, counter.began.timestamp_micros(), 0, NEIGHBOURS);
-        let before = before.await.map_err(failed)?;
-        let after = self
-            .store
-            .meter_after(subject, counter.ended.timestamp_micros(), NEIGHBOURS);
-        let after = after.await.map_err(failed)?;
-        let comparable = |neighbour: &MeterNeighbour| {
-            let other = Counter::of(&serde_json::from_str(&neighbour.report).ok()?)?;
-            (neighbour.row_id != row_id && other.register == counter.register).then_some(other)
-        };
-        let before = before
-            .iter()
-            .filter_map(comparable)
-            .find(|other| other.ended <= counter.began);
-        let after = after
-            .iter()
-            .filter_map(comparable)
-            .find(|other| other.began >= counter.ended);
-        Ok(before
-            .map(|other| (other, true))
-            .into_iter()
-            .chain(after.map(|other| (other, false)))
-            .collect())
-    }
-
     /// The last CDR of the meter that nothing speaks against: verified, and no higher than the counter that is in doubt.
-    async fn last_good(
-        &self,
-        subject: &CaseSubject,
-        counter: Option<&Counter>,
-        row_id: &str,
-    ) -> Result<Option<(String, i64)>, Fault> {
-        let traces = self.store.traces_of(row_id).await;
-        let traces = traces.map_err(|error| Fault::new("reading the names of a CDR", error))?;
-        let began = counter
-            .map(|counter| counter.began)
-            .or(traces.and_then(|traces| traces.began));
-        let Some(began) = began else { return Ok(None) };
+    async fn last_good(&self, subject: &CaseSubject, cdr: &Looked) -> Result<Option<(String, i64)>, Fault> {
+        let counter = cdr.counter.as_ref();
+        let Some(began) = counter.map(|counter| counter.began).or(cdr.began) else {
+            return Ok(None);
+        };
         let mut skip = 0;
         while skip < BACK {
             let page = self
@@ -195,7 +147,10 @@ impl Doubts {
             if page.is_empty() {
                 break;
             }
-            if let Some(good) = page.iter().find(|one| one.row_id != row_id && is_good(one, counter)) {
+            if let Some(good) = page
+                .iter()
+                .find(|one| one.row_id != cdr.row_id && is_good(one, counter))
+            {
                 return Ok(Some((good.row_id.clone(), good.ended_at)));
             }
             skip += PORTION;
@@ -204,43 +159,177 @@ impl Doubts {
     }
 }
 
+/// A CDR that is looked through: what its verdict says, and what stands beside it.
+struct Looked {
+    row_id: String,
+    /// What a case would be about; `None` also where nothing is looked for.
+    subject: Option<CaseSubject>,
+    began: Option<DateTime<Utc>>,
+    counter: Option<Counter>,
+    /// Findings of its own that say something about those before it.
+    retroactive: Vec<(String, String)>,
+    before: Option<Counter>,
+    after: Option<Counter>,
+    /// Whether more neighbours would change nothing.
+    is_settled: bool,
+}
+
+impl Looked {
+    fn at(one: Examined) -> Looked {
+        let is_rejected = one.delivery == super::intake::word::REJECTED;
+        let subject = one.traces.as_ref().and_then(|traces| subject_of(&one.cpo_key, traces));
+        let judged = Judged::read(&one.report);
+        Looked {
+            counter: Counter::of(&judged).filter(|_| !is_rejected),
+            retroactive: if is_rejected { Vec::new() } else { judged.retroactive() },
+            row_id: one.row_id,
+            subject,
+            began: one.traces.and_then(|traces| traces.began),
+            before: None,
+            after: None,
+            is_settled: false,
+        }
+    }
+
+    /// Where its neighbours are looked for; `None` when there is nothing to hold against them.
+    fn span(&self) -> Option<MeterSpan> {
+        let (subject, counter) = (self.subject.as_ref()?, self.counter.as_ref()?);
+        Some(MeterSpan {
+            subject: subject.clone(),
+            began_at: counter.began.timestamp_micros(),
+            ended_at: counter.ended.timestamp_micros(),
+        })
+    }
+
+    /// Takes the nearest on each side that can be compared; `asked` is how many there may be.
+    fn stands_beside(&mut self, sides: &[Vec<MeterNeighbour>; 2], asked: usize) {
+        let Some(counter) = &self.counter else { return };
+        let comparable = |neighbour: &MeterNeighbour| {
+            let other = Counter::of(&Judged::read(&neighbour.report))?;
+            (neighbour.row_id != self.row_id && other.register == counter.register).then_some(other)
+        };
+        let [before, after] = sides;
+        let earlier = before
+            .iter()
+            .filter_map(comparable)
+            .find(|other| other.ended <= counter.began);
+        let later = after
+            .iter()
+            .filter_map(comparable)
+            .find(|other| other.began >= counter.ended);
+        let could_be_more = |found: &Option<Counter>, side: &[MeterNeighbour]| found.is_none() && side.len() == asked;
+        self.is_settled = !could_be_more(&earlier, before) && !could_be_more(&later, after);
+        (self.before, self.after) = (earlier, later);
+    }
+
+    /// What it casts doubt with: code, and a sentence.
+    fn doubts(&self) -> Vec<(String, String)> {
+        let mut findings = self.retroactive.clone();
+        let pairs = [
+            (self.before.as_ref(), self.counter.as_ref()),
+            (self.counter.as_ref(), self.after.as_ref()),
+        ];
+        for pair in pairs {
+            if let (Some(earlier), Some(later)) = pair
+                && earlier.end > later.begin
+            {
+                let code = Code::MeterWentBackwards.as_str().to_owned();
+                let sentence = format!(
+                    "the counter stood at {} kWh at {} and at {} kWh at {}",
+                    earlier.end, earlier.ended, later.begin, later.began
+                );
+                findings.retain(|(known, _)| *known != code);
+                findings.push((code, sentence));
+            }
+        }
+        findings
+    }
+}
+
 fn is_good(one: &MeterNeighbour, counter: Option<&Counter>) -> bool {
-    let report: Value = serde_json::from_str(&one.report).unwrap_or_default();
-    let stands = report["status"] == "VERIFIED" || report["status"] == "INTEGRITY_ONLY";
-    let is_lower = match (Counter::of(&report), counter) {
+    let judged = Judged::read(&one.report);
+    let stands = judged.status == "VERIFIED" || judged.status == "INTEGRITY_ONLY";
+    let is_lower = match (Counter::of(&judged), counter) {
         (Some(earlier), Some(later)) if earlier.register == later.register => earlier.end <= later.begin,
         _ => true,
     };
-    stands && is_lower && retroactive(&report).is_empty()
+    stands && is_lower && judged.retroactive().is_empty()
 }
 
-/// What a case is about: the meter, or what stands for it where the records name none; folded, and as people write it.
-fn subject_of(cpo_key: &str, traces: &Traces) -> Option<(CaseSubject, String)> {
+/// What a case is about: the meter, or what stands for it where the records name none; folded.
+fn subject_of(cpo_key: &str, traces: &Traces) -> Option<CaseSubject> {
     let names = [
         (TraceKind::Meter, traces.meters.first()),
         (TraceKind::Gateway, traces.gateways.first()),
         (TraceKind::Evse, traces.evse.as_ref()),
     ];
     let (kind, name) = names.into_iter().find_map(|(kind, name)| Some((kind, name?)))?;
-    let subject = CaseSubject {
+    Some(CaseSubject {
         cpo_key: cpo_key.to_owned(),
         kind,
         name: name.clone(),
-    };
-    Some((subject, name.clone()))
+    })
 }
 
-fn retroactive(report: &Value) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for finding in report["findings"].as_array().into_iter().flatten() {
-        let code = finding["code"].as_str().unwrap_or_default();
-        let counts = RETROACTIVE.iter().any(|one| one.as_str() == code);
-        if counts && finding["severity"] == "ERROR" && !found.iter().any(|(known, _)| known == code) {
-            let message = finding["message"].as_str().unwrap_or_default();
-            found.push((code.to_owned(), message.to_owned()));
-        }
+/// What a verdict, as written down, says that matters here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Judged<'r> {
+    #[serde(borrow)]
+    status: Cow<'r, str>,
+    #[serde(borrow)]
+    goals: Goals<'r>,
+    #[serde(borrow)]
+    readings: Vec<SignedReading<'r>>,
+    #[serde(borrow)]
+    findings: Vec<Finding<'r>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Goals<'r> {
+    #[serde(borrow)]
+    integrity: Cow<'r, str>,
+}
+
+#[derive(Deserialize)]
+struct SignedReading<'r> {
+    #[serde(borrow)]
+    obis: Cow<'r, str>,
+    #[serde(borrow)]
+    time: Cow<'r, str>,
+    #[serde(borrow)]
+    value: Cow<'r, str>,
+    #[serde(borrow)]
+    unit: Cow<'r, str>,
+}
+
+#[derive(Deserialize)]
+struct Finding<'r> {
+    #[serde(borrow)]
+    code: Cow<'r, str>,
+    #[serde(borrow)]
+    severity: Cow<'r, str>,
+    #[serde(borrow)]
+    message: Cow<'r, str>,
+}
+
+impl<'r> Judged<'r> {
+    /// One that cannot be read says nothing.
+    fn read(report: &'r str) -> Judged<'r> {
+        serde_json::from_str(report).unwrap_or_default()
     }
-    found
+
+    fn retroactive(&self) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for finding in self.findings.iter().filter(|finding| finding.severity == "ERROR") {
+            let counts = RETROACTIVE.iter().any(|one| one.as_str() == finding.code);
+            if counts && !found.iter().any(|(known, _)| *known == finding.code) {
+                found.push((finding.code.to_string(), finding.message.to_string()));
+            }
+        }
+        found
+    }
 }
 
 /// Where a counter that is never set back stood at the begin and at the end of a session, as signed.
@@ -255,17 +344,17 @@ struct Counter {
 
 impl Counter {
     /// From a verdict as written down; `None` where nothing of the kind was signed and verified.
-    fn of(report: &Value) -> Option<Counter> {
-        if report["goals"]["integrity"] != "PASS" {
+    fn of(judged: &Judged<'_>) -> Option<Counter> {
+        if judged.goals.integrity != "PASS" {
             return None;
         }
-        let mut stands: Vec<(Obis, DateTime<Utc>, Decimal)> = report["readings"]
-            .as_array()?
+        let mut stands: Vec<(Obis, DateTime<Utc>, Decimal)> = judged
+            .readings
             .iter()
             .filter_map(|reading| {
-                let register = Obis::read(reading["obis"].as_str()?).filter(counts_a_lifetime)?;
-                let at = DateTime::parse_from_rfc3339(reading["time"].as_str()?).ok()?.to_utc();
-                let kwh = kilowatt_hours(reading["value"].as_str()?, reading["unit"].as_str()?)?;
+                let register = Obis::read(&reading.obis).filter(counts_a_lifetime)?;
+                let at = DateTime::parse_from_rfc3339(&reading.time).ok()?.to_utc();
+                let kwh = kilowatt_hours(&reading.value, &reading.unit)?;
                 Some((register, at, kwh))
             })
             .collect();
@@ -314,37 +403,32 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn report(obis: &str, unit: &str, begin: &str, end: &str) -> Value {
-        json!({"goals": {"integrity": "PASS"}, "readings": [
+    fn report(obis: &str, unit: &str, begin: &str, end: &str, integrity: &str) -> String {
+        json!({"goals": {"integrity": integrity}, "readings": [
             {"obis": obis, "unit": unit, "value": begin, "time": "2026-01-01T09:00:00Z"},
             {"obis": obis, "unit": unit, "value": end, "time": "2026-01-01T10:00:00Z"},
         ]})
+        .to_string()
+    }
+
+    fn counter(obis: &str, unit: &str, begin: &str, end: &str, integrity: &str) -> Option<Counter> {
+        Counter::of(&Judged::read(&report(obis, unit, begin, end, integrity)))
     }
 
     #[test]
     fn only_a_counter_of_a_lifetime_is_held_against_another() {
-        let counter = Counter::of(&report("1-0:1.8.0", "Wh", "1000", "1500.5")).unwrap();
+        let known = counter("1-0:1.8.0", "Wh", "1000", "1500.5", "PASS").unwrap();
         assert_eq!(
-            (counter.begin.to_string(), counter.end.to_string()),
+            (known.begin.to_string(), known.end.to_string()),
             ("1.000".into(), "1.5005".into())
         );
-        assert_eq!(
-            Counter::of(&report("01-00:01.08.00*FF", "kWh", "1", "2"))
-                .unwrap()
-                .register,
-            counter.register
-        );
+        let other = counter("01-00:01.08.00*FF", "kWh", "1", "2", "PASS").unwrap();
+        assert_eq!(other.register, known.register);
         for transaction in ["1-0:1.8.0*198", "01-00:B2.08.00*FF", "1-0:2.8.0", "nonsense"] {
-            assert_eq!(
-                Counter::of(&report(transaction, "kWh", "1", "2")),
-                None,
-                "{transaction}"
-            );
+            assert_eq!(counter(transaction, "kWh", "1", "2", "PASS"), None, "{transaction}");
         }
-        let mut broken = report("1-0:1.8.0", "kWh", "1", "2");
-        broken["goals"]["integrity"] = json!("FAIL");
         assert_eq!(
-            Counter::of(&broken),
+            counter("1-0:1.8.0", "kWh", "1", "2", "FAIL"),
             None,
             "numbers under a broken signature are not the meter's"
         );
@@ -358,6 +442,31 @@ mod tests {
             {"code": "EVENT_COUNTER_CHANGED", "severity": "WARNING", "message": "c"},
             {"code": "ENERGY_MISMATCH", "severity": "ERROR", "message": "d"},
         ]});
-        assert_eq!(retroactive(&report), [("KEY_CHANGED".to_owned(), "a".to_owned())]);
+        let retroactive = Judged::read(&report.to_string()).retroactive();
+        assert_eq!(retroactive, [("KEY_CHANGED".to_owned(), "a".to_owned())]);
+    }
+
+    #[test]
+    fn more_neighbours_are_asked_for_only_where_none_of_the_nearest_can_be_compared() {
+        let neighbour = |row_id: &str, report: &str| MeterNeighbour {
+            row_id: row_id.to_owned(),
+            ended_at: 0,
+            report: report.to_owned(),
+        };
+        let mut one = Looked::at(Examined {
+            row_id: "one".to_owned(),
+            cpo_key: "DE/ABC".to_owned(),
+            delivery: "delivered".to_owned(),
+            report: report("1-0:1.8.0", "kWh", "7", "8", "PASS"),
+            traces: None,
+        });
+        let unsigned = [neighbour("a", "{}"), neighbour("b", "{}")];
+        one.stands_beside(&[unsigned.to_vec(), Vec::new()], 2);
+        assert!(!one.is_settled && one.doubts().is_empty());
+        one.stands_beside(&[unsigned.to_vec(), Vec::new()], 8);
+        assert!(one.is_settled, "there are no more");
+        let itself = neighbour("one", &report("1-0:1.8.0", "kWh", "1", "2", "PASS"));
+        one.stands_beside(&[Vec::new(), vec![itself]], 2);
+        assert!(one.is_settled && one.doubts().is_empty());
     }
 }

@@ -35,6 +35,7 @@ use crate::registry::Registry;
 use crate::registry::conformity::{self, EvseClaim};
 use crate::routing::directory::{InvalidCdrs, Platform, PlatformStatus};
 use crate::routing::scenario::CdrRoute;
+use crate::seeing::Tally;
 use crate::store::Store;
 use crate::store::evidence::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken, Traces};
 use crate::store::journal::JournalEntry;
@@ -60,6 +61,7 @@ pub struct Intake {
     delivery: Arc<Delivery>,
     settings: EvidenceSettings,
     sightings: Arc<Sightings>,
+    verdicts: Tally,
 }
 
 /// A CDR that was posted, understood, and routed.
@@ -128,11 +130,19 @@ impl Intake {
     pub fn new(store: Store, registry: Arc<Registry>, delivery: Arc<Delivery>, settings: EvidenceSettings) -> Intake {
         Intake {
             sightings: Sightings::new(store.clone()),
+            verdicts: Tally::of(&Status::ALL.map(Status::as_str)),
             store,
             registry,
             delivery,
             settings,
         }
+    }
+
+    /// How often each verdict was given since the start: over CDRs taken, over those rejected for it, and where a second look said
+    /// something else.
+    #[must_use]
+    pub fn verdicts(&self) -> &Tally {
+        &self.verdicts
     }
 
     /// Judges and takes.
@@ -170,6 +180,7 @@ impl Intake {
                 .map_err(|error| Fault::new("taking a CDR", error))?
             {
                 Taken::New => {
+                    self.verdicts.count(verdict.status.as_str());
                     self.sightings.note(&assessment, &row);
                     return Ok(Intaken::New(Box::new(New { row, remark, plan })));
                 }
@@ -203,7 +214,7 @@ impl Intake {
         let not_a_cdr = |_| Failure::from(Refusal::malformed("the body is not a JSON object"));
         {
             let claim = Claim::read(body).map_err(not_a_cdr)?;
-            let inquiry = Inquiry::of(&claim).paid_by(emsp_key);
+            let inquiry = Inquiry::of(&claim, &self.settings.policy.tolerances).paid_by(emsp_key);
             let knowledge = asking::answer(&self.registry.index(), inquiry.question(), now);
             let curves = inquiry
                 .curve()
@@ -217,7 +228,7 @@ impl Intake {
         let emsp_key = emsp_key.to_owned();
         let elsewhere = tokio::task::spawn_blocking(move || {
             let claim = Claim::read(&body)?;
-            let inquiry = Inquiry::of(&claim).paid_by(&emsp_key);
+            let inquiry = Inquiry::of(&claim, &policy.tolerances).paid_by(&emsp_key);
             let knowledge = asking::answer(&registry.index(), inquiry.question(), now);
             Ok(inquiry.assess(&knowledge, &policy))
         });
@@ -340,6 +351,7 @@ impl Intake {
         {
             return Ok(Intaken::Known(row));
         }
+        self.verdicts.count(verdict.status.as_str());
         let what = remark(verdict).unwrap_or_else(|| verdict.status.as_str().to_owned());
         let refusal = Refusal::invalid_parameter(format!("rejected: {what}"));
         let entry = JournalEntry {
@@ -467,6 +479,10 @@ impl Intake {
 
     pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.settings.policy
     }
 
     pub(super) fn store(&self) -> &Store {

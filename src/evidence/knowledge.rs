@@ -28,7 +28,7 @@ pub struct KeyQuestion {
     pub gateway_serials: Vec<String>,
     /// Fingerprint of the key that came along, if it could be read.
     pub delivered_fingerprint: Option<String>,
-    /// When charging began: the signed time where the meter vouches for it, otherwise the CDR's.
+    /// When charging began: the signed time where the meter vouches for it or the CDR agrees with it, otherwise the CDR's.
     pub from: Option<DateTime<Utc>>,
     /// When it ended, the same.
     pub to: Option<DateTime<Utc>>,

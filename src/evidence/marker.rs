@@ -3,6 +3,7 @@
 //! design.md 3.5, "Marker". Nothing is parsed and written again: the place is found, the octets before and behind it are copied.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use memchr::memmem;
 use serde::Serialize;
 
 use super::assess::Verdict;
@@ -57,6 +58,11 @@ pub fn splice(body: &[u8], marker: &str) -> Result<Vec<u8>, NotAnObject> {
 
 /// Whether the body already has the member, however its name is escaped.
 pub fn has_marker(body: &[u8]) -> bool {
+    // A letter of a name is written as it is or as `\u…`: a body with neither need not be read once more.
+    let may = memmem::find(body, MEMBER.as_bytes()).is_some() || memmem::find(body, br"\u").is_some();
+    if !may {
+        return false;
+    }
     let mut found = false;
     if let Some(object) = object(body) {
         object.each_member(|name, _| found |= name == MEMBER);

@@ -10,7 +10,7 @@
 //!
 //! A verdict is never changed, and it does not stay wrong: what the registry learns later is held against the CDRs it is about
 //! ([`rechecks`]), and what casts doubt on earlier values of a meter is collected for a person to look at ([`doubts`]). Keys that nobody
-//! registered are noted for those who should ([`sightings`]).
+//! registered are noted for those who should ([`sightings`]). What must stay, and until when, says [`retention`].
 //!
 //! Never here: the arithmetic of signatures and readings (see `metering`), and who may send what to whom (see `routing`).
 //! Start with [`assess::assess`], then [`intake`].
@@ -30,6 +30,7 @@ pub mod handing;
 pub mod recheck;
 pub mod rechecks;
 pub mod report;
+pub mod retention;
 pub mod sightings;
 pub mod traces;
 pub mod validation;

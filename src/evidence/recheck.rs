@@ -157,7 +157,7 @@ impl Intake {
                 })
                 .await;
             match added {
-                Ok(used) if used.is_empty() => {}
+                Ok(used) if used.is_empty() => self.verdicts().count(status.as_str()),
                 // Another CDR was quicker to use a block, or another process to judge: once more, knowing it.
                 Ok(_) | Err(StoreError::Conflict(_)) => continue,
                 Err(error) => return Err(Fault::new("adding a verdict", error).into()),

@@ -26,6 +26,7 @@ use super::intake::Intake;
 use super::recheck::NotNow;
 use super::traces;
 use crate::clock::SharedClock;
+use crate::metering::plausible::Tolerances;
 use crate::parties::{Failure, Fault};
 use crate::store::evidence::{NewRecheck, RecheckProgress, RecheckRow, Traces};
 
@@ -217,9 +218,10 @@ impl Rechecks {
         let mut entered = 0;
         loop {
             let (end, missing) = store.traces_missing(&position, OLD_CDRS).await.map_err(walking)?;
+            let tolerances = &self.intake.policy().tolerances;
             let traces: Vec<(String, Traces)> = missing
                 .iter()
-                .map(|cdr| (cdr.id.clone(), traces_of(cdr.body.as_bytes())))
+                .map(|cdr| (cdr.id.clone(), traces_of(cdr.body.as_bytes(), tolerances)))
                 .collect();
             entered += traces.len();
             store.traces_enter(&traces, end.as_deref()).await.map_err(walking)?;
@@ -236,10 +238,10 @@ impl Rechecks {
 }
 
 /// What a stored CDR would ask for. One that cannot be read asks for nothing.
-fn traces_of(body: &[u8]) -> Traces {
+fn traces_of(body: &[u8], tolerances: &Tolerances) -> Traces {
     Claim::read(body).map_or_else(
         |_| Traces::default(),
-        |claim| traces::of(Inquiry::of(&claim).question()),
+        |claim| traces::of(Inquiry::of(&claim, tolerances).question()),
     )
 }
 

@@ -17,6 +17,7 @@ use crate::ocpi::versions::Version;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Parties};
 use crate::routing::custom::{OwnModule, custom_way};
+use crate::seeing::Module;
 
 /// A request to a custom module as the door read it.
 pub struct CustomRequest {
@@ -55,7 +56,7 @@ impl Exchange {
             request.ids.clone(),
             request.routing.clone(),
         );
-        let (module, method, side) = (request.identifier.clone(), request.method.clone(), request.interface);
+        let (module, method) = (request.identifier.clone(), request.method.clone());
         let own = OwnModule::named(&self.settings.hub, &request.identifier);
         let outcome = match own.filter(|own| own.served().contains(&request.interface)) {
             Some(own) => self.own_module(own, &request).await,
@@ -66,7 +67,6 @@ impl Exchange {
             ids: &ids,
             module: &module,
             method: method.as_str(),
-            place: side.as_str(),
             // What a path of somebody else's module names, nobody knows: it may be a token (N-07).
             object: None,
             from: routing.from.as_ref(),
@@ -95,7 +95,7 @@ async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Resu
         .map_or(target.clone(), |query| url::with_query(&target, query));
     let call = Call {
         method: request.method,
-        to: Target::Url(target),
+        to: Target::Url(Module::identified(&request.identifier), target),
         query: request.query,
         routing: Some(Routing {
             to: Some(way.to.clone()),
@@ -119,7 +119,7 @@ async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Resu
         .await?;
     Ok(Reply {
         http: relayed.http,
-        words: Words::Relayed(relayed.body),
+        words: Words::Relayed(relayed.body, Some(relayed.code)),
         to: Some(way.from),
         from: way.to,
         headers,

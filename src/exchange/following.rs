@@ -36,7 +36,6 @@ impl Exchange {
             ids,
             module,
             method: "GET",
-            place: "by a link",
             object,
             from,
             to,
@@ -74,7 +73,6 @@ impl Exchange {
                     ids,
                     module: NOTHING,
                     method: "POST",
-                    place: "a result",
                     object: None,
                     from: None,
                     to: None,
@@ -85,6 +83,7 @@ impl Exchange {
             }
         };
         self.learn(&result);
+        self.settle(&result).await;
         self.links.carry(result).await.map(Reply::from)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::reply::Reply;
+use super::reply::{Reply, Words};
 use crate::ocpi::headers::MessageIds;
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::parties::Failure;
@@ -21,8 +21,6 @@ pub struct Hop<'a> {
     pub module: &'a str,
     /// The HTTP method.
     pub method: &'a str,
-    /// Which side of the module, or what else was asked for.
-    pub place: &'a str,
     /// What it was about, as `DE/ABC/S-1`.
     pub object: Option<String>,
     /// Who spoke, as far as the request says.
@@ -32,19 +30,19 @@ pub struct Hop<'a> {
 }
 
 impl Hop<'_> {
-    /// The line, logged and ready for the journal.
+    /// The line, ready for the journal; that of the log is written where the request came in ([`crate::seeing`]).
     #[must_use]
     pub fn line(self, outcome: &Result<Reply, Failure>, took: Duration, at: DateTime<Utc>) -> JournalEntry {
         let reply = outcome.as_ref().ok();
         let (status_code, said) = match outcome {
-            Ok(reply) => (reply.code(), "answered".to_owned()),
+            Ok(reply) => (reply.code(), answered(reply)),
             Err(Failure::Refused(refusal)) => (Some(refusal.code()), format!("refused: {}", refusal.message)),
             Err(Failure::Ours(_)) => (None, "failed here".to_owned()),
         };
         // The answer goes back the way the request came, and knows the parties also where no header named them.
         let from = reply.and_then(|reply| reply.to.as_ref()).or(self.from);
         let to = reply.map(|reply| &reply.from).or(self.to);
-        let entry = JournalEntry {
+        JournalEntry {
             id: Uuid::now_v7().to_string(),
             at,
             correlation_id: self.ids.correlation_id.clone().unwrap_or_default(),
@@ -59,21 +57,16 @@ impl Hop<'_> {
             status_code: status_code.map(|code| i64::from(code.0)),
             outcome: said,
             duration_ms: i64::try_from(took.as_millis()).ok(),
-        };
-        log::info!(
-            request_id = entry.request_id.as_deref().unwrap_or_default(),
-            correlation_id = entry.correlation_id.as_str();
-            "{} {} {}, {} to {}: {}, HTTP {}, OCPI {}, {} ms",
-            entry.method,
-            entry.module,
-            self.place,
-            entry.from_party.as_deref().unwrap_or("-"),
-            entry.to_party.as_deref().unwrap_or("-"),
-            entry.outcome,
-            entry.http_status.map_or("-".to_owned(), |status| status.to_string()),
-            entry.status_code.map_or("-".to_owned(), |code| code.to_string()),
-            took.as_millis()
-        );
-        entry
+        }
+    }
+}
+
+/// What the hub itself had to say stands in the line too.
+fn answered(reply: &Reply) -> String {
+    match &reply.words {
+        Words::Own {
+            message: Some(message), ..
+        } => format!("answered: {message}"),
+        _ => "answered".to_owned(),
     }
 }

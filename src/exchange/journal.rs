@@ -75,6 +75,12 @@ impl Journal {
         }
     }
 
+    /// How many lines were lost since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Waits until everything handed in before is written.
     pub async fn flush(&self) {
         let (done, waiting) = oneshot::channel();

@@ -10,7 +10,7 @@
 //! are not written yet; 16 384 messages of peer hubs, and those for a minute. What is under way is forgotten when it ends.
 //!
 //! Start with [`cdr::CdrExchange::post`]; [`own`] answers lists from what the hub keeps; [`running`] lets repeats wait for
-//! the first attempt; [`hints`] remembers from traffic who has what.
+//! the first attempt; [`hints`] remembers from traffic who has what; [`steering`] lets one party at a time steer a session.
 
 pub mod answer;
 mod broadcast;
@@ -31,3 +31,4 @@ pub mod relay;
 pub mod reply;
 pub mod running;
 mod seen;
+mod steering;

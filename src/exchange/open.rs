@@ -74,6 +74,8 @@ impl Exchange {
         } else if is_profile(incoming) && !at_receiver {
             let setters = self.hints.setters_of_session(&from.party, &object).await;
             ("the session's profile", setters?)
+        } else if is_profile(incoming) && self.profiles.is_kept() {
+            ("the session", self.cpos_of_session(incoming, &object).await?)
         } else if is_profile(incoming) || incoming.module == &SESSIONS {
             ("the session", self.hints.cpo_of_session(&object).await?)
         } else if incoming.module == &LOCATIONS {
@@ -100,6 +102,16 @@ impl Exchange {
             payers.retain(|payer| payer.key() == key);
         }
         Ok(payers)
+    }
+
+    /// The CPOs known to have a session, from Sessions and profiles that went by; not the eMSPs at which a provider set one (S-41).
+    async fn cpos_of_session(&self, incoming: &Incoming, session: &str) -> Result<Vec<PartyId>, Fault> {
+        let mut cpos = self.hints.cpo_of_session(session).await?;
+        cpos.extend(self.profiles.cpos_of(session).await?);
+        cpos.retain(|party| incoming.caller.directory().roles_of(party).contains(&Role::Cpo));
+        cpos.sort();
+        cpos.dedup();
+        Ok(cpos)
     }
 
     /// The CPOs known to have what a command is about.
@@ -192,7 +204,7 @@ impl Exchange {
     }
 
     /// The way to a party that was found in the content.
-    fn way(&self, incoming: &Incoming, from: &Speaker, to: &PartyId) -> Result<Way, Refusal> {
+    pub(super) fn way(&self, incoming: &Incoming, from: &Speaker, to: &PartyId) -> Result<Way, Refusal> {
         let routing = Routing::default();
         let mut asked = incoming.asked(None);
         asked.routing = &routing;

@@ -17,6 +17,7 @@ use super::learning;
 use super::passing::Passed;
 use super::reply::{Reply, Words};
 use super::seen::Seen;
+use super::steering::Admission;
 use crate::client::Method;
 use crate::clock::SharedClock;
 use crate::delivery::order::{Object, Order, Turn};
@@ -29,6 +30,7 @@ use crate::ocpi::modules::{Answer, CHARGING_PROFILES, COMMANDS, TOKENS};
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Line, Target};
 use crate::parties::{Failure, Fault, Parties};
+use crate::profiles::Profiles;
 use crate::registry::Registry;
 use crate::routing::arrangement::{Arrangement, Way, arrange};
 use crate::store::Store;
@@ -39,6 +41,7 @@ pub struct Exchange {
     pub(super) links: Arc<Links>,
     pub(super) mirror: Arc<Mirror>,
     pub(super) hints: Arc<Hints>,
+    pub(super) profiles: Arc<Profiles>,
     pub(super) settings: ExchangeSettings,
     pub(super) registry: Arc<Registry>,
     pub(super) store: Store,
@@ -84,6 +87,8 @@ pub struct Rooms {
     pub mirror: Arc<Mirror>,
     /// What the hub learned from traffic.
     pub hints: Arc<Hints>,
+    /// Who steers which session.
+    pub profiles: Arc<Profiles>,
     /// One at a time per object.
     pub order: Order,
     /// Who sent what when.
@@ -105,6 +110,7 @@ impl Exchange {
             links,
             mirror,
             hints,
+            profiles,
             order,
             journal,
             registry,
@@ -116,6 +122,7 @@ impl Exchange {
             links,
             mirror,
             hints,
+            profiles,
             settings,
             registry,
             store,
@@ -124,6 +131,12 @@ impl Exchange {
             clock,
             seen: Seen::default(),
         })
+    }
+
+    /// How many lines of the journal were lost since the start.
+    #[must_use]
+    pub fn journal_lines_lost(&self) -> u64 {
+        self.journal.lost()
     }
 
     /// Carries a request to whom it is for, or answers it from what the hub knows.
@@ -165,6 +178,8 @@ impl Exchange {
             self.seen.once(incoming, self.clock.now())?;
         }
         match arrangement {
+            Arrangement::Direct(way) if self.is_report(incoming) => self.report_to(incoming, owner, &way).await,
+            Arrangement::Open(from) if self.is_report(incoming) => self.report(incoming, owner, &from).await,
             Arrangement::Direct(way) => self.carry(incoming, owner, &way).await,
             Arrangement::Open(from) => self.open(incoming, owner, &from).await,
             Arrangement::Broadcast(from) => self.broadcast(incoming, owner, &from).await,
@@ -186,13 +201,32 @@ impl Exchange {
 
     /// The same for who has its turn already.
     pub(super) async fn send(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Reply, Failure> {
+        let steering = match self.admission(incoming, way).await? {
+            Admission::Refused(no) => return Ok(no),
+            Admission::Asks(steering) => Some(steering),
+            Admission::Carried => None,
+        };
         let mut call = self.call(incoming, owner, way)?;
         let lent = self.lend_answer(incoming, way, &mut call).await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
         let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
-        let relayed = relay(self.parties.line(), &way.platform, call, expects(incoming)).await?;
+        let steering = steering.as_ref().zip(lent.as_ref());
+        if let Some((steering, lent)) = steering
+            && let Some(no) = self.take(way, steering, lent).await?
+        {
+            self.links.answered(lent, &[]).await;
+            return Ok(no);
+        }
+        let relayed = relay(self.parties.line(), &way.platform, call, expects(incoming)).await;
+        if let Some((steering, lent)) = steering {
+            self.heard(way, steering, lent, &relayed).await;
+        }
+        let relayed = relayed?;
         if let Some(lent) = &lent {
             self.links.answered(lent, &relayed.body).await;
+        }
+        if relayed.code.is_success() {
+            self.session_went_by(incoming, owner, way).await;
         }
         learning::from_answer(&self.hints, incoming, way, &relayed, self.clock.now());
         let headers = match incoming.route.answer {
@@ -204,7 +238,7 @@ impl Exchange {
         };
         Ok(Reply {
             http: relayed.http,
-            words: Words::Relayed(relayed.body),
+            words: Words::Relayed(relayed.body, Some(relayed.code)),
             to: Some(way.from.clone()),
             from: way.to.clone(),
             headers,
@@ -261,7 +295,7 @@ impl Exchange {
     }
 
     /// How long a receiver may take: what the operator says of its platform, else by what is asked (D-15).
-    fn deadline(&self, incoming: &Incoming, way: &Way) -> Duration {
+    pub(super) fn deadline(&self, incoming: &Incoming, way: &Way) -> Duration {
         let own = way.platform.options.timeouts.relay;
         own.unwrap_or_else(|| self.patience(incoming))
     }
@@ -337,14 +371,13 @@ impl Exchange {
             ids: &incoming.ids,
             module: incoming.module.identifier,
             method: incoming.route.method,
-            place: incoming.interface.role.as_str(),
             object: written_object(incoming, owner),
             from: incoming.routing.from.as_ref(),
             to: incoming.routing.to.as_ref(),
         };
         let line = hop.line(outcome, took, self.clock.now());
         // What the hub keeps for others it has looked at before it took it.
-        let was_carried = matches!(outcome, Ok(reply) if matches!(reply.words, Words::Relayed(_)));
+        let was_carried = matches!(outcome, Ok(reply) if matches!(reply.words, Words::Relayed(..)));
         match Passed::of(incoming).filter(|_| was_carried) {
             Some(passed) => self.journal.note_passed(line, passed),
             None => self.journal.note(line),

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::links::{Behind, Content};
-use crate::ocpi::envelope;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::status::StatusCode;
 
@@ -25,8 +24,8 @@ pub struct Reply {
 /// Whose words an answer holds.
 #[derive(Clone)]
 pub enum Words {
-    /// The receiver's envelope, octet by octet.
-    Relayed(Bytes),
+    /// The receiver's envelope, octet by octet, and its status code.
+    Relayed(Bytes, Option<StatusCode>),
     /// The hub's.
     Own {
         /// The status code.
@@ -42,7 +41,7 @@ pub enum Words {
 impl std::fmt::Debug for Words {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Words::Relayed(body) => write!(out, "Relayed({} bytes)", body.len()),
+            Words::Relayed(body, _) => write!(out, "Relayed({} bytes)", body.len()),
             Words::Own { code, .. } => write!(out, "Own({code})"),
         }
     }
@@ -72,7 +71,7 @@ impl Reply {
     pub fn code(&self) -> Option<StatusCode> {
         match &self.words {
             Words::Own { code, .. } => Some(*code),
-            Words::Relayed(body) => envelope::read(body).ok().map(|read| read.status_code),
+            Words::Relayed(_, code) => *code,
         }
     }
 
@@ -86,7 +85,7 @@ impl Reply {
 impl From<Behind> for Reply {
     fn from(behind: Behind) -> Reply {
         let (http, words) = match behind.content {
-            Content::Relayed { http, body } => (http, Words::Relayed(body)),
+            Content::Relayed { http, body, code } => (http, Words::Relayed(body, code)),
             Content::Copy(data) => (
                 200,
                 Words::Own {

@@ -15,6 +15,7 @@ use super::{Behind, Content, Links, nothing_here, party};
 use crate::client::Method;
 use crate::delivery::relay::{Expects, Relayed, relay};
 use crate::ocpi::envelope;
+use crate::ocpi::fields::Fields;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::json;
@@ -23,6 +24,7 @@ use crate::ocpi::refusal::Refusal;
 use crate::ocpi::v2_2_1::heads::ResultWord;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Fault};
+use crate::seeing::Module;
 use crate::store::{JournalEntry, LentRow};
 
 /// A result that was taken, on its way to who asked.
@@ -36,7 +38,34 @@ pub struct Carried {
     body: Bytes,
 }
 
+/// What a result about a charging profile says.
+pub struct ProfileResult<'a> {
+    /// The id it came to.
+    pub id: &'a str,
+    /// The session.
+    pub session: &'a str,
+    /// What was asked: `GET`, `PUT`, `DELETE`.
+    pub verb: &'a str,
+    /// Whether it says ACCEPTED (CP-05).
+    pub is_accepted: bool,
+    /// The `profile` in it, as it stands there (CP-06).
+    pub active: Option<String>,
+}
+
 impl Carried {
+    /// What it says about a charging profile, if it is the result of a request about one.
+    #[must_use]
+    pub fn about_a_profile(&self) -> Option<ProfileResult<'_>> {
+        let is_about_one = self.lent.module == CHARGING_PROFILES.identifier && !self.lent.object.is_empty();
+        is_about_one.then(|| ProfileResult {
+            id: &self.lent.id,
+            session: &self.lent.object,
+            verb: &self.lent.what,
+            is_accepted: says_accepted(&self.body),
+            active: profile_in(&self.body),
+        })
+    }
+
     /// The session a charging profile is set on from now on, if that is what this result says (CP-05, CP-13).
     #[must_use]
     pub fn steered(&self) -> Option<&str> {
@@ -91,9 +120,13 @@ impl Links {
         let answer = self.post(&result).await;
         let took = self.clock.now().signed_duration_since(began).num_milliseconds();
         self.write_down(&result, &answer, took).await;
-        let Relayed { http, body, .. } = answer?;
+        let Relayed { http, body, code, .. } = answer?;
         Ok(Behind {
-            content: Content::Relayed { http, body },
+            content: Content::Relayed {
+                http,
+                body,
+                code: Some(code),
+            },
             // The caller is the one who was asked.
             to: result.from,
             from: result.to,
@@ -105,7 +138,7 @@ impl Links {
         let platform = self.connected(&result.lent.requester_platform, &result.to)?;
         let call = Call {
             method: Method::POST,
-            to: Target::Url(result.lent.url.clone()),
+            to: Target::Url(Module::identified(&result.lent.module), result.lent.url.clone()),
             query: None,
             routing: Some(Routing {
                 to: Some(result.to.clone()),
@@ -161,9 +194,23 @@ fn is_enveloped(body: &[u8]) -> bool {
 
 /// Whether a result says ACCEPTED, bare or in an envelope (F-17).
 fn says_accepted(body: &[u8]) -> bool {
+    in_a_result(body, |result| ResultWord::read(result).is_accepted()).unwrap_or(false)
+}
+
+/// The active profile in an ActiveChargingProfileResult.
+fn profile_in(body: &[u8]) -> Option<String> {
+    let profile = |result: &str| {
+        let fields = Fields::of_text(result, String::new(), ["profile"]).ok()?;
+        fields.raw("profile").map(str::to_owned)
+    };
+    in_a_result(body, profile).flatten()
+}
+
+/// Looks into a result, bare or in an envelope (F-17); `None` for what is no text.
+fn in_a_result<T>(body: &[u8], look: impl Fn(&str) -> T) -> Option<T> {
     let data = envelope::read(body).ok().and_then(|envelope| envelope.data);
     let result = data.as_deref().map(RawValue::get).or(std::str::from_utf8(body).ok());
-    result.is_some_and(|result| ResultWord::read(result).is_accepted())
+    result.map(look)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use crate::client::outcome::{Answer, Outcome};
 use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
-use crate::ocpi::status::Class;
+use crate::ocpi::status::{Class, StatusCode};
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Fault};
 use crate::routing::directory::PlatformStatus;
+use crate::seeing::Module;
 use crate::store::evidence::CdrRow;
 
 /// The `Location` of a CDR, and whose CDR it is.
@@ -48,11 +49,12 @@ impl Links {
     /// Only ours.
     pub(super) async fn cdr(&self, ids: &MessageIds, lent: LentCdr) -> Result<Behind, Failure> {
         let LentCdr { row: cdr, cpo, emsp } = lent;
-        if let Some(answer) = self.ask_receiver(&cdr, &cpo, &emsp, ids).await {
+        if let Some((answer, code)) = self.ask_receiver(&cdr, &cpo, &emsp, ids).await {
             return Ok(Behind {
                 content: Content::Relayed {
                     http: answer.status,
                     body: answer.body,
+                    code: Some(code),
                 },
                 to: cpo,
                 from: emsp,
@@ -68,7 +70,13 @@ impl Links {
     }
 
     /// The receiver's answer, when it is one. Whether its host may see the token is the line's to decide (N-05).
-    async fn ask_receiver(&self, cdr: &CdrRow, cpo: &PartyId, emsp: &PartyId, ids: &MessageIds) -> Option<Answer> {
+    async fn ask_receiver(
+        &self,
+        cdr: &CdrRow,
+        cpo: &PartyId,
+        emsp: &PartyId,
+        ids: &MessageIds,
+    ) -> Option<(Answer, StatusCode)> {
         let url = cdr.receiver_location.as_ref()?;
         let platform = self
             .parties
@@ -80,7 +88,7 @@ impl Links {
         }
         let call = Call {
             method: Method::GET,
-            to: Target::Url(url.clone()),
+            to: Target::Url(Module::named("cdrs"), url.clone()),
             query: None,
             routing: Some(Routing {
                 to: Some(emsp.clone()),
@@ -93,18 +101,15 @@ impl Links {
             max_answer: None,
         };
         match self.parties.line().send(&platform, call).await.ok()? {
-            Outcome::Answered(answer) if is_an_answer(&answer) => Some(answer),
-            outcome => {
-                log::info!("the Location of a CDR reads the hub's copy: {}", outcome);
-                None
-            }
+            Outcome::Answered(answer) => an_answer(&answer).map(|code| (answer, code)),
+            _ => None,
         }
     }
 }
 
 /// Yes and no are answers; a refused token, a redirect or the receiver's own trouble are not (S-14, S-15).
-fn is_an_answer(answer: &Answer) -> bool {
+fn an_answer(answer: &Answer) -> Option<StatusCode> {
     let speaks_of_the_cdr = !matches!(answer.status, 300..=399 | 401 | 403 | 429);
-    let class = envelope::read(&answer.body).map(|envelope| envelope.status_code.class());
-    speaks_of_the_cdr && matches!(class, Ok(Class::Success | Class::ClientError))
+    let code = envelope::read(&answer.body).ok()?.status_code;
+    (speaks_of_the_cdr && matches!(code.class(), Class::Success | Class::ClientError)).then_some(code)
 }

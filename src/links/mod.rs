@@ -33,11 +33,12 @@ use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId, key_of};
 use crate::ocpi::modules::CDRS;
 use crate::ocpi::refusal::Refusal;
+use crate::ocpi::status::StatusCode;
 use crate::parties::{Caller, Failure, Fault, Parties};
 use crate::routing::directory::{Platform, PlatformStatus};
 use crate::store::{LentRow, Store};
 
-pub use answer::Carried;
+pub use answer::{Carried, ProfileResult};
 pub use lend::{Between, Kind, Lending, LentAnswer, LentPage, PageLending};
 
 /// The lent URLs of one hub.
@@ -116,6 +117,8 @@ pub enum Content {
         http: u16,
         /// The octets of the envelope.
         body: Bytes,
+        /// Its status code.
+        code: Option<StatusCode>,
     },
     /// The CDR as it was posted, as JSON text.
     Copy(String),

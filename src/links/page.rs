@@ -10,6 +10,7 @@ use crate::ocpi::page;
 use crate::ocpi::refusal::Refusal;
 use crate::parties::line::{Call, Target};
 use crate::parties::{Caller, Failure, Fault};
+use crate::seeing::Module;
 use crate::store::LentRow;
 
 /// A next page and whose it is.
@@ -48,7 +49,7 @@ impl Links {
         let platform = self.connected(&lent.receiver_platform, owner)?;
         let call = Call {
             method: Method::GET,
-            to: Target::Url(lent.url.clone()),
+            to: Target::Url(Module::identified(&lent.module), lent.url.clone()),
             query: None,
             routing: Some(Routing {
                 to: Some(owner.clone()),
@@ -72,6 +73,7 @@ impl Links {
             content: Content::Relayed {
                 http: relayed.http,
                 body: relayed.body,
+                code: Some(relayed.code),
             },
             to: reader.clone(),
             from: owner.clone(),

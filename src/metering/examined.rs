@@ -282,6 +282,10 @@ fn plain_data_differs(value: &SignedValue<'_>, signed: &[u8]) -> bool {
     let Ok(signed) = std::str::from_utf8(signed) else {
         return false;
     };
+    // The usual copy is one.
+    if value.plain_data == signed {
+        return false;
+    }
     let plain = match transport::unwrap(value.plain_data) {
         Unwrapped::Recognised(FormatName::Ocmf, Content::Text(text)) | Unwrapped::Text(text) => text,
         _ => return false,

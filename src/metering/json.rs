@@ -324,17 +324,17 @@ fn unescape(literal: &str) -> Cow<'_, str> {
         return Cow::Borrowed(inner);
     }
     let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
     let mut units: Vec<u16> = Vec::new();
     let flush = |units: &mut Vec<u16>, out: &mut String| {
         out.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
     };
-    while let Some(c) = chars.next() {
-        if c != '\\' {
+    let mut rest = inner;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        if !plain.is_empty() {
             flush(&mut units, &mut out);
-            out.push(c);
-            continue;
+            out.push_str(plain);
         }
+        let mut chars = escape.chars();
         let escaped = chars.next().unwrap_or('\\');
         if escaped == 'u' {
             let unit = chars
@@ -342,19 +342,21 @@ fn unescape(literal: &str) -> Cow<'_, str> {
                 .take(4)
                 .fold(0u32, |unit, digit| unit * 16 + digit.to_digit(16).unwrap_or(0));
             units.push(unit as u16);
-            continue;
+        } else {
+            flush(&mut units, &mut out);
+            out.push(match escaped {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                other => other,
+            });
         }
-        flush(&mut units, &mut out);
-        out.push(match escaped {
-            'n' => '\n',
-            't' => '\t',
-            'r' => '\r',
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            other => other,
-        });
+        rest = chars.as_str();
     }
     flush(&mut units, &mut out);
+    out.push_str(rest);
     Cow::Owned(out)
 }
 
@@ -453,8 +455,13 @@ impl Scanner<'_> {
     /// How many bytes from here on need no look of their own: most of a record is plain text.
     fn plain_run(&self) -> usize {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        rest.iter().position(special).unwrap_or(rest.len())
+        let run = memchr::memchr2(b'"', b'\\', rest).map_or(rest, |end| &rest[..end]);
+        // Looked at as a whole, which takes many octets at a time; where one is found, once more.
+        let is_control = |byte: &u8| *byte <= 0x1f;
+        match run.iter().fold(false, |has, byte| has | is_control(byte)) {
+            true => run.iter().position(is_control).unwrap_or(run.len()),
+            false => run.len(),
+        }
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {

@@ -46,6 +46,13 @@ pub struct Tolerances {
     pub energy_kwh: Decimal,
 }
 
+impl Tolerances {
+    fn agrees(&self, signed: DateTime<Utc>, billed: DateTime<Utc>) -> bool {
+        let most = chrono::TimeDelta::try_seconds(self.time_s).unwrap_or(chrono::TimeDelta::MAX);
+        (signed - billed).abs() <= most
+    }
+}
+
 impl Default for Tolerances {
     /// One minute and ten watt-hours (section 16).
     fn default() -> Tolerances {
@@ -135,6 +142,29 @@ pub fn comparable_times(examination: &Examination) -> (Option<DateTime<Utc>>, Op
     )
 }
 
+/// When charging began and ended: the signed time if the meter vouches for it, or gives it for information and the bill agrees with it;
+/// otherwise the time of the bill (key-registry.md 4.6, step 2).
+pub fn times_of_charging(
+    examination: &Examination,
+    (start, end): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+    tolerances: &Tolerances,
+) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let comparable = comparable_times(examination);
+    let time = |comparable: Option<DateTime<Utc>>, reading: Option<&Reading>, billed: Option<DateTime<Utc>>| {
+        let informative = || {
+            let time = reading.map(|reading| &reading.time);
+            let time = time.filter(|time| time.status == TimeStatus::Informative);
+            let signed = time.and_then(|time| time.instant)?.to_utc();
+            tolerances.agrees(signed, billed?).then_some(signed)
+        };
+        comparable.or_else(informative).or(billed)
+    };
+    (
+        time(comparable.0, examination.begin_reading(), start),
+        time(comparable.1, examination.end_reading(), end),
+    )
+}
+
 fn energy(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) -> Option<Finding> {
     let (signed, billed) = (signed_energy_kwh(examination)?, bill.total_energy_kwh?);
     let apart = signed.checked_sub(billed).map(|difference| difference.abs());
@@ -184,10 +214,7 @@ fn times(examination: &Examination, bill: &Bill<'_>, tolerances: &Tolerances) ->
                 };
                 findings.push(Finding::new(Code::TimeNotComparable, place, sentence));
             }
-            Some(signed)
-                if (signed - billed).abs()
-                    > chrono::TimeDelta::try_seconds(tolerances.time_s).unwrap_or(chrono::TimeDelta::MAX) =>
-            {
+            Some(signed) if !tolerances.agrees(signed, billed) => {
                 let sentence = format!(
                     "the bill {verb} at {}, the record at {}",
                     billed.format("%FT%TZ"),
@@ -280,6 +307,22 @@ mod tests {
             .is_empty()
         );
         assert!(codes(&examined('S', 'S'), &Bill::default()).is_empty());
+    }
+
+    // key-registry.md 4.6, step 2.
+    #[test]
+    fn a_time_for_information_counts_where_the_bill_agrees_with_it_and_the_bill_counts_where_it_does_not() {
+        let instant = |text: &str| Some(text.parse().unwrap());
+        let signed = (instant("2026-01-01T09:00:00Z"), instant("2026-01-01T10:00:00Z"));
+        let near = (bill().start, bill().end);
+        let far = (instant("2026-01-01T08:58:59Z"), instant("2026-01-01T10:01:01Z"));
+        let charged = |status, billed| times_of_charging(&examined(status, status), billed, &Tolerances::default());
+        for (status, with_near, with_far) in [('S', signed, signed), ('I', signed, far), ('U', near, far)] {
+            assert_eq!(charged(status, near), with_near, "{status}");
+            assert_eq!(charged(status, far), with_far, "{status}");
+        }
+        let unbilled = (None, None);
+        assert_eq!(charged('I', unbilled), unbilled);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The other way round: a meter that signs, for sandbox, demo, bench and tests.
 //!
-//! It signs on each of the seven curves, always the same way for the same seed and block (RFC 6979), so that a test that failed
+//! It signs on each curve that is verified here, always the same way for the same seed and block (RFC 6979), so that a test that failed
 //! yesterday fails today. Its private key stays in here: it is wiped when dropped and appears in no output.
 
 pub mod documents;
@@ -61,7 +61,8 @@ impl SigningMeter {
             Curve::BrainpoolP256r1 => derive::<bp256::BrainpoolP256r1>(curve, seed, PrivateKey::BrainpoolP256r1),
             Curve::Secp384r1 => derive::<p384::NistP384>(curve, seed, PrivateKey::Secp384r1),
             Curve::BrainpoolP384r1 => derive::<bp384::BrainpoolP384r1>(curve, seed, PrivateKey::BrainpoolP384r1),
-            Curve::Secp224k1 | Curve::Secp521r1 => return Err(unsupported),
+            Curve::Secp521r1 => derive::<p521::NistP521>(curve, seed, PrivateKey::Secp521r1),
+            Curve::Secp224k1 => return Err(unsupported),
         };
         let public_key = PublicKey::from_bytes(&point, Some(curve)).map_err(|_| unsupported)?;
         Ok(SigningMeter { key, public_key })
@@ -92,6 +93,7 @@ impl SigningMeter {
             PrivateKey::BrainpoolP256r1(key) => sign_with(key, &digest),
             PrivateKey::Secp384r1(key) => sign_with(key, &digest),
             PrivateKey::BrainpoolP384r1(key) => sign_with(key, &digest),
+            PrivateKey::Secp521r1(key) => sign_with(key, &digest),
         }
     }
 
@@ -120,10 +122,11 @@ enum PrivateKey {
     BrainpoolP256r1(SigningKey<bp256::BrainpoolP256r1>),
     Secp384r1(SigningKey<p384::NistP384>),
     BrainpoolP384r1(SigningKey<bp384::BrainpoolP384r1>),
+    Secp521r1(SigningKey<p521::NistP521>),
 }
 
 /// The first number between 1 and n - 1 in the stream SHA-256(curve ‖ 0 ‖ place ‖ seed), place counting up, and its point.
-/// At worst one block in three is too large (brainpool), so the loop ends at once.
+/// No longer than n in bits, at worst one in three is too large (brainpool), so the loop ends at once.
 fn derive<C>(curve: Curve, seed: &[u8], wrap: fn(SigningKey<C>) -> PrivateKey) -> (PrivateKey, Vec<u8>)
 where
     C: EcdsaCurve + CurveArithmetic,
@@ -142,6 +145,9 @@ where
                 .finalize();
             part.iter_mut().zip(block).for_each(|(octet, random)| *octet = random);
         }
+        if let Some(first) = octets.first_mut() {
+            *first &= 0xff >> (8 * curve.scalar_bytes() - curve.order_bits());
+        }
         if let Ok(key) = SigningKey::<C>::from_bytes(&octets) {
             let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
             return (wrap(key), point);
@@ -149,7 +155,7 @@ where
     }
 }
 
-/// RFC 6979 with SHA-256, also on 384 bits, where the curve crates would take SHA-384.
+/// RFC 6979 with SHA-256, also on 384 and 521 bits, where the curve crates would take a longer hash.
 fn sign_with<C: EcdsaCurve + CurveArithmetic>(key: &SigningKey<C>, digest: &[u8]) -> Vec<u8> {
     let (signature, _) = ecdsa::hazmat::sign_prehashed_rfc6979::<C, Sha256>(key.as_nonzero_scalar(), digest, &[]);
     let (r, s) = signature.split_bytes();
@@ -186,10 +192,8 @@ mod tests {
 
     #[test]
     fn nobody_signs_on_a_curve_that_nobody_verifies() {
-        for curve in [Curve::Secp224k1, Curve::Secp521r1] {
-            let refused = SigningMeter::from_seed(curve, b"").err();
-            assert_eq!(refused, Some(SigningError::UnsupportedCurve(curve)));
-        }
+        let refused = SigningMeter::from_seed(Curve::Secp224k1, b"").err();
+        assert_eq!(refused, Some(SigningError::UnsupportedCurve(Curve::Secp224k1)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::ocpi::v2_2_1::structure::{self, Finding, Severity, Structure};
 use crate::ocpi::versions::Version;
 use crate::parties::{Failure, Fault};
 use crate::routing::audience::hearers;
-use crate::store::{CopyRow, MirrorRow, MirrorWrite, NewCopy, Written};
+use crate::store::{CopyRow, MirrorRow, MirrorWrite, NewCopy, NewMissed, Written};
 
 /// The largest object that is kept, in octets: as large as the largest body that is taken (D-19), so that whatever is kept could have been
 /// pushed whole.
@@ -95,6 +95,13 @@ impl Mirror {
             &origin.party,
             origin.role,
         );
+        let missed = self.copies.missed(
+            snapshot.directory(),
+            push.named.module,
+            &origin.platform,
+            &origin.party,
+            origin.role,
+        );
         let (lease_owner, lease_until) = self.copies.lease();
         let copy = (!audience.is_empty()).then(|| NewCopy {
             id: Uuid::now_v7().to_string(),
@@ -120,7 +127,10 @@ impl Mirror {
             .copies
             .turn(push.named.module.identifier, &push.named.owner.key(), &key)
             .await;
-        let kept = self.keep(&push, None, copy.as_ref()).await?;
+        let kept = self.keep(&push, None, copy.as_ref(), &missed).await?;
+        self.copies
+            .nudge_who_is_back(missed.iter().map(|missed| missed.duty.platform_id.as_str()))
+            .await;
         let accepted = Accepted {
             is_new: kept.is_new,
             hearers: audience.len(),
@@ -153,11 +163,17 @@ impl Mirror {
             .copies
             .turn(SESSIONS.identifier, &push.named.owner.key(), &key)
             .await;
-        self.keep(&push, Some(reader), None).await?;
+        self.keep(&push, Some(reader), None, &[]).await?;
         Ok(())
     }
 
-    async fn keep(&self, push: &Push, reader: Option<&PartyId>, copy: Option<&NewCopy>) -> Result<Kept, Failure> {
+    async fn keep(
+        &self,
+        push: &Push,
+        reader: Option<&PartyId>,
+        copy: Option<&NewCopy>,
+        missed: &[NewMissed],
+    ) -> Result<Kept, Failure> {
         let (module, owner_key) = (push.named.module.identifier, push.named.owner.key());
         let object_key = push.named.object_key()?;
         for _ in 0..TRIES {
@@ -180,6 +196,7 @@ impl Mirror {
             let write = MirrorWrite {
                 replaces: current.map(|row| row.revision),
                 copy: copy.cloned(),
+                missed: missed.to_vec(),
                 row,
             };
             let revision = write.row.revision;

@@ -102,6 +102,21 @@ impl Mirror {
         Ok(kept.filter(|row| row.deleted_at.is_none()).map(|row| row.shelf))
     }
 
+    /// A session that is kept: the party of its token as `DE/MSA`, as last told, and its octets.
+    ///
+    /// # Errors
+    /// As [`Mirror::owners_of`].
+    pub async fn session_of(&self, cpo: &PartyId, session_id: &str) -> Result<Option<(String, String)>, Fault> {
+        let Some(key) = Named::key(session_id, None).filter(|_| self.settings.sessions) else {
+            return Ok(None);
+        };
+        let kept = self.store.mirror_get(SESSIONS.identifier, &cpo.key(), &key).await;
+        let kept = kept.map_err(|error| Fault::new("reading a session", error))?;
+        Ok(kept
+            .filter(|row| row.deleted_at.is_none())
+            .map(|row| (row.shelf, row.body)))
+    }
+
     async fn owners(&self, module: &str, key: &str) -> Result<Vec<PartyId>, Fault> {
         let found = self.store.mirror_find(module, key, MANY).await;
         let found = found.map_err(|error| Fault::new("asking who owns an object", error))?;

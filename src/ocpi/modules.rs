@@ -292,7 +292,8 @@ pub const CHARGING_PROFILES: Module = Module {
         Interface {
             role: Receiver,
             path: "/receiver/chargingprofiles",
-            offered_by: &[Cpo],
+            // An eMSP executes what its provider asks by asking the CPO itself (S-40).
+            offered_by: &[Cpo, Emsp],
             routes: &[
                 later_in_query("GET", "/{session_id}"),
                 later_in_body("PUT", "/{session_id}"),

@@ -4,7 +4,7 @@
 //! fraction digits, one-digit months and days. Written: `2026-11-21T10:00:00Z`, with milliseconds only where there are some.
 //! Documents that pass through are not rewritten; this is for what we compute on and for what we say ourselves.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 use thiserror::Error;
 
 /// A text that is no instant. What it said is not repeated.
@@ -44,6 +44,8 @@ pub fn parse(text: &str) -> Result<DateTime<Utc>, TimeError> {
         .and_then(|local| local.checked_add_signed(TimeDelta::seconds(carry)))
         .and_then(|local| local.checked_sub_signed(offset))
         .map(|utc| utc.and_utc())
+        // An offset may lead out of the four digits that a year has.
+        .filter(|utc| (0..=9999).contains(&utc.year()))
         .ok_or(TimeError)
 }
 
@@ -194,6 +196,8 @@ mod tests {
             "+2026-11-21T10:00:00Z",
             "２026-11-21T10:00:00Z",
             "1763719200",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
         ] {
             assert_eq!(parse(text), Err(TimeError), "{text}");
         }

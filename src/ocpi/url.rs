@@ -141,7 +141,8 @@ pub fn is_web_url(text: &str) -> bool {
         && !text
             .chars()
             .any(|character| character.is_control() || character.is_whitespace())
-        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        && host_and_port(text).is_some()
 }
 
 #[cfg(test)]
@@ -270,6 +271,7 @@ mod tests {
             "example.com",
             "ftp://example.com",
             "https://",
+            "https://./",
             "https://a b/",
             "https://a/\n",
         ] {

@@ -35,6 +35,17 @@ impl Caller {
         self.snapshot.directory()
     }
 
+    /// One that is SUSPENDED is known, and nothing is done for it.
+    ///
+    /// # Errors
+    /// 403 for such a platform, whatever its token.
+    pub fn must_not_be_suspended(&self) -> Result<(), Refusal> {
+        match self.platform.status {
+            PlatformStatus::Suspended => Err(Refusal::forbidden("this platform is suspended")),
+            _ => Ok(()),
+        }
+    }
+
     /// Only a registered platform may go beyond versions and credentials.
     ///
     /// # Errors
@@ -55,7 +66,7 @@ impl Parties {
     /// Nothing is done for it yet: who is known may still ask too often ([`Parties::welcome`]).
     ///
     /// # Errors
-    /// 401 when the header is missing, unusable or of nobody (T-03); 403 when the platform is SUSPENDED.
+    /// 401 when the header is missing, unusable or of nobody (T-03).
     pub fn recognise(&self, authorization: Option<&str>, version: Option<Version>) -> Result<Caller, Refusal> {
         let snapshot = self.snapshot();
         let Some(authorization) = authorization else {
@@ -69,9 +80,6 @@ impl Parties {
                 "the Authorization header carries no known token",
             ));
         };
-        if platform.status == PlatformStatus::Suspended {
-            return Err(Refusal::forbidden("this platform is suspended"));
-        }
         Ok(Caller {
             platform,
             token: entry.kind,

@@ -17,12 +17,14 @@ use crate::ocpi::ids::PlatformId;
 use crate::ocpi::role::InterfaceRole;
 use crate::ocpi::{envelope, url};
 use crate::routing::directory::Platform;
+use crate::seeing::{Direction, Ended, Hop, Hops, Module};
 
 /// The way to every platform.
 pub struct Line {
     http: Http,
     relay: Duration,
     presence: Arc<Presence>,
+    hops: Arc<Hops>,
 }
 
 /// One request to a platform.
@@ -55,8 +57,8 @@ pub enum Target {
     Module(&'static str, InterfaceRole, Vec<String>),
     /// The same with segments as they came, percent-encoded by whoever sent them: they leave as they are (R-13, U-06).
     AsCame(&'static str, InterfaceRole, Vec<String>),
-    /// An absolute URL the peer gave, such as a `Location`.
-    Url(String),
+    /// An absolute URL the peer gave, such as a `Location`, and what it is about.
+    Url(Module, String),
 }
 
 /// The platform is connected and does not offer that interface.
@@ -72,8 +74,13 @@ pub struct NoEndpoint {
 }
 
 impl Line {
-    pub(super) fn new(http: Http, relay: Duration, presence: Arc<Presence>) -> Line {
-        Line { http, relay, presence }
+    pub(super) fn new(http: Http, relay: Duration, presence: Arc<Presence>, hops: Arc<Hops>) -> Line {
+        Line {
+            http,
+            relay,
+            presence,
+            hops,
+        }
     }
 
     /// Sends one request to a platform, once, and reports to [`Presence`] whether anybody was there.
@@ -92,8 +99,14 @@ impl Line {
             )));
         };
         let url = Line::address(platform, &call.to, call.query.as_deref())?;
+        let module = match &call.to {
+            Target::Module(module, ..) | Target::AsCame(module, ..) => Module::identified(module),
+            Target::Url(module, _) => *module,
+        };
         let outcome = self
             .exchange(Exchange {
+                platform: &platform.id,
+                module,
                 method: call.method,
                 url,
                 token,
@@ -124,7 +137,7 @@ impl Line {
     /// [`NoEndpoint`] when the platform never listed that interface.
     pub fn address(platform: &Platform, to: &Target, query: Option<&str>) -> Result<String, NoEndpoint> {
         let url = match to {
-            Target::Url(url) => url.clone(),
+            Target::Url(_, url) => url.clone(),
             Target::Module(module, interface, segments) => {
                 url::join(endpoint(platform, module, *interface)?, &texts(segments))
             }
@@ -151,6 +164,8 @@ impl Line {
         };
         let outcome = self
             .exchange(Exchange {
+                platform: &platform.id,
+                module: Module::named("versions"),
                 method: Method::GET,
                 url: url.clone(),
                 token,
@@ -182,7 +197,7 @@ impl Line {
         if exchange.body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        if let Some(routing) = exchange.routing {
+        if let Some(routing) = &exchange.routing {
             headers.extend(
                 routing
                     .headers()
@@ -199,11 +214,7 @@ impl Line {
             timeout: exchange.timeout,
             allowed_hosts: Some(exchange.hosts),
         };
-        let what = format!(
-            "{} to {}",
-            outgoing.method,
-            url::host_and_port(&outgoing.url).unwrap_or_default()
-        );
+        let method = outgoing.method.clone();
         let begun = Instant::now();
         let outcome = match (self.http_showing(exchange.identity).await, exchange.max_answer) {
             (Err(missing), _) => Outcome::NotAllowed(missing),
@@ -211,11 +222,22 @@ impl Line {
             (Ok(http), None) => http.send(outgoing).await,
         };
         // The hop behind the hub has a request id of its own (M-03); the correlation id ties it to the one in front (M-09).
-        log::debug!(
-            request_id = request_id.as_str(), correlation_id = correlation_id.as_str();
-            "{what}: {outcome}, {} ms",
-            begun.elapsed().as_millis()
-        );
+        self.hops.saw(&Hop {
+            direction: Direction::Out,
+            platform: Some(exchange.platform),
+            from: exchange.routing.as_ref().and_then(|routing| routing.from.as_ref()),
+            to: exchange.routing.as_ref().and_then(|routing| routing.to.as_ref()),
+            module: exchange.module,
+            method: method.as_str(),
+            ended: seen(&outcome),
+            took: begun.elapsed(),
+            correlation_id: &correlation_id,
+            request_id: &request_id,
+        });
+        if !matches!(outcome, Outcome::Answered(_) | Outcome::TimedOut) {
+            // The reason is of as many kinds as there are networks, so it stands beside the line.
+            log::info!(platform = exchange.platform.as_str(), request_id = request_id.as_str(); "{outcome}");
+        }
         outcome
     }
 
@@ -247,6 +269,20 @@ impl Line {
     }
 }
 
+/// How a call ended, as far as it is counted.
+fn seen(outcome: &Outcome) -> Ended {
+    match outcome {
+        Outcome::Answered(answer) => Ended::Answered {
+            http: answer.status,
+            code: envelope::read(&answer.body).ok().map(|envelope| envelope.status_code),
+        },
+        Outcome::TimedOut => Ended::TimedOut,
+        Outcome::Unreachable(_) => Ended::Unreachable,
+        Outcome::NotAllowed(_) => Ended::NotAllowed,
+        Outcome::Nonsense(_) => Ended::Nonsense,
+    }
+}
+
 fn endpoint<'a>(platform: &'a Platform, module: &'static str, interface: InterfaceRole) -> Result<&'a str, NoEndpoint> {
     platform.endpoint(module, interface).ok_or_else(|| NoEndpoint {
         platform: platform.id.clone(),
@@ -259,8 +295,11 @@ fn texts(segments: &[String]) -> Vec<&str> {
     segments.iter().map(String::as_str).collect()
 }
 
-/// Everything about one request, before any platform is known to have it.
+/// Everything about one request.
 pub(super) struct Exchange<'a> {
+    /// Whom it is for, also while it is not registered yet.
+    pub platform: &'a PlatformId,
+    pub module: Module,
     pub method: Method,
     pub url: String,
     pub token: &'a Secret,

@@ -45,6 +45,7 @@ use crate::ocpi::url;
 use crate::ocpi::versions::{Endpoint, Version};
 use crate::routing::custom;
 use crate::routing::directory::Platform;
+use crate::seeing::Hops;
 use crate::store::Store;
 use client_info::Wanted;
 use directory::{Current, PlatformFile};
@@ -59,6 +60,7 @@ pub struct Parties {
     current: Current,
     presence: Arc<Presence>,
     line: Arc<Line>,
+    hops: Arc<Hops>,
     /// What everybody was told as of a revision of the directory, as far as this process did it.
     told: Mutex<Option<(i64, Wanted)>>,
     asking: tokio::sync::Mutex<()>,
@@ -100,7 +102,8 @@ impl Parties {
             .map_err(|e| Fault::new("reading the directory", e))?;
         let current = Current::new(Snapshot::new(settings.hub.clone(), rows));
         let presence = Arc::new(Presence::new(current.clone(), clock.clone(), settings.presence.clone()));
-        let line = Arc::new(Line::new(http, settings.relay, presence.clone()));
+        let hops = Arc::new(Hops::default());
+        let line = Arc::new(Line::new(http, settings.relay, presence.clone(), hops.clone()));
         Ok(Arc::new(Parties {
             store,
             clock,
@@ -108,6 +111,7 @@ impl Parties {
             current,
             presence,
             line,
+            hops,
             told: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             asked: AtomicU64::default(),
@@ -124,6 +128,12 @@ impl Parties {
     #[must_use]
     pub fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+
+    /// What came from platforms and went to them, counted and told.
+    #[must_use]
+    pub fn hops(&self) -> &Arc<Hops> {
+        &self.hops
     }
 
     /// Who is awake.

@@ -87,7 +87,7 @@ impl Parties {
         let new = NewPlatform {
             id: id.to_string(),
             name,
-            options: options::write(&options).to_string(),
+            options: options::kept(&options).to_string(),
             parties: listed.iter().map(|entry| planned(&id, entry, now)).collect(),
             token: Some(registration(&id, &token, now)),
             created_at: now,
@@ -125,7 +125,7 @@ impl Parties {
                 .transpose()?;
             Ok::<_, Declined>(Some(PlatformChange {
                 name: name.clone(),
-                options: options.map(|options| options::write(&options).to_string()),
+                options: options.map(|options| options::kept(&options).to_string()),
                 parties: listed.as_ref().map(|listed| relisted(file, id, listed, self.now())),
                 ..PlatformChange::default()
             }))

@@ -40,9 +40,7 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
             "cdrvalidations" => options.cdrvalidations = switch(name, value)?.unwrap_or_default(),
             "client_certificate" => options.client_certificate = identity(name, value)?,
             "strict" => options.strict = switch(name, value)?.unwrap_or_default(),
-            "catch_up" => {
-                return Err(wrong(name, "has no effect in this version, so it is not accepted"));
-            }
+            "catch_up" => options.catch_up = switch(name, value)?.unwrap_or_default(),
             _ => return Err(wrong(name, "is no option of a platform")),
         }
     }
@@ -58,7 +56,18 @@ pub fn patch(mut options: PlatformOptions, patch: &Map<String, Value>) -> Result
     Ok(options)
 }
 
-/// The options as the store keeps them and the operator reads them: every member, undecided ones as `null`.
+/// The options as the store keeps them: without what the version before does not know and nobody asked for. It may be serving beside this one,
+/// and reads nothing of a document with a member that is strange to it.
+#[must_use]
+pub fn kept(options: &PlatformOptions) -> Value {
+    let mut members = write(options);
+    if let Some(members) = members.as_object_mut().filter(|_| !options.catch_up) {
+        members.remove("catch_up");
+    }
+    members
+}
+
+/// The options as the operator reads them: every member, undecided ones as `null`.
 #[must_use]
 pub fn write(options: &PlatformOptions) -> Value {
     json!({
@@ -71,13 +80,14 @@ pub fn write(options: &PlatformOptions) -> Value {
         "publickeys": options.publickeys,
         "cdrvalidations": options.cdrvalidations,
         "strict": options.strict,
+        "catch_up": options.catch_up,
         "require_sample": options.require_sample,
         "client_certificate": options.client_certificate,
         "timeouts": { "relay_s": options.timeouts.relay.map(|relay| relay.as_secs()) },
     })
 }
 
-/// Reads what [`write()`] wrote.
+/// Reads what [`write()`] or [`kept`] wrote.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -252,11 +262,14 @@ mod tests {
     fn options_survive_the_store() {
         let all = json!({"token_encoding": "raw", "allowed_hosts": ["files.example.com", "10.0.0.1:8080", "[::1]:99", "[2001:db8::]"],
             "metering_marker": "always", "invalid_cdrs": "hold", "custody": false, "custom_modules": true, "publickeys": true,
-            "cdrvalidations": true, "strict": true, "require_sample": true, "client_certificate": "roaming-2026",
+            "cdrvalidations": true, "strict": true, "catch_up": true, "require_sample": true, "client_certificate": "roaming-2026",
             "timeouts": {"relay_s": 7}});
         let options = patched(all.clone()).unwrap();
         assert_eq!(write(&options), all);
-        assert_eq!(read_text(&write(&options).to_string()).unwrap(), options);
+        assert_eq!(read_text(&kept(&options).to_string()).unwrap(), options);
+        let plain = PlatformOptions::default();
+        assert!(kept(&plain).get("catch_up").is_none() && write(&plain)["catch_up"] == false);
+        assert_eq!(read_text(&kept(&plain).to_string()).unwrap(), plain);
         assert_eq!(read_text("{}").unwrap(), PlatformOptions::default());
     }
 
@@ -272,7 +285,7 @@ mod tests {
     #[test]
     fn nonsense_is_named_by_its_pointer() {
         let cases = [
-            (json!({"catch_up": true}), "/catch_up"),
+            (json!({"catch_up": "yes"}), "/catch_up"),
             (json!({"custom_modules": "yes"}), "/custom_modules"),
             (json!({"strict": 1}), "/strict"),
             (json!({"client_certificate": "../etc"}), "/client_certificate"),

@@ -24,11 +24,38 @@ pub struct Hearer {
 /// among its own; what came from a peer hub goes to no peer hub again (D-26).
 #[must_use]
 pub fn hearers(directory: &Directory, module: &Module, from: &PlatformId, sender: &PartyId, role: Role) -> Vec<Hearer> {
+    in_state(PlatformStatus::Connected, directory, module, from, sender, role)
+}
+
+/// The platforms that would hear it, are away, and want to catch up when they are back (`catch_up`), each once.
+#[must_use]
+pub fn absent(
+    directory: &Directory,
+    module: &Module,
+    from: &PlatformId,
+    sender: &PartyId,
+    role: Role,
+) -> Vec<PlatformId> {
+    let away = in_state(PlatformStatus::Offline, directory, module, from, sender, role);
+    let wanting = away.iter().filter(|hearer| hearer.platform.options.catch_up);
+    let mut found: Vec<PlatformId> = wanting.map(|hearer| hearer.platform.id.clone()).collect();
+    found.dedup();
+    found
+}
+
+fn in_state(
+    status: PlatformStatus,
+    directory: &Directory,
+    module: &Module,
+    from: &PlatformId,
+    sender: &PartyId,
+    role: Role,
+) -> Vec<Hearer> {
     let from_hub = directory.platform(from).is_some_and(|platform| platform.is_hub_peer());
     let mut found = Vec::new();
     for platform in directory.platforms() {
         let hears = platform.id != *from
-            && platform.status == PlatformStatus::Connected
+            && platform.status == status
             && platform.endpoint(module.identifier, InterfaceRole::Receiver).is_some();
         if !hears || (from_hub && platform.is_hub_peer()) {
             continue;
@@ -40,7 +67,7 @@ pub fn hearers(directory: &Directory, module: &Module, from: &PlatformId, sender
         };
         let mut here: Vec<PartyId> = Vec::new();
         for one in &platform.parties {
-            let concerned = one.status == PlatformStatus::Connected
+            let concerned = one.status == status
                 && roles.contains(&one.role)
                 && directory.agreements.allow(sender, &one.party, module.identifier);
             if concerned && !here.contains(&one.party) {
@@ -231,6 +258,29 @@ mod tests {
         assert!(!seen.contains(&party("DE/CPO")) && seen.contains(&party("NL/CPA")));
         let other = without("tariffs");
         assert!(heard(&other, &LOCATIONS, "own", "DE/CPO", Role::Cpo).contains(&"DE/MSA".to_owned()));
+    }
+
+    // R-61, D-17, D-18
+    #[test]
+    fn who_is_away_and_wants_to_catch_up_would_have_heard_it() {
+        let away = |directory: &Directory| {
+            let found = absent(directory, &TOKENS, &PlatformId::from("x"), &party("DE/MSA"), Role::Emsp);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let with = |status, catch_up| {
+            let mut one = platform(
+                "one",
+                status,
+                &["tokens"],
+                &[("FR/CPA", Role::Cpo), ("FR/CPB", Role::Cpo)],
+            );
+            one.options.catch_up = catch_up;
+            Directory::new(party("DE/TWH"), [one])
+        };
+        assert_eq!(away(&with(Offline, true)), ["one"]);
+        for (status, catch_up) in [(Offline, false), (Connected, true), (Suspended, true), (Planned, true)] {
+            assert!(away(&with(status, catch_up)).is_empty(), "{status:?} {catch_up}");
+        }
     }
 
     //

@@ -108,6 +108,8 @@ pub struct PlatformOptions {
     pub require_sample: Option<bool>,
     /// The identity (`[outbound.identities.NAME]`) that is shown where the hub calls this peer: mutual TLS.
     pub client_certificate: Option<String>,
+    /// Whether this platform is told the newest state of what was broadcast while it could not hear it, once it can (design.md 3.7).
+    pub catch_up: bool,
     /// Deadlines for requests to this peer; absent ones come from the configuration.
     pub timeouts: PlatformTimeouts,
 }

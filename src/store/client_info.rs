@@ -8,9 +8,8 @@ use chrono::{DateTime, Utc};
 
 use diesel::{Insertable, Queryable, Selectable};
 
-use super::journal::{JournalEntry, JournalRecord};
 use super::outbox::{DutyRecord, NewDuty};
-use super::schema::{client_info, client_readers, client_views, journal, outbox, revisions};
+use super::schema::{client_info, client_readers, client_views, outbox, revisions};
 use super::value::{count, instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
@@ -108,20 +107,6 @@ pub struct ClientInfoDuty {
     pub waits_for: Option<DateTime<Utc>>,
 }
 
-/// How an attempt to tell ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientInfoTold {
-    /// The duty is done, or will never be.
-    Ended,
-    /// To be tried again.
-    Postponed {
-        /// When.
-        next_attempt_at: DateTime<Utc>,
-        /// What was wrong.
-        outcome: String,
-    },
-}
-
 impl Store {
     /// The revision of the directory that was last compared with. Cheap to ask.
     pub async fn client_info_compared(&self) -> Result<i64, StoreError> {
@@ -184,26 +169,6 @@ impl Store {
             waits_for: later(waits_for)?,
         }))
     }
-
-    /// Settles an attempt on condition that the revision is the one that was sent. `false` when there is something newer to tell: the lease
-    /// of `owner` then ends, and the duty is due.
-    pub async fn client_info_settle(
-        &self,
-        duty_id: &str,
-        owner: &str,
-        revision: i64,
-        told: ClientInfoTold,
-        journal: Option<JournalEntry>,
-    ) -> Result<bool, StoreError> {
-        let settle = Settle {
-            duty_id: duty_id.to_owned(),
-            owner: owner.to_owned(),
-            revision,
-            told,
-            line: journal.map(JournalRecord::from),
-        };
-        change!(self, settle(settle))
-    }
 }
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -250,14 +215,6 @@ struct Asked {
     to: i64,
     offset: i64,
     limit: i64,
-}
-
-struct Settle {
-    duty_id: String,
-    owner: String,
-    revision: i64,
-    told: ClientInfoTold,
-    line: Option<JournalRecord>,
 }
 
 /// What is to be told, its revision, and when what goes before it is due.
@@ -420,32 +377,6 @@ both! {
             last_updated: view.last_updated,
         };
         Ok(Some((shown, revision, waits_for)))
-    }
-
-    pub(super) async fn settle(c: &mut Connection, settle: &Settle) -> Result<bool, StoreError> {
-        if let Some(line) = &settle.line {
-            diesel::insert_into(journal::table).values(line).execute(c).await?;
-        }
-        let sent = outbox::table.filter(outbox::id.eq(&settle.duty_id)).filter(outbox::revision.eq(settle.revision));
-        let settled = match &settle.told {
-            ClientInfoTold::Ended => diesel::delete(sent).execute(c).await?,
-            ClientInfoTold::Postponed { next_attempt_at, outcome } => {
-                let tried = (
-                    outbox::attempts.eq(outbox::attempts + 1),
-                    outbox::lease_owner.eq(None::<String>),
-                    outbox::lease_until.eq(0),
-                    outbox::next_attempt_at.eq(micros(*next_attempt_at)),
-                    outbox::last_outcome.eq(outcome),
-                );
-                diesel::update(sent).set(tried).execute(c).await?
-            }
-        };
-        if settled == 0 {
-            let mine = outbox::table.filter(outbox::id.eq(&settle.duty_id)).filter(outbox::lease_owner.eq(&settle.owner));
-            let free = (outbox::lease_owner.eq(None::<String>), outbox::lease_until.eq(0));
-            diesel::update(mine).set(free).execute(c).await?;
-        }
-        Ok(settled == 1)
     }
 }
 

@@ -124,6 +124,21 @@ impl Store {
 }
 
 both! {
+    /// Writes a copy down. Whether another process still carries an earlier one of its object.
+    pub(in crate::store) async fn enter(c: &mut Connection, copy: &CopyRecord) -> Result<bool, StoreError> {
+        let behind: i64 = copies::table
+            .filter(copies::module.eq(&copy.module))
+            .filter(copies::owner_key.eq(&copy.owner_key))
+            .filter(copies::object_key.eq(&copy.object_key))
+            .filter(copies::revision.lt(copy.revision))
+            .filter(copies::lease_owner.ne(&copy.lease_owner))
+            .count()
+            .get_result(c)
+            .await?;
+        diesel::insert_into(copies::table).values(copy).execute(c).await?;
+        Ok(behind > 0)
+    }
+
     pub(super) async fn end(c: &mut Connection, id: &str) -> Result<(), StoreError> {
         diesel::delete(copies::table.filter(copies::id.eq(id))).execute(c).await?;
         Ok(())

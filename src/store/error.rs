@@ -57,6 +57,20 @@ impl StoreError {
         matches!(self, StoreError::Busy | StoreError::Unavailable(_))
     }
 
+    /// The words of [`StoreError::trouble`].
+    pub const TROUBLES: [&'static str; 3] = ["busy", "unavailable", "corrupt"];
+
+    /// In a word what is wrong with the database; `None` where nothing is, and only the answer was no.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        match self {
+            StoreError::NotFound | StoreError::Conflict(_) => None,
+            StoreError::Busy => Some("busy"),
+            StoreError::Unavailable(_) => Some("unavailable"),
+            StoreError::Corrupt(_) => Some("corrupt"),
+        }
+    }
+
     /// Whether the database found its own pages damaged. Nothing but a good copy of them helps.
     #[must_use]
     pub fn is_damage(&self) -> bool {

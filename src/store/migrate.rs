@@ -80,6 +80,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000013", "outside"),
     migration!("2026-11-21-000014", "audit", guarded),
     migration!("2026-11-21-000015", "duties", guarded),
+    migration!("2026-11-22-000003", "retention"),
+    migration!("2026-11-22-000004", "profiles"),
 ];
 
 const RECORD: &str =

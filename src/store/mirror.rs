@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable, TextExpressionMethods};
 
 use super::copies::{CopyRecord, NewCopy};
-use super::schema::{copies, mirror};
+use super::missed::{MissedRecord, NewMissed};
+use super::schema::mirror;
 use super::value::{count, instant, later, micros};
 use super::{Store, StoreError, ask, both, change};
 
@@ -57,6 +58,8 @@ pub struct MirrorWrite {
     pub replaces: Option<i64>,
     /// The broadcast that is owed from this commit on.
     pub copy: Option<NewCopy>,
+    /// The platforms that are away and to be told when they are back, whatever the object is then.
+    pub missed: Vec<NewMissed>,
 }
 
 /// What became of a write.
@@ -163,6 +166,12 @@ impl Store {
         let keys = vec![object_key.to_owned()];
         let found = ask!(self, of_owner(module, owner_key, keys))?;
         found.into_iter().next().map(MirrorRecord::read).transpose()
+    }
+
+    /// One object by its place, also one that is gone.
+    pub async fn mirror_at(&self, id: &str) -> Result<Option<MirrorRow>, StoreError> {
+        let id = id.to_owned();
+        ask!(self, at_place(id))?.map(MirrorRecord::read).transpose()
     }
 
     /// Several objects of one owner, in no order.
@@ -435,20 +444,12 @@ both! {
         if written == 0 {
             return Ok(Written::Overtaken);
         }
+        absences::owe(c, &record.id, record.revision, &write.missed).await?;
         let Some(copy) = &write.copy else {
             return Ok(Written::Kept { behind: false });
         };
-        let behind: i64 = copies::table
-            .filter(copies::module.eq(&copy.module))
-            .filter(copies::owner_key.eq(&copy.owner_key))
-            .filter(copies::object_key.eq(&copy.object_key))
-            .filter(copies::revision.lt(copy.revision))
-            .filter(copies::lease_owner.ne(&copy.lease_owner))
-            .count()
-            .get_result(c)
-            .await?;
-        diesel::insert_into(copies::table).values(copy).execute(c).await?;
-        Ok(Written::Kept { behind: behind > 0 })
+        let behind = following::enter(c, copy).await?;
+        Ok(Written::Kept { behind })
     }
 
     pub(super) async fn write_all(c: &mut Connection, writes: &Vec<Write>) -> Result<Vec<Written>, StoreError> {
@@ -457,6 +458,10 @@ both! {
             outcomes.push(write(c, one).await?);
         }
         Ok(outcomes)
+    }
+
+    pub(super) async fn at_place(c: &mut Connection, id: &str) -> Result<Option<MirrorRecord>, StoreError> {
+        Ok(mirror::table.filter(mirror::id.eq(id)).select(MirrorRecord::as_select()).first(c).await.optional()?)
     }
 
     pub(super) async fn of_owner(
@@ -571,6 +576,7 @@ pub(in crate::store) struct Write {
     record: MirrorRecord,
     replaces: Option<i64>,
     copy: Option<CopyRecord>,
+    missed: Vec<MissedRecord>,
 }
 
 impl From<MirrorWrite> for Write {
@@ -586,6 +592,7 @@ impl From<MirrorWrite> for Write {
                     record.revision,
                 )
             }),
+            missed: write.missed.into_iter().map(MissedRecord::from).collect(),
             replaces: write.replaces,
             record,
         }

@@ -31,17 +31,21 @@ pub mod hints;
 pub mod journal;
 pub mod links;
 mod migrate;
+pub mod missed;
 pub mod notices;
 pub mod mirror;
 pub mod observations;
 pub mod outbox;
 pub mod parties;
 mod postgres;
+pub mod profiles;
 pub mod pulls;
 pub mod presence;
 pub mod registry;
+pub mod retention;
 mod schema;
 pub mod sealed;
+pub mod settled;
 mod sqlite;
 mod value;
 pub mod views;
@@ -49,39 +53,42 @@ pub mod views;
 pub use announced::AnnouncedRow;
 pub use answers::AnswerRow;
 pub use audit::AuditLine;
-pub use client_info::{
-    ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientInfoTold, ClientViewRow, Shown,
-};
+pub use client_info::{ClientInfoChange, ClientInfoDuty, ClientInfoRow, ClientInfoState, ClientViewRow, Shown};
 pub use confirmations::{ConfirmationEnd, ConfirmationRow, NewConfirmation};
 pub use copies::{CopyRow, NewCopy};
 pub use error::StoreError;
 pub use evidence::{
     AttemptRow, BlockClaim, BlockUse, CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, CdrBrief, CdrFilter,
-    CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, NewCdr, NewRecheck, NewVerdict,
-    NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind, TracePlace,
-    TraceQuery, TraceWalk, Traces, VerdictPull, VerifiedQuery,
+    CdrListItem, CdrPage, CdrPull, CdrRow, Examined, FirstAnswer, MeterNeighbour, MeterSpan, NewCdr, NewRecheck,
+    NewVerdict, NewestVerdict, RecheckProgress, RecheckRow, ReportItem, Settled, Settlement, Taken, TraceKind,
+    TracePlace, TraceQuery, TraceWalk, Traces, VerdictPull, VerifiedQuery,
 };
 pub use files::NewFile;
 pub use hints::{HintChange, HintRow};
-pub use journal::JournalEntry;
+pub use journal::{JournalEntry, JournalFilter};
 pub use links::LentRow;
 pub use migrate::SchemaState;
 pub use mirror::{MirrorFilter, MirrorItem, MirrorPage, MirrorPlace, MirrorRow, MirrorWrite, PageSize, Written};
-pub use notices::{Message, NewNotice, NoticeRow, NoticeTold};
+pub use missed::{MissedTold, NewMissed, ObjectRevision};
+pub use notices::{Message, NewNotice, NoticeRow};
 pub use observations::ObservationRow;
 pub use outbox::{DutyRow, NewDuty, Portions};
 pub use parties::{DirectoryRows, NewPlatform, PartyRow, PlatformChange, PlatformRow, TokenRow};
 pub use presence::{Checked, PresenceRow};
+pub use profiles::{ContractRow, ControlFilter, ControlRow};
 pub use pulls::{PullEnd, PullKey, PullRow};
 pub use registry::{KeyRow, RegistryBatch, RegistryDocument, RegistryLine};
+pub use retention::{Old, OldKind, Portion, Removing};
 pub use sealed::{BadKey, Keyring, NotSettled, SettledSecrets};
-pub use views::Overview;
+pub use settled::Told;
+pub use views::{DutyTotal, Overview};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
+use crate::seeing::{Sizes, Tally};
 use postgres::Postgres;
 use sqlite::Sqlite;
 
@@ -92,6 +99,16 @@ pub struct Store {
     /// What secrets are kept under; see [`sealed`].
     keys: Option<Arc<Keyring>>,
     damaged: Arc<AtomicBool>,
+    seen: Seen,
+}
+
+/// What is counted here: how many changes each commit held, and what went wrong by what a caller can do about it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Changes in each group commit.
+    pub groups: Sizes,
+    /// Calls that failed, by [`StoreError::TROUBLES`].
+    pub troubles: Tally,
 }
 
 #[derive(Clone)]
@@ -104,10 +121,14 @@ impl Store {
     /// Opens `sqlite://path` or `postgres://…` (`postgresql://…`). Creates the SQLite file if it is not there, does not migrate, and
     /// refuses a database whose schema is newer than this program. Must be called on the runtime that lives as long as the store.
     pub async fn open(url: &str) -> Result<Store, StoreError> {
+        let seen = Seen {
+            groups: Sizes::of_groups(),
+            troubles: Tally::of(&StoreError::TROUBLES),
+        };
         let engine = if let Some(path) = url.strip_prefix("sqlite://") {
-            Engine::Sqlite(Sqlite::open(path).await?)
+            Engine::Sqlite(Sqlite::open(path, seen.groups.clone()).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Engine::Postgres(Postgres::open(url).await?)
+            Engine::Postgres(Postgres::open(url, &seen.groups).await?)
         } else {
             // Without the URL: it may hold a password.
             return Err(StoreError::unavailable(
@@ -118,6 +139,7 @@ impl Store {
             engine,
             keys: None,
             damaged: Arc::default(),
+            seen,
         };
         store.schema_state().await?.refuse_newer()?;
         Ok(store)
@@ -156,8 +178,17 @@ impl Store {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Remembers damage on its way to the caller.
+    /// What was counted since the start.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Counts trouble and remembers damage on its way to the caller.
     fn noting<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(trouble) = outcome.as_ref().err().and_then(StoreError::trouble) {
+            self.seen.troubles.count(trouble);
+        }
         if outcome.as_ref().is_err_and(StoreError::is_damage) && !self.damaged.swap(true, Ordering::Relaxed) {
             log::error!("the database is damaged: bring back a good copy of it");
         }
@@ -189,30 +220,30 @@ mod words {
 }
 
 /// Compiles queries for both databases, in a module `sqlite` and a module `postgres` beside the caller. In the text, `Connection`,
-/// `RunQueryDsl`, `LOCKING`, `credits`, `announcements`, `telling`, `liveness`, `registrations`, `told` (answers), `owed` (confirmations)
-/// and `papers` (files) are those of the database.
+/// `RunQueryDsl`, `LOCKING`, `credits`, `judgements` (verdicts), `announcements`, `telling`, `liveness`, `registrations`, `told` (answers), `owed` (confirmations),
+/// `absences` (missed), `following` (copies) and `papers` (files) are those of the database.
 macro_rules! both {
     ($($queries:tt)*) => {
         pub(in crate::store) mod sqlite {
             #[allow(unused_imports, reason = "one list of words for all queries")]
             use {super::*, crate::store::words::*, crate::store::sqlite::{Connection, LOCKING, RunQueryDsl}};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::evidence::credits::sqlite as credits;
+            use crate::store::evidence::{credits::sqlite as credits, verdicts::sqlite as judgements};
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::sqlite as announcements, presence::sqlite as liveness, registry::sqlite as registrations};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{answers::sqlite as told, confirmations::sqlite as owed, files::sqlite as papers, notices::sqlite as telling};
+            use crate::store::{answers::sqlite as told, confirmations::sqlite as owed, files::sqlite as papers, copies::sqlite as following, missed::sqlite as absences, notices::sqlite as telling};
             $($queries)*
         }
         pub(in crate::store) mod postgres {
             #[allow(unused_imports, reason = "one list of words for all queries")]
             use {super::*, crate::store::words::*, crate::store::postgres::{Connection, LOCKING, RunQueryDsl}};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::evidence::credits::postgres as credits;
+            use crate::store::evidence::{credits::postgres as credits, verdicts::postgres as judgements};
             #[allow(unused_imports, reason = "as above")]
             use crate::store::{announced::postgres as announcements, presence::postgres as liveness, registry::postgres as registrations};
             #[allow(unused_imports, reason = "as above")]
-            use crate::store::{answers::postgres as told, confirmations::postgres as owed, files::postgres as papers, notices::postgres as telling};
+            use crate::store::{answers::postgres as told, confirmations::postgres as owed, files::postgres as papers, copies::postgres as following, missed::postgres as absences, notices::postgres as telling};
             $($queries)*
         }
     };

@@ -3,13 +3,10 @@
 //! A notice is a state, not an event: while one about the same object is owed to the same platform, a newer one takes its place. It is
 //! written with what it is about, or with the place of the log it was read from, so that none is lost and none is made twice.
 
-use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 
-use super::journal::{JournalEntry, JournalRecord};
 use super::outbox::{DutyRecord, NewDuty};
-use super::schema::{journal, notices, outbox, registration_names, revisions};
-use super::value::micros;
+use super::schema::{notices, outbox, registration_names, revisions};
 use super::{Store, StoreError, ask, both, change};
 
 /// A message to be owed.
@@ -47,20 +44,6 @@ pub struct NoticeRow {
     pub revision: i64,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoticeTold {
-    /// The duty is done, or will never be.
-    Ended,
-    /// To be tried again.
-    Postponed {
-        /// When.
-        next_attempt_at: DateTime<Utc>,
-        /// What was wrong.
-        outcome: String,
-    },
-}
-
 impl Store {
     /// Up to which place of the registry's log partners were told.
     pub async fn publickeys_cursor(&self) -> Result<i64, StoreError> {
@@ -84,26 +67,6 @@ impl Store {
             message: record.read()?,
             revision,
         }))
-    }
-
-    /// Settles an attempt on condition that the revision is the one that was sent. `false` when there is something newer to tell: the lease
-    /// of `owner` then ends, and the duty is due.
-    pub async fn notice_settle(
-        &self,
-        duty_id: &str,
-        owner: &str,
-        revision: i64,
-        told: NoticeTold,
-        journal: Option<JournalEntry>,
-    ) -> Result<bool, StoreError> {
-        let settle = Settle {
-            duty_id: duty_id.to_owned(),
-            owner: owner.to_owned(),
-            revision,
-            told,
-            line: journal.map(JournalRecord::from),
-        };
-        change!(self, settle(settle))
     }
 
     /// The registration an operator calls so; `own_key` is the id without case.
@@ -158,14 +121,6 @@ struct NameRecord {
     own_key: String,
     own_id: String,
     registration: String,
-}
-
-struct Settle {
-    duty_id: String,
-    owner: String,
-    revision: i64,
-    told: NoticeTold,
-    line: Option<JournalRecord>,
 }
 
 /// The counter up to which the log was told.
@@ -230,38 +185,6 @@ both! {
         let query = notices::table.filter(notices::duty.eq(duty_id)).select(NoticeRecord::as_select());
         let notice: Option<NoticeRecord> = query.first(c).await.optional()?;
         Ok(notice.zip(revision))
-    }
-
-    pub(super) async fn settle(c: &mut Connection, settle: &Settle) -> Result<bool, StoreError> {
-        if let Some(line) = &settle.line {
-            diesel::insert_into(journal::table).values(line).execute(c).await?;
-        }
-        let sent = outbox::table.filter(outbox::id.eq(&settle.duty_id)).filter(outbox::revision.eq(settle.revision));
-        let settled = match &settle.told {
-            NoticeTold::Ended => {
-                let ended = diesel::delete(sent).execute(c).await?;
-                if ended == 1 {
-                    forget(c, &settle.duty_id).await?;
-                }
-                ended
-            }
-            NoticeTold::Postponed { next_attempt_at, outcome } => {
-                let tried = (
-                    outbox::attempts.eq(outbox::attempts + 1),
-                    outbox::lease_owner.eq(None::<String>),
-                    outbox::lease_until.eq(0),
-                    outbox::next_attempt_at.eq(micros(*next_attempt_at)),
-                    outbox::last_outcome.eq(outcome),
-                );
-                diesel::update(sent).set(tried).execute(c).await?
-            }
-        };
-        if settled == 0 {
-            let mine = outbox::table.filter(outbox::id.eq(&settle.duty_id)).filter(outbox::lease_owner.eq(&settle.owner));
-            let free = (outbox::lease_owner.eq(None::<String>), outbox::lease_until.eq(0));
-            diesel::update(mine).set(free).execute(c).await?;
-        }
-        Ok(settled == 1)
     }
 
     /// The message goes with its duty.

@@ -167,17 +167,17 @@ impl Store {
     }
 
     /// Makes a duty owed and due now. One whose time is over gets the same time once more. `false` when there is none, or when it is
-    /// leased, for then somebody is at it.
-    pub async fn duty_retry(&self, id: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let (id, now) = (id.to_owned(), micros(now));
-        change!(self, retry(id, now))
+    /// leased, for then somebody is at it. The journal keeps who asked for it.
+    pub async fn duty_retry(&self, id: &str, by: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let (id, by) = (id.to_owned(), by.to_owned());
+        change!(self, retry(id, by, now))
     }
 
-    /// Removes a duty because an operator says so; the CDR stays `available` for pull, a confirmation is marked, and the journal keeps the
-    /// reason. `false` when there is none.
-    pub async fn duty_forgive(&self, id: &str, reason: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let (id, reason) = (id.to_owned(), reason.to_owned());
-        change!(self, forgive(id, reason, now))
+    /// Removes a duty because an operator says so; the CDR stays `available` for pull, a confirmation is marked, and the journal keeps who it
+    /// was and the reason. `false` when there is none.
+    pub async fn duty_forgive(&self, id: &str, reason: &str, by: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let (id, reason, by) = (id.to_owned(), reason.to_owned(), by.to_owned());
+        change!(self, forgive(id, reason, by, now))
     }
 }
 
@@ -316,12 +316,13 @@ both! {
         Ok(outbox::table.filter(outbox::id.eq(id)).select(DutyRecord::as_select()).first(c).await.optional()?)
     }
 
-    pub(super) async fn retry(c: &mut Connection, id: &str, now: &i64) -> Result<bool, StoreError> {
+    pub(super) async fn retry(c: &mut Connection, id: &str, by: &str, at: &DateTime<Utc>) -> Result<bool, StoreError> {
         let Some(duty) = get(c, id).await? else { return Ok(false) };
-        let give_up_at = if duty.give_up_at > *now { duty.give_up_at } else { now + (duty.give_up_at - duty.created_at) };
-        let idle = outbox::table.filter(outbox::id.eq(id)).filter(outbox::lease_until.le(*now));
+        let now = micros(*at);
+        let give_up_at = if duty.give_up_at > now { duty.give_up_at } else { now + (duty.give_up_at - duty.created_at) };
+        let idle = outbox::table.filter(outbox::id.eq(id)).filter(outbox::lease_until.le(now));
         let changed = diesel::update(idle)
-            .set((outbox::state.eq(OWED), outbox::next_attempt_at.eq(*now), outbox::give_up_at.eq(give_up_at)))
+            .set((outbox::state.eq(OWED), outbox::next_attempt_at.eq(now), outbox::give_up_at.eq(give_up_at)))
             .execute(c)
             .await?;
         if changed == 0 {
@@ -330,13 +331,29 @@ both! {
         let given_up = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(cdrs::delivery.eq("dead"));
         diesel::update(given_up).set(cdrs::delivery.eq("in_custody")).execute(c).await?;
         owed::mark(c, id, "pending").await?;
+        let line = Decision { method: "RETRY", outcome: format!("to be tried again, by operator {by}"), at: *at };
+        decided(c, &duty, line).await?;
         Ok(true)
+    }
+
+    /// What an operator decided about a duty, in the journal: with what is known of the CDR, where it is one.
+    async fn decided(c: &mut Connection, duty: &DutyRecord, line: Decision) -> Result<(), StoreError> {
+        let cdr: Option<(String, String, String)> = cdrs::table
+            .filter(cdrs::id.eq(&duty.object_id))
+            .select((cdrs::correlation_id, cdrs::cpo_key, cdrs::cdr_key))
+            .first(c)
+            .await
+            .optional()?;
+        let record = JournalRecord::from(line.entry(duty, cdr));
+        diesel::insert_into(journal::table).values(&record).execute(c).await?;
+        Ok(())
     }
 
     pub(super) async fn forgive(
         c: &mut Connection,
         id: &str,
         reason: &str,
+        by: &str,
         now: &DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let Some(duty) = get(c, id).await? else { return Ok(false) };
@@ -344,47 +361,46 @@ both! {
             return Ok(false);
         }
         telling::forget(c, id).await?;
-        let cdr: Option<(String, String, String)> = cdrs::table
-            .filter(cdrs::id.eq(&duty.object_id))
-            .select((cdrs::correlation_id, cdrs::cpo_key, cdrs::cdr_id))
-            .first(c)
-            .await
-            .optional()?;
         let undelivered = cdrs::delivery.eq_any(["pending", "in_custody", "dead"]);
         let forgiven = cdrs::table.filter(cdrs::id.eq(&duty.object_id)).filter(undelivered);
         diesel::update(forgiven).set(cdrs::delivery.eq("available")).execute(c).await?;
         owed::mark(c, id, "forgiven").await?;
-        let line = JournalRecord::from(forgiveness(&duty, cdr, reason, *now));
-        diesel::insert_into(journal::table).values(&line).execute(c).await?;
+        let line = Decision { method: "FORGIVE", outcome: format!("forgiven by operator {by}: {reason}"), at: *now };
+        decided(c, &duty, line).await?;
         Ok(true)
     }
 }
 
-fn forgiveness(
-    duty: &DutyRecord,
-    cdr: Option<(String, String, String)>,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> JournalEntry {
-    let (correlation_id, object) = match cdr {
-        Some((correlation_id, cpo_key, cdr_id)) => (correlation_id, Some(format!("{cpo_key}/{cdr_id}"))),
-        None => (duty.id.clone(), None),
-    };
-    JournalEntry {
-        id: id_at(now),
-        at: now,
-        correlation_id,
-        request_id: None,
-        from_party: None,
-        to_party: None,
-        platform: Some(duty.platform_id.clone()),
-        module: if duty.kind == "cdr" { "cdrs" } else { &duty.kind }.to_owned(),
-        method: "FORGIVE".to_owned(),
-        object,
-        http_status: None,
-        status_code: None,
-        outcome: format!("forgiven by the operator: {reason}"),
-        duration_ms: None,
+/// What an operator decided about a duty.
+struct Decision {
+    method: &'static str,
+    outcome: String,
+    at: DateTime<Utc>,
+}
+
+impl Decision {
+    /// `cdr` is its correlation id, its operator and its key.
+    fn entry(self, duty: &DutyRecord, cdr: Option<(String, String, String)>) -> JournalEntry {
+        let (correlation_id, object) = match cdr {
+            Some((correlation_id, cpo_key, cdr_key)) => (correlation_id, Some(format!("{cpo_key}/{cdr_key}"))),
+            None => (duty.id.clone(), None),
+        };
+        JournalEntry {
+            id: id_at(self.at),
+            at: self.at,
+            correlation_id,
+            request_id: None,
+            from_party: None,
+            to_party: None,
+            platform: Some(duty.platform_id.clone()),
+            module: if duty.kind == "cdr" { "cdrs" } else { &duty.kind }.to_owned(),
+            method: self.method.to_owned(),
+            object,
+            http_status: None,
+            status_code: None,
+            outcome: self.outcome,
+            duration_ms: None,
+        }
     }
 }
 

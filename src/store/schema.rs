@@ -134,6 +134,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    contracts (id) {
+        id -> Text,
+        grantor_key -> Text,
+        document -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    controls (cpo_key, session_key) {
+        cpo_key -> Text,
+        session_key -> Text,
+        id -> Text,
+        revision -> BigInt,
+        is_steered -> BigInt,
+        is_over -> BigInt,
+        document -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     copies (id) {
         id -> Text,
         module -> Text,
@@ -478,6 +500,16 @@ diesel::table! {
         lease_until -> BigInt,
         created_at -> BigInt,
         finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    retention (name) {
+        name -> Text,
+        owner -> Text,
+        until -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        removed -> BigInt,
     }
 }
 

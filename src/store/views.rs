@@ -27,6 +27,21 @@ pub struct Overview {
     pub oldest_owed: Option<DateTime<Utc>>,
 }
 
+/// Duties of one kind, in one state, for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyTotal {
+    /// `owed` or `dead`.
+    pub state: String,
+    /// What is owed.
+    pub kind: String,
+    /// To whom.
+    pub platform: String,
+    /// How many there are.
+    pub number: u64,
+    /// When the oldest was written down.
+    pub oldest: DateTime<Utc>,
+}
+
 impl Store {
     /// Whether the database answers and, with SQLite, whether the writer is alive.
     pub async fn ping(&self) -> Result<(), StoreError> {
@@ -38,11 +53,30 @@ impl Store {
         change!(self, writes())
     }
 
+    /// What is owed and what was given up. Reads what waits to be carried, once, and nothing of what was.
+    pub async fn duty_totals(&self) -> Result<Vec<DutyTotal>, StoreError> {
+        let totals = ask!(self, duty_totals())?.into_iter();
+        totals
+            .map(|(state, kind, platform, number, oldest)| {
+                Ok(DutyTotal {
+                    state,
+                    kind,
+                    platform,
+                    number: count(number),
+                    oldest: instant(oldest.unwrap_or_default())?,
+                })
+            })
+            .collect()
+    }
+
     /// Counts everything. Reads indexes only, but all of them: for a page, not for a loop.
     pub async fn overview(&self) -> Result<Overview, StoreError> {
         ask!(self, overview())
     }
 }
+
+/// State, kind, platform, how many, and since when.
+type Totalled = (String, String, String, i64, Option<i64>);
 
 both! {
     pub(super) async fn ping(c: &mut Connection) -> Result<(), StoreError> {
@@ -54,6 +88,22 @@ both! {
         let ping = revisions::table.filter(revisions::name.eq("ping"));
         diesel::update(ping).set(revisions::value.eq(revisions::value + 1)).execute(c).await?;
         Ok(())
+    }
+
+    pub(super) async fn duty_totals(c: &mut Connection) -> Result<Vec<Totalled>, StoreError> {
+        let totals = outbox::table
+            .group_by((outbox::state, outbox::kind, outbox::platform_id))
+            .select((
+                outbox::state,
+                outbox::kind,
+                outbox::platform_id,
+                diesel::dsl::count_star(),
+                diesel::dsl::min(outbox::created_at),
+            ))
+            .order((outbox::state, outbox::kind, outbox::platform_id))
+            .load(c)
+            .await?;
+        Ok(totals)
     }
 
     pub(super) async fn overview(c: &mut Connection) -> Result<Overview, StoreError> {

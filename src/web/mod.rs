@@ -14,13 +14,16 @@ pub mod error;
 pub mod health;
 pub mod keys;
 pub mod limits;
+pub mod metrics;
 pub mod ocpi;
 pub mod openapi;
 pub mod operator;
 pub mod pace;
 pub mod partner;
+pub mod passing;
 pub mod reply;
 pub mod route;
+pub mod totals;
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -40,9 +43,11 @@ use crate::clock::SharedClock;
 use crate::delivery::Delivery;
 use crate::evidence::intake::Intake;
 use crate::evidence::rechecks::Rechecks;
+use crate::evidence::retention::Retention;
 use crate::exchange::cdr::CdrExchange;
 use crate::exchange::relay::Exchange;
 use crate::parties::Parties;
+use crate::profiles::Profiles;
 use crate::registry::Registry;
 use crate::store::Store;
 pub use doorstep::Doorstep;
@@ -61,7 +66,9 @@ pub struct Doors {
     /// Whom the operator API lets in.
     pub operators: Operators,
     /// Who changed what.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
+    /// What is removed when it is old.
+    pub retention: Arc<Retention>,
     /// Which key belongs to which meter.
     pub registry: Arc<Registry>,
     /// Verdicts, release and re-check.
@@ -72,10 +79,14 @@ pub struct Doors {
     pub exchange: Arc<CdrExchange>,
     /// The life of every other request to a functional module.
     pub hall: Arc<Exchange>,
+    /// Who steers which session, and by which contract.
+    pub profiles: Arc<Profiles>,
     /// What is owed.
     pub delivery: Arc<Delivery>,
     /// How often each address and each platform may ask at all.
     pub limits: limits::Limits,
+    /// Who may read the numbers, and those that have to be counted.
+    pub metrics: metrics::Metrics,
     /// How often each address may ask what everybody may.
     pub pace: pace::Pace<IpAddr>,
     /// How often each operator may submit or change registrations (PC-20).
@@ -108,6 +119,8 @@ pub fn routes() -> Vec<Route> {
         operator::platforms::routes(),
         operator::parties::routes(),
         operator::agreements::routes(),
+        operator::contracts::routes(),
+        operator::controls::routes(),
         operator::keys::routes(),
         operator::extract::routes(),
         operator::cdrs::routes(),
@@ -118,12 +131,14 @@ pub fn routes() -> Vec<Route> {
         operator::duties::routes(),
         operator::journal::routes(),
         operator::overview::routes(),
+        operator::retention::routes(),
         operator::audit::routes(),
         keys::log::routes(),
         keys::compare::routes(),
         keys::export::routes(),
         keys::read::routes(),
         health::routes(),
+        metrics::routes(),
         openapi::routes(),
     ];
     rooms.into_iter().flatten().collect()

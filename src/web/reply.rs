@@ -89,15 +89,17 @@ impl Reply {
         let body = envelope::write(self.data.as_deref(), self.code, self.message.as_deref(), now);
         let mut response = HttpResponse::build(Http::from_u16(self.http).unwrap_or(Http::OK));
         response.insert_header(ContentType::json());
-        for (name, value) in self.headers {
-            match (HeaderName::try_from(name.as_str()), HeaderValue::from_str(&value)) {
+        for (name, value) in &self.headers {
+            match (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) {
                 (Ok(name), Ok(value)) => {
                     response.append_header((name, value));
                 }
                 _ => log::warn!("the header {name} of an answer cannot be sent"),
             }
         }
-        response.body(body)
+        let mut response = response.body(body);
+        response.extensions_mut().insert(self.code);
+        response
     }
 }
 

@@ -21,6 +21,7 @@ mod pulling;
 mod refusing;
 mod registering;
 mod requirements;
+mod retaining;
 mod submitting;
 mod taking;
 mod telling;

@@ -26,7 +26,6 @@ pub const PEERS_ONLY: &[(&str, &str)] = &[
     ("CMD-16", "what a CPO does before it calls the charge point"),
     ("CMD-18", "who presses the button"),
     ("CP-09", "what a CPO reports without a profile"),
-    ("CP-15", "whose profiles a CPO takes"),
 ];
 
 /// Rows about OCPI 2.3.0, which this version does not speak.

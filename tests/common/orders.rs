@@ -89,3 +89,14 @@ pub fn lent_to(receiver: &Neighbour, order: Order) -> String {
     };
     parameter(&got.query, "response_url").unwrap_or_else(in_body)
 }
+
+/// A session of `emsp`'s driver is pushed to `emsp`.
+pub async fn session_of(cpo: &Neighbour, emsp: &Neighbour, id: &str) {
+    let session = Draft::session(&cpo.id, id, "04A1", Some(&emsp.id), at()).json();
+    let reply = cpo
+        .voice
+        .push(Method::PUT, "sessions", &cpo.id, &[id], &session, &emsp.to)
+        .await
+        .unwrap();
+    assert!(reply.accepted(), "{reply:?}");
+}

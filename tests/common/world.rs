@@ -55,9 +55,14 @@ impl World {
         World::on(On::Sqlite, more, SystemClock::shared()).await.unwrap()
     }
 
-    /// On either database, with any clock; `None` where the database is not there.
+    /// On either database, with any clock; `None` where the database is not there. Charging profiles are only carried, unless `more` says
+    /// otherwise: who may steer has stories of its own (`tests/profiles`).
     pub async fn on(on: On, more: &str, clock: SharedClock) -> Option<World> {
-        let site = Site::open(on.place().await?, more, clock).await;
+        let more = match more.contains("[smart_charging]") {
+            true => more.to_owned(),
+            false => format!("{more}\n[smart_charging]\ncontrol = \"relay\"\n"),
+        };
+        let site = Site::open(on.place().await?, &more, clock).await;
         Some(World { site })
     }
 

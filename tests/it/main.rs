@@ -15,6 +15,7 @@ mod crash;
 mod custody;
 mod following;
 mod holding;
+mod lines;
 mod manners;
 mod privacy;
 mod registration;

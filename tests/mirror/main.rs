@@ -4,6 +4,7 @@
 mod asking;
 mod audience;
 mod broadcasting;
+mod catching_up;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "other binaries tell other stories with it")]
 mod common;

@@ -33,6 +33,7 @@ fn kept(owner: &str, id: &str, updated: &str) -> MirrorWrite {
         },
         replaces: None,
         copy: None,
+        missed: Vec::new(),
     }
 }
 

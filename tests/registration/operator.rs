@@ -83,7 +83,7 @@ stories! {
             (with("status", json!("HAPPY")), 422, "/parties/0/status"),
             (with("role", json!("CPO")), 422, "/parties/0/role"),
             (json!({"name": "N", "parties": [party], "options": []}), 422, "/options"),
-            (json!({"name": "N", "parties": [party], "options": {"catch_up": true}}), 422, "/options/catch_up"),
+            (json!({"name": "N", "parties": [party], "options": {"catch_up": "yes"}}), 422, "/options/catch_up"),
             (json!({"name": "N", "parties": [party], "options": {"timeouts": {"relay_s": 0}}}), 422, "/options/timeouts/relay_s"),
         ] {
             let said = world.operator(Post, "/platforms", Some(wish.clone())).await;
@@ -176,7 +176,7 @@ stories! {
         let said = world.operator(Patch, &path, Some(json!({"name": "Other", "options": {"custody": null, "invalid_cdrs": "hold"}}))).await;
         assert_eq!(said.text("/name"), "Other");
         assert_eq!(said.body["options"], json!({"token_encoding": "auto", "allowed_hosts": [], "metering_marker": "on_problem",
-            "invalid_cdrs": "hold", "custody": null, "custom_modules": false, "strict": false, "require_sample": null, "publickeys": false,
+            "invalid_cdrs": "hold", "custody": null, "custom_modules": false, "strict": false, "catch_up": false, "require_sample": null, "publickeys": false,
             "cdrvalidations": false, "client_certificate": null,
             "timeouts": {"relay_s": 9}}));
         assert_eq!(said.body["parties"], before["parties"]);

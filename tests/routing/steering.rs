@@ -7,20 +7,11 @@ use truewatt::ocpi::role::InterfaceRole::Receiver;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Behaviour, Door, Draft, Execution, Later, Order, To};
 
+use crate::orders::session_of;
 use crate::world::{Neighbour, SOON, World, at, codes, complete, named};
 
 const ACTIVE: &str =
     r#"{ "start_date_time":"2026-11-21T10:00:00Z","charging_profile":{"charging_rate_unit":"W","x":1.0} }"#;
-
-async fn session_of(cpo: &Neighbour, emsp: &Neighbour, id: &str) {
-    let session = Draft::session(&cpo.id, id, "04A1", Some(&emsp.id), at()).json();
-    let reply = cpo
-        .voice
-        .push(Method::PUT, "sessions", &cpo.id, &[id], &session, &emsp.to)
-        .await
-        .unwrap();
-    assert!(reply.accepted(), "{reply:?}");
-}
 
 // CP-01, CP-02, CP-03, CP-04, CP-05, CP-06, CP-07, CP-11, CP-12, D-14, R-38
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -261,17 +261,29 @@ pub async fn a_meter_has_one_open_case_whoever_finds_the_doubt(place: &Place) {
         .meter_before(&subject, at(25).timestamp_micros(), 0, 10)
         .await
         .unwrap();
-    assert_eq!(
-        before.iter().map(|one| &one.row_id).collect::<Vec<_>>(),
-        [&all[2].row.id, &all[1].row.id, &all[0].row.id]
-    );
-    let after = store
-        .meter_after(&subject, at(15).timestamp_micros(), 10)
+    let rows = |side: &[MeterNeighbour]| side.iter().map(|one| one.row_id.clone()).collect::<Vec<_>>();
+    let known = |numbers: &[usize]| numbers.iter().map(|n| all[*n].row.id.clone()).collect::<Vec<_>>();
+    assert_eq!(rows(&before), known(&[2, 1, 0]));
+    let span = |began: i64, ended: i64| MeterSpan {
+        subject: subject.clone(),
+        began_at: at(began).timestamp_micros(),
+        ended_at: at(ended).timestamp_micros(),
+    };
+    let beside = store
+        .meter_neighbours(vec![span(15, 15), span(4, 40), span(20, 5)], 2)
         .await
         .unwrap();
+    let beside: Vec<_> = beside
+        .iter()
+        .map(|[before, after]| (rows(before), rows(after)))
+        .collect();
     assert_eq!(
-        after.iter().map(|one| &one.row_id).collect::<Vec<_>>(),
-        [&all[2].row.id, &all[3].row.id]
+        beside,
+        [
+            (known(&[1, 0]), known(&[2, 3])),
+            (known(&[]), known(&[])),
+            (known(&[1, 0]), known(&[1, 2])),
+        ]
     );
 
     let doubt = |code: &str| CaseDoubt {

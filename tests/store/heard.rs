@@ -237,6 +237,7 @@ pub async fn a_location_that_may_claim_conformity_is_found_until_it_does_not(pla
             row: row.clone(),
             replaces,
             copy: None,
+            missed: Vec::new(),
         };
         assert_eq!(
             store.mirror_write(write).await.unwrap(),

@@ -7,7 +7,7 @@ use truewatt::store::*;
 use crate::place::Place;
 use crate::world::{at, id};
 
-fn lent(name: &str) -> LentRow {
+pub fn lent(name: &str) -> LentRow {
     LentRow {
         id: name.to_owned(),
         digest: format!("digest of {name}"),

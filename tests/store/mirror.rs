@@ -9,7 +9,7 @@ use truewatt::store::*;
 use crate::place::Place;
 use crate::world::{at, id};
 
-fn object(owner: &str, name: &str, updated: i64) -> MirrorRow {
+pub fn object(owner: &str, name: &str, updated: i64) -> MirrorRow {
     let (country_code, party_id) = owner.split_once('/').unwrap();
     MirrorRow {
         id: id(),
@@ -29,11 +29,12 @@ fn object(owner: &str, name: &str, updated: i64) -> MirrorRow {
     }
 }
 
-fn new(row: MirrorRow) -> MirrorWrite {
+pub fn new(row: MirrorRow) -> MirrorWrite {
     MirrorWrite {
         row,
         replaces: None,
         copy: None,
+        missed: Vec::new(),
     }
 }
 
@@ -46,6 +47,7 @@ fn next(row: &MirrorRow, change: impl FnOnce(&mut MirrorRow)) -> MirrorWrite {
         row: next,
         replaces: Some(row.revision),
         copy: None,
+        missed: Vec::new(),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn a_newer_notice_takes_the_place_of_the_older_and_is_not_settled_by_i
             .unwrap()
     );
     let settled = store
-        .notice_settle(&duty.id, "me", owed.revision, NoticeTold::Ended, None)
+        .told_settle(&duty.id, "me", owed.revision, Told::Ended, None)
         .await
         .unwrap();
     assert!(!settled, "what was sent is not what is owed");
@@ -61,19 +61,19 @@ pub async fn a_newer_notice_takes_the_place_of_the_older_and_is_not_settled_by_i
     for duty in leased {
         let owed = store.notice(&duty.id).await.unwrap().unwrap();
         assert_eq!(owed.message.body, "new");
-        let later = NoticeTold::Postponed {
+        let later = Told::Postponed {
             next_attempt_at: at(20),
             outcome: "busy".to_owned(),
         };
         assert!(
             store
-                .notice_settle(&duty.id, "me", owed.revision, later, None)
+                .told_settle(&duty.id, "me", owed.revision, later, None)
                 .await
                 .unwrap()
         );
         assert!(
             store
-                .notice_settle(&duty.id, "me", owed.revision, NoticeTold::Ended, None)
+                .told_settle(&duty.id, "me", owed.revision, Told::Ended, None)
                 .await
                 .unwrap()
         );
@@ -136,7 +136,7 @@ pub async fn a_notice_of_a_verdict_is_kept_with_it_and_goes_when_it_is_forgiven(
     };
     store.verdict_add(verdict).await.unwrap();
     assert_eq!(store.notice(&duty).await.unwrap().unwrap().message.body, "good");
-    assert!(store.duty_forgive(&duty, "agreed", at(50)).await.unwrap());
+    assert!(store.duty_forgive(&duty, "agreed", "Ada", at(50)).await.unwrap());
     assert_eq!(store.notice(&duty).await.unwrap(), None);
 }
 

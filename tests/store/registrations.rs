@@ -179,9 +179,14 @@ pub async fn a_confirmation_is_owed_with_its_state_and_settled_once(place: &Plac
     );
     assert!(settle(two.duty.id.clone(), ConfirmationEnd::Dead, 90_000).await);
     assert_eq!(shown().await[1].0, "dead");
-    assert!(store.duty_retry(&two.duty.id, at(90_001)).await.unwrap());
+    assert!(store.duty_retry(&two.duty.id, "Ada", at(90_001)).await.unwrap());
     assert_eq!(shown().await[1].0, "pending");
-    assert!(store.duty_forgive(&two.duty.id, "by phone", at(90_002)).await.unwrap());
+    assert!(
+        store
+            .duty_forgive(&two.duty.id, "by phone", "Ada", at(90_002))
+            .await
+            .unwrap()
+    );
     assert_eq!(shown().await[1].0, "forgiven");
     assert_eq!(shown().await[0].0, "delivered");
 }

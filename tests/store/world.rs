@@ -253,3 +253,11 @@ pub fn registry_batch(after: u64, count: u64, state: &str) -> RegistryBatch {
         ..RegistryBatch::default()
     }
 }
+
+/// Entries of one correlation id.
+pub fn about(correlation_id: &str) -> JournalFilter {
+    JournalFilter {
+        correlation_id: some(correlation_id),
+        ..JournalFilter::default()
+    }
+}

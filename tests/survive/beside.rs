@@ -1,14 +1,14 @@
 //! Two processes on one PostgreSQL: what one agrees, the other knows; one goes and the other has its work; one migrates while the other serves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use truewatt::sandbox::{Behaviour, Door, SandboxEmsp};
 
 use crate::cluster::Cluster;
-use crate::databases::{arrived, post_until_taken};
+use crate::databases::arrived;
+use crate::posting::Posting;
 use crate::world::{Database, Hub, charge, clock, party, plain_http};
 
 /// Two processes, each with its own door, and one name for both.
@@ -141,33 +141,17 @@ async fn a_process_migrates_while_another_serves_on_the_schema_before() {
     let back = format!("BEGIN; {down} DELETE FROM schema_versions WHERE version = '{version}'; COMMIT");
     cluster.client("one").await.unwrap().batch_execute(&back).await.unwrap();
 
-    let (over, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let hands: Vec<_> = (0..4)
-        .map(|_| {
-            let (cpo, emsp, over, number) = (cpo.clone(), emsp.clone(), over.clone(), number.clone());
-            tokio::spawn(async move {
-                let mut refusals = 0;
-                while !over.load(Ordering::Relaxed) {
-                    let id = format!("C-{}", number.fetch_add(1, Ordering::Relaxed));
-                    refusals += post_until_taken(&cpo, &emsp, &id).await;
-                }
-                refusals
-            })
-        })
-        .collect();
-    while number.load(Ordering::Relaxed) < 40 {
+    let posting = Posting::begin(&cpo, &emsp);
+    while posting.begun() < 40 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let other = Hub::start_with(&database, &[("server.public_url", one.url.as_str())]).await;
-    let before = number.load(Ordering::Relaxed);
-    while number.load(Ordering::Relaxed) < before + 40 {
+    let before = posting.begun();
+    while posting.begun() < before + 40 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    over.store(true, Ordering::Relaxed);
-    for hand in hands {
-        assert_eq!(hand.await.unwrap(), 0, "somebody was turned away: {}", one.said());
-    }
-    let posted = number.load(Ordering::Relaxed);
+    let (posted, refusals) = posting.end().await;
+    assert_eq!(refusals, 0, "somebody was turned away: {}", one.said());
     assert!(arrived(&emsp, posted).await);
     assert_eq!(other.cdrs().await.len(), posted);
     let applied = format!("SELECT count(*) FROM schema_versions WHERE version = '{version}'");

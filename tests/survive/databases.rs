@@ -1,7 +1,6 @@
 //! PostgreSQL goes away, has no connection left, or crawls: the hub says so, loses nothing it acknowledged, and goes on by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,6 +8,7 @@ use truewatt::sandbox::cpo::SandboxCpo;
 use truewatt::sandbox::{CdrDraft, Got, Reply, SandboxEmsp};
 
 use crate::cluster::{Cluster, End};
+use crate::posting::Posting;
 use crate::world::{Database, Hub, charge, plain_http};
 
 /// Waits for the hub's word about itself.
@@ -81,20 +81,7 @@ async fn postgresql_may_restart_in_the_middle_of_posts() {
     let hub = Hub::start(&Database::at(&cluster.url("one"))).await;
     let cpo = Arc::new(hub.cpo("DE/ABC").await);
     let emsp = Arc::new(hub.emsp("DE/EMS").await);
-    let (over, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let hands: Vec<_> = (0..4)
-        .map(|_| {
-            let (cpo, emsp, over, number) = (cpo.clone(), emsp.clone(), over.clone(), number.clone());
-            tokio::spawn(async move {
-                let mut refusals = 0;
-                while !over.load(Ordering::Relaxed) {
-                    let id = format!("C-{}", number.fetch_add(1, Ordering::Relaxed));
-                    refusals += post_until_taken(&cpo, &emsp, &id).await;
-                }
-                refusals
-            })
-        })
-        .collect();
+    let posting = Posting::begin(&cpo, &emsp);
     for how in [End::Fast, End::Immediate, End::Killed] {
         tokio::time::sleep(Duration::from_millis(500)).await;
         cluster.end("one", how).await;
@@ -102,13 +89,8 @@ async fn postgresql_may_restart_in_the_middle_of_posts() {
         cluster.serve("one", &[]).await;
         until_ready(&hub, true).await;
     }
-    over.store(true, Ordering::Relaxed);
-    let mut refusals = 0;
-    for hand in hands {
-        refusals += hand.await.unwrap();
-    }
+    let (posted, refusals) = posting.end().await;
     assert!(refusals > 0, "nobody noticed anything");
-    let posted = number.load(Ordering::Relaxed);
     assert!(
         arrived(&emsp, posted).await,
         "not all of {posted} arrived: {}",

@@ -1,11 +1,11 @@
 //! The primary dies, its synchronous replica takes over, and the hub goes on with the second address of its URL.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, End};
-use crate::databases::{arrived, post_until_taken, until_ready};
+use crate::databases::{arrived, until_ready};
+use crate::posting::Posting;
 use crate::world::{Database, Hub};
 
 /// From the promotion to the first CDR that is taken again (README).
@@ -42,26 +42,15 @@ async fn with_a_synchronous_replica_nothing_acknowledged_is_lost_when_the_primar
     let hub = Hub::start(&Database::at(&url)).await;
     let cpo = Arc::new(hub.cpo("DE/ABC").await);
     let emsp = Arc::new(hub.emsp("DE/EMS").await);
-    let (over, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let hands: Vec<_> = (0..4)
-        .map(|_| {
-            let (cpo, emsp, over, number) = (cpo.clone(), emsp.clone(), over.clone(), number.clone());
-            tokio::spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    let id = format!("C-{}", number.fetch_add(1, Ordering::Relaxed));
-                    post_until_taken(&cpo, &emsp, &id).await;
-                }
-            })
-        })
-        .collect();
+    let posting = Posting::begin(&cpo, &emsp);
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.end("one", End::Killed).await;
     assert_eq!(until_ready(&hub, false).await["checks"]["database"], false);
     cluster.promote("two").await;
     let promoted = Instant::now();
     until_ready(&hub, true).await;
-    let before = number.load(Ordering::Relaxed);
-    while number.load(Ordering::Relaxed) < before + 20 {
+    let before = posting.begun();
+    while posting.begun() < before + 20 {
         assert!(
             promoted.elapsed() < GOES_ON_WITHIN,
             "the hub does not go on: {}",
@@ -70,11 +59,7 @@ async fn with_a_synchronous_replica_nothing_acknowledged_is_lost_when_the_primar
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     eprintln!("20 CDRs were taken {:?} after the promotion", promoted.elapsed());
-    over.store(true, Ordering::Relaxed);
-    for hand in hands {
-        hand.await.unwrap();
-    }
-    let posted = number.load(Ordering::Relaxed);
+    let (posted, _) = posting.end().await;
     assert!(
         arrived(&emsp, posted).await,
         "not all of {posted} arrived: {}",

@@ -26,3 +26,4 @@ mod disk;
 mod failover;
 mod faults;
 mod manners;
+mod posting;

@@ -3,6 +3,9 @@
 //! A round has two parts: the quiet one alone, and beside the flood. The flood begins before the second part is measured, so that what a
 //! platform may send at once is used up by then. What the flooding platform hears is counted: success as far as its limit goes, and 429
 //! with `Retry-After` beyond it, and nothing else ever.
+//!
+//! Sending a flood and reading its answers takes the same cores that the quiet one waits for. With `--floor` a third part shows how much: the
+//! same flood goes to a bare door that answers 429 and does nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -51,10 +54,17 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
     let limit = rate.to_string();
     let mut hub = bench.hub(&[("LIMITS__PLATFORM_RATE", &limit)]).await?;
     let (quiet, loud, emsp) = (a_party('Q')?, a_party('L')?, a_party('E')?);
-    let parts = 2 * bench.rounds();
+    let besides: &[Beside] = match bench.arguments.floor {
+        true => &[Beside::Nothing, Beside::FloodElsewhere, Beside::Flood],
+        false => &[Beside::Nothing, Beside::Flood],
+    };
+    let parts = besides.len() * bench.rounds();
     let receiver = Arc::new(Receiver(Tally::new(parts * requests)));
     let door = Door::open(receiver).await;
     let door = door.map_err(|error| NotDone::failed(format!("no receiver: {error}")))?;
+    let elsewhere = Door::open(Arc::new(TurnsAway)).await;
+    let elsewhere = elsewhere.map_err(|error| NotDone::failed(format!("no bare door: {error}")))?;
+    let (bare, _) = plain(&elsewhere.url(ENDPOINT))?;
     let plan = Plan::bare("Bench eMSP", vec![(emsp.clone(), Role::Emsp)]);
     let plan = plan.served_at("sessions", InterfaceRole::Receiver, &door.url(ENDPOINT));
     let _emsp = hub.join(plan).await?;
@@ -75,22 +85,27 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
     let mut heard = Heard::default();
     let mut shots = quiet_shots.into_iter().map(|(_, shot)| shot);
     for round in 1..=bench.rounds() {
-        for flooded in [false, true] {
-            let flood = match flooded {
-                true => Some(Flood::begin(&address, &loud_shot, connections, rate).await),
-                false => None,
+        for &beside in besides {
+            let flood = match beside {
+                Beside::Nothing => None,
+                Beside::FloodElsewhere => Some(Flood::begin(&bare, &loud_shot, connections, rate).await),
+                Beside::Flood => Some(Flood::begin(&address, &loud_shot, connections, rate).await),
             };
             let batch: Vec<Shot> = shots.by_ref().take(requests).collect();
             let mut part = quietly(&address, &batch, pace).await;
             part.latencies.sort_unstable();
             measured.push(Part {
                 round,
-                flooded,
+                beside,
                 latencies: part.latencies.clone(),
             });
             sent.add(part);
-            if let Some(flood) = flood {
-                heard.add(flood.end(rate).await);
+            let ended = match flood {
+                Some(flood) => flood.end(rate).await,
+                None => continue,
+            };
+            if beside == Beside::Flood {
+                heard.add(ended);
             }
         }
     }
@@ -111,10 +126,36 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Report, NotDone> {
     Ok(report(bench, rate, &measured, &heard, books))
 }
 
+/// What happens while the quiet one is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    FloodElsewhere,
+    Flood,
+}
+
+impl Beside {
+    fn words(self) -> &'static str {
+        match self {
+            Beside::Nothing => "alone",
+            Beside::FloodElsewhere => "beside a flood at a bare door",
+            Beside::Flood => "beside the flood",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Beside::Nothing => "nothing",
+            Beside::FloodElsewhere => "flood_elsewhere",
+            Beside::Flood => "flood",
+        }
+    }
+}
+
 /// One part of a round.
 struct Part {
     round: usize,
-    flooded: bool,
+    beside: Beside,
     /// Sorted.
     latencies: Vec<Duration>,
 }
@@ -125,26 +166,27 @@ impl Part {
     }
 }
 
-/// Beside the flood over alone, of everything that was sent in all rounds: a machine that was busy in one of them counts for both.
-fn ratio(parts: &[Part], percent: usize) -> f64 {
-    let of = |flooded| {
-        let parts = parts.iter().filter(|part| part.flooded == flooded);
+/// Beside the flood over something else, of everything that was sent in all rounds: a machine that was busy in one of them counts for both.
+/// `None` where the other part was not measured.
+fn ratio(parts: &[Part], over: Beside, percent: usize) -> Option<f64> {
+    let of = |beside| {
+        let parts = parts.iter().filter(|part| part.beside == beside);
         let mut all: Vec<Duration> = parts.flat_map(|part| part.latencies.iter().copied()).collect();
         all.sort_unstable();
-        percentile_ms(&all, percent)
+        (!all.is_empty()).then(|| percentile_ms(&all, percent))
     };
-    of(true) / of(false).max(f64::EPSILON)
+    Some(of(Beside::Flood)? / of(over)?.max(f64::EPSILON))
 }
 
 fn report(bench: &Bench<'_>, rate: u32, parts: &[Part], heard: &Heard, books: Vec<Books>) -> Report {
-    let (p50_ratio, p99_ratio) = (ratio(parts, 50), ratio(parts, 99));
+    let over = |beside| [50, 99].map(|percent| ratio(parts, beside, percent));
+    let ([p50_ratio, p99_ratio], [p50_floor, p99_floor]) = (over(Beside::Nothing), over(Beside::FloodElsewhere));
     let rows: Vec<Vec<String>> = parts
         .iter()
         .map(|part| {
-            let what = if part.flooded { "beside the flood" } else { "alone" };
             vec![
                 part.round.to_string(),
-                what.to_owned(),
+                part.beside.words().to_owned(),
                 known(Some(part.ms(50)), 2),
                 known(Some(part.ms(99)), 2),
             ]
@@ -156,10 +198,18 @@ fn report(bench: &Bench<'_>, rate: u32, parts: &[Part], heard: &Heard, books: Ve
         "a limit of {rate} requests/s for each platform, {} cores for everybody; the flood was {per_second:.0} requests/s, {times:.0} times that",
         bench.cores()
     );
+    let over_floor = match p99_floor {
+        Some(_) => format!(
+            "; over itself beside a flood at a bare door: p50 {}, p99 {}",
+            known(p50_floor, 2),
+            known(p99_floor, 2)
+        ),
+        None => String::new(),
+    };
     let said = format!(
-        "the quiet platform beside the flood over itself alone, all rounds together: p50 {}, p99 {}\nthe flood: {} sent, {} within its limit, {} refused with 429 and Retry-After",
-        known(Some(p50_ratio), 2),
-        known(Some(p99_ratio), 2),
+        "the quiet platform beside the flood over itself alone, all rounds together: p50 {}, p99 {}{over_floor}\nthe flood: {} sent, {} within its limit, {} refused with 429 and Retry-After",
+        known(p50_ratio, 2),
+        known(p99_ratio, 2),
         heard.sent,
         heard.within,
         heard.refused
@@ -167,13 +217,15 @@ fn report(bench: &Bench<'_>, rate: u32, parts: &[Part], heard: &Heard, books: Ve
     let mut figures = Map::new();
     let rounds: Vec<Value> = parts
         .iter()
-        .map(|part| json!({"round": part.round, "flooded": part.flooded, "p50_ms": part.ms(50), "p99_ms": part.ms(99)}))
+        .map(|part| json!({"round": part.round, "beside": part.beside.word(), "p50_ms": part.ms(50), "p99_ms": part.ms(99)}))
         .collect();
     figures.insert("limit_per_second".to_owned(), json!(rate));
     figures.insert("flood_per_second".to_owned(), json!(per_second));
     figures.insert("rounds".to_owned(), json!(rounds));
     figures.insert("p50_ratio".to_owned(), json!(p50_ratio));
     figures.insert("p99_ratio".to_owned(), json!(p99_ratio));
+    figures.insert("p50_over_floor".to_owned(), json!(p50_floor));
+    figures.insert("p99_over_floor".to_owned(), json!(p99_floor));
     figures.insert("flood_refused".to_owned(), json!(heard.refused));
     figures.insert("flood_within_its_limit".to_owned(), json!(heard.within));
     bench.note(&mut figures);
@@ -354,6 +406,20 @@ enum Answer {
     Within,
     Refused,
 }
+
+/// The bare door: as the hub answers who asks too often, and nothing behind it.
+struct TurnsAway;
+
+impl Answers for TurnsAway {
+    async fn answer(&self, _request: Request) -> Vec<u8> {
+        let headers = [("retry-after", "1"), ("content-type", "application/json")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        wire::response(429, &headers, TURNED_AWAY.as_bytes())
+    }
+}
+
+/// As long as the hub's own answer.
+const TURNED_AWAY: &str = r#"{"status_code":2000,"status_message":"too many requests from this platform: come back after 1 s","timestamp":"2026-01-01T10:00:00Z"}"#;
 
 /// Takes everything; counts what the quiet one sent.
 struct Receiver(Tally);

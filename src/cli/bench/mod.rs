@@ -88,7 +88,7 @@ pub struct Arguments {
     #[arg(long, env = "TRUEWATT_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// cdrs, relay: measure the bare path too, in turn with the hub: the same octets in, the same verifications and rows if there are
-    /// any, the same octets out, and no hub.
+    /// any, the same octets out, and no hub. flood: the same flood at a bare door that refuses it, to tell the hub's share from the machine's.
     #[arg(long)]
     floor: bool,
     /// Print one JSON document instead of a table.
@@ -159,7 +159,7 @@ impl Arguments {
                 self.connections.is_some(),
                 &[Cdrs, Relay, Broadcast, Flood, Idle],
             ),
-            ("--floor", self.floor, &[Cdrs, Relay]),
+            ("--floor", self.floor, &[Cdrs, Relay, Flood]),
             ("--url", self.url.is_some(), &[Cdrs, Relay, Broadcast]),
         ];
         match given

@@ -1,5 +1,7 @@
 //! Electricity: a session started by a command, a charging profile set, read and removed. Every result comes later.
 
+use serde_json::json;
+
 use super::cast::{Cast, LOCATION, TOKEN, failed};
 use super::looks::{Between, headers, heard, octets};
 use super::stage::Stage;
@@ -62,7 +64,7 @@ async fn a_session_started_from_afar(cast: &Cast, stage: &mut Stage) -> Result<(
 async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDone> {
     stage.step(
         "A charging profile, set, read and removed",
-        "The SCSP steers the session. Each time the CPO answers at once and says later what came of it.",
+        "The CPO lets the SCSP steer its sessions: a contract at the hub. Each time it answers at once and says later what came of it.",
     );
     let (cpo, scsp) = (&cast.cpo, &cast.scsp);
     let both = Between {
@@ -72,6 +74,17 @@ async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDon
     };
     let to_cpo = To::Party(cpo.party.clone());
     let profile = Draft::charging_profile().odd();
+    let stranger = scsp.voice().set_profile(SESSION, &profile, &to_cpo).await;
+    both.answer(
+        stage,
+        "to set it without a contract",
+        &stranger.map_err(failed)?,
+        "REJECTED",
+    );
+    let contract = json!({
+        "kind": "T3", "grantor": cpo.party.to_string(), "scsp": scsp.party.to_string(), "from": time::write(cast.now()),
+    });
+    cast.operator.put("/operator/v1/contracts/demo", Some(contract)).await?;
     let set = scsp
         .voice()
         .set_profile(SESSION, &profile, &to_cpo)

@@ -1,11 +1,10 @@
 //! `truewatt key waivers`, `observations`, `conformity`: what parties and charge points say about keys.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Common;
 use crate::cli::NotDone;
-use crate::cli::api::{table, text};
+use crate::cli::api::{Common, text, with_query};
 use crate::ocpi::ids::PartyId;
 
 /// Whose waivers.
@@ -54,7 +53,7 @@ pub(super) async fn waivers(wish: Waivers) -> Result<(), NotDone> {
             span(one),
         ]
     };
-    list(wish.common, &path, &["EMSP", "ID", "FOR", "FROM, TO"], row).await
+    wish.common.list(&path, &["EMSP", "ID", "FOR", "FROM, TO"], row).await
 }
 
 pub(super) async fn observations(wish: Observations) -> Result<(), NotDone> {
@@ -75,13 +74,9 @@ pub(super) async fn observations(wish: Observations) -> Result<(), NotDone> {
         "COUNT",
         "REGISTERED",
     ];
-    list(
-        wish.common,
-        &with_query("/operator/v1/observations", &filters),
-        &heading,
-        row,
-    )
-    .await
+    wish.common
+        .list(&with_query("/operator/v1/observations", &filters), &heading, row)
+        .await
 }
 
 pub(super) async fn conformity(wish: Conformity) -> Result<(), NotDone> {
@@ -94,28 +89,9 @@ pub(super) async fn conformity(wish: Conformity) -> Result<(), NotDone> {
         cells
     };
     let heading = ["CPO", "LOCATION", "EVSE", "CLAIMED AT", "FINDING"];
-    list(
-        wish.common,
-        &with_query("/operator/v1/conformity", &filters),
-        &heading,
-        row,
-    )
-    .await
-}
-
-async fn list(
-    common: Common,
-    path: &str,
-    heading: &[&str],
-    row: impl Fn(&Value) -> Vec<String>,
-) -> Result<(), NotDone> {
-    let items = common.access.open()?.all(path).await?;
-    if common.json {
-        println!("{}", json!(items));
-    } else {
-        println!("{}", table(heading, &items.iter().map(row).collect::<Vec<_>>()));
-    }
-    Ok(())
+    wish.common
+        .list(&with_query("/operator/v1/conformity", &filters), &heading, row)
+        .await
 }
 
 fn party(option: &str, text: Option<String>) -> Result<Option<String>, NotDone> {
@@ -123,19 +99,6 @@ fn party(option: &str, text: Option<String>) -> Result<Option<String>, NotDone> 
     text.map(read)
         .transpose()
         .map_err(|error| NotDone::usage(format!("{option}: {error}")))
-}
-
-/// Values are keys of parties and words of the API: nothing in them needs an escape.
-fn with_query(path: &str, filters: &[(&str, Option<String>)]) -> String {
-    let given = filters
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
-    let query = given.collect::<Vec<_>>().join("&");
-    if query.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{query}")
-    }
 }
 
 fn own(one: &Value, member: &str) -> String {
@@ -158,6 +121,8 @@ fn span(one: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

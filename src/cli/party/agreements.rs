@@ -7,9 +7,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::Common;
 use crate::cli::NotDone;
-use crate::cli::api::{Api, table, text};
+use crate::cli::api::{Api, Common, table, text};
 use crate::ocpi::ids::PartyId;
 
 /// What to do with them.

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::again::{first_to_go, supersedes};
+use super::catching_up::Waiter;
 use super::lease::Lease;
 use crate::routing::audience::Hearer;
 use crate::store::CopyRow;
@@ -25,6 +26,8 @@ pub(super) struct Held {
     pub(super) row: CopyRow,
     pub(super) hearers: Vec<Hearer>,
     pub(super) lease: Arc<Lease>,
+    /// Who waits for its end, if anybody does.
+    pub(super) done: Option<Waiter>,
 }
 
 impl Held {
@@ -112,6 +115,7 @@ mod tests {
         Held {
             lease: Leases::default().begin(&row.copy.id, DateTime::UNIX_EPOCH),
             hearers: Vec::new(),
+            done: None,
             row,
         }
     }

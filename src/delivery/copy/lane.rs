@@ -206,6 +206,7 @@ mod tests {
                 body: None,
                 lease: Leases::default().begin("", DateTime::UNIX_EPOCH),
                 left: AtomicUsize::new(1),
+                watched: super::super::catching_up::Watched::default(),
                 row,
             }),
             platform: PlatformId::from(platform),

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The sender was answered at the commit and hears nothing of this (R-56, R-57). A leg is sent once; whoever is away, refuses, or does
-//! not answer catches up by asking (R-61, T-34). A lane belongs to one platform, so that one that never answers holds up itself
+//! not answer catches up by asking (R-61, T-34), or, where its options say `catch_up`, is owed the state from then on ([`catching_up`]). A lane belongs to one platform, so that one that never answers holds up itself
 //! ([`lane`]): after a deadline that passed unanswered it is spoken to one leg at a time until it answers.
 //!
 //! The row is for the crash: this process renews the lease of every row it works on ([`lease`]), and looks whether a row is still its own
@@ -21,6 +21,7 @@
 //! forgotten with its last leg, the rows too. A body is held once, however many legs share it.
 
 mod again;
+mod catching_up;
 mod held;
 pub mod lane;
 mod lease;
@@ -37,6 +38,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::order::{Object, Order};
+use super::told;
 use crate::client::Method;
 use crate::client::outcome::Outcome;
 use crate::clock::SharedClock;
@@ -45,12 +47,14 @@ use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::modules::{self, TOKENS};
 use crate::ocpi::role::{InterfaceRole, Role};
-use crate::parties::line::{Call, Target};
+use crate::parties::line::{Call, NoEndpoint, Target};
 use crate::parties::{Fault, Parties};
 use crate::routing::audience::{Hearer, hearers};
 use crate::routing::directory::PlatformStatus;
 use crate::store::journal::JournalEntry;
 use crate::store::{CopyRow, Store, StoreError};
+use catching_up::{Fate, Watched};
+pub(crate) use catching_up::{StateTold, Unheard};
 use held::{Held, ObjectName, Waiting};
 use lane::{Ended, Lanes, Leg};
 use lease::{Lease, Leases};
@@ -117,6 +121,7 @@ pub(super) struct Carried {
     method: Method,
     body: Option<Bytes>,
     left: AtomicUsize,
+    watched: Watched,
 }
 
 impl Copies {
@@ -166,8 +171,19 @@ impl Copies {
     /// `behind` says that another process still carries an earlier copy of the object: this one, and all that follow it here, then
     /// wait for it to end.
     pub fn carry(self: &Arc<Self>, row: CopyRow, hearers: Vec<Hearer>, behind: bool) {
-        let lease = self.leases.begin(&row.copy.id, row.copy.lease_until);
-        self.wait_or_line_up(Held { row, hearers, lease }, behind);
+        let until = row.copy.lease_until;
+        self.carry_until(row, hearers, until, behind);
+    }
+
+    fn carry_until(self: &Arc<Self>, row: CopyRow, hearers: Vec<Hearer>, until: DateTime<Utc>, behind: bool) {
+        let lease = self.leases.begin(&row.copy.id, until);
+        let held = Held {
+            row,
+            hearers,
+            lease,
+            done: None,
+        };
+        self.wait_or_line_up(held, behind);
     }
 
     fn wait_or_line_up(self: &Arc<Self>, one: Held, behind: bool) {
@@ -186,7 +202,7 @@ impl Copies {
         };
         for one in dropped {
             self.count_dropped(&one.row.copy.platform_id, &one.row.module);
-            self.end(one.lease);
+            self.let_go_of(one);
         }
     }
 
@@ -257,6 +273,7 @@ impl Copies {
             mut row,
             hearers,
             lease,
+            done,
         } = one;
         let known = modules::module(&row.module);
         let method = Method::from_bytes(row.copy.method.as_bytes());
@@ -275,6 +292,7 @@ impl Copies {
             // Taken, not copied: it is held once.
             body: row.copy.body.take().map(Bytes::from),
             left: AtomicUsize::new(hearers.len()),
+            watched: Watched::of(&hearers, done),
             lease,
             row,
         });
@@ -300,11 +318,28 @@ impl Copies {
         }
         for leg in dropped {
             self.count_dropped(leg.platform.as_str(), leg.carried.module);
-            self.one_leg_less(&leg.carried);
+            let copies = self.clone();
+            self.runtime.spawn(async move {
+                let fate = Fate::Unheard(Unheard::because("too much waits for the platform"));
+                copies.catch_up(&leg.carried, &leg.platform, fate).await;
+                copies.one_leg_less(&leg.carried);
+            });
         }
         for platform in touched {
             self.start_legs(&platform);
         }
+    }
+
+    /// One that waited for another process is not sent: who wants to catch up is owed it, before its row goes.
+    fn let_go_of(self: &Arc<Self>, one: Held) {
+        let copies = self.clone();
+        self.runtime.spawn(async move {
+            let is_state = one.done.is_some();
+            if !is_state && let Err(fault) = copies.owe(&one.row, copies.who_catches_up(&one.row, false)).await {
+                log::error!("{}", fault.chain());
+            }
+            copies.end(one.lease);
+        });
     }
 
     fn count_dropped(&self, platform: &str, module: &str) {
@@ -331,7 +366,7 @@ impl Copies {
                     object,
                     ticket,
                 } = leg;
-                let ended = {
+                let (ended, fate) = {
                     // Direct pushes of the same object stand in the same line (D-16).
                     let _turn = ticket.turn().await;
                     // Never closed; were it, the leg would go out all the same.
@@ -339,6 +374,8 @@ impl Copies {
                     copies.send(&carried, &platform, &party).await
                 };
                 lock(&copies.lanes).ended(&object, ended);
+                // Before the copy's own end: a process that dies in between leaves one of the two.
+                copies.catch_up(&carried, &platform, fate).await;
                 copies.one_leg_less(&carried);
                 copies.start_legs(&platform);
             });
@@ -346,18 +383,19 @@ impl Copies {
     }
 
     /// One leg, once (R-28, R-54, R-55, M-03, M-04, M-06).
-    async fn send(&self, carried: &Carried, platform: &PlatformId, party: &PartyId) -> Ended {
+    async fn send(&self, carried: &Carried, platform: &PlatformId, party: &PartyId) -> (Ended, Fate) {
         let snapshot = self.parties.snapshot();
         let directory = snapshot.directory();
         let Some(platform) = directory.platform(platform) else {
-            return Ended::Quickly;
+            return (Ended::Quickly, Fate::Unheard(Unheard::because("the platform is gone")));
         };
-        // R-61: whoever went away while the leg waited catches up by asking.
+        // R-61: whoever went away while the leg waited catches up by asking, or, where it wants that, is told when it is back.
         if platform.status != PlatformStatus::Connected {
-            return Ended::Quickly;
+            let why = format!("the platform is {}", platform.status.as_str());
+            return (Ended::Quickly, Fate::Unheard(Unheard::because(why)));
         }
         if !self.is_ours(&carried.lease).await {
-            return Ended::Quickly;
+            return (Ended::Quickly, Fate::Elsewhere);
         }
         let copy = &carried.row.copy;
         let call = Call {
@@ -381,19 +419,29 @@ impl Copies {
             timeout: None,
             max_answer: Some(ANSWER),
         };
-        let (ended, http_status, status_code, said) = match self.parties.line().send(&platform, call).await {
+        let outcome = self.parties.line().send(&platform, call).await;
+        let is_heard = is_heard(&carried.row, &outcome);
+        let patience = patience(&outcome, self.clock.now());
+        let (ended, http_status, status_code, said) = match outcome {
             Err(missing) => (Ended::Quickly, None, None, missing.to_string()),
             Ok(Outcome::Answered(answer)) => {
                 let code = envelope::read(&answer.body).ok().map(|read| read.status_code);
                 let is_good = answer.is_success() && code.is_some_and(|code| code.is_success());
                 if is_good {
-                    return Ended::Answered;
+                    return (Ended::Answered, Fate::Heard);
                 }
                 let said = format!("answered with HTTP {}", answer.status);
                 (Ended::Answered, Some(i64::from(answer.status)), code, said)
             }
             Ok(Outcome::TimedOut) => (Ended::Unanswered, None, None, Outcome::TimedOut.to_string()),
             Ok(other) => (Ended::Quickly, None, None, other.to_string()),
+        };
+        let fate = match is_heard {
+            true => Fate::Heard,
+            false => Fate::Unheard(Unheard {
+                said: said.clone(),
+                patience,
+            }),
         };
         self.note(
             carried,
@@ -402,10 +450,10 @@ impl Copies {
             (http_status, status_code.map(|code| i64::from(code.0)), said),
         )
         .await;
-        ended
+        (ended, fate)
     }
 
-    /// R-57: a line in log and journal, nothing to the sender.
+    /// R-57: a line in the journal beside the one in the log, nothing to the sender.
     async fn note(
         &self,
         carried: &Carried,
@@ -415,10 +463,6 @@ impl Copies {
     ) {
         let (http_status, status_code, said) = outcome;
         let copy = &carried.row.copy;
-        log::info!(
-            correlation_id = copy.correlation_id.as_str(), platform = platform.as_str();
-            "a copy of {} for {party}: {said}", carried.module
-        );
         let entry = JournalEntry {
             id: Uuid::now_v7().to_string(),
             at: self.clock.now(),
@@ -444,6 +488,7 @@ impl Copies {
 
     fn one_leg_less(self: &Arc<Self>, carried: &Carried) {
         if carried.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            carried.watched.all_ended();
             self.end(carried.lease.clone());
         }
     }
@@ -526,27 +571,43 @@ impl Copies {
                 .into_iter()
                 .filter(|row| !self.leases.goes_on(&row.copy.id, until))
                 .collect();
+            // Whoever was to catch up still is: that is a duty, and taken up by itself.
+            let (states, left): (Vec<CopyRow>, Vec<CopyRow>) = left
+                .into_iter()
+                .partition(|row| row.copy.method == catching_up::CATCH_UP);
+            for row in states {
+                let ended = self.store.copy_end(&row.copy.id).await;
+                ended.map_err(|error| Fault::new("forgetting a copy that was left behind", error))?;
+            }
             if !left.is_empty() {
                 log::info!("{} copies were left behind and are told again", left.len());
             }
             for of_one in left.chunk_by(|one, other| name_of(one) == name_of(other)) {
-                let told = self.tell_again(of_one, until).await;
-                told.map_err(|error| Fault::new("telling what was left behind", error))?;
+                self.tell_again(of_one, until).await?;
             }
         }
         Ok(())
     }
 
     /// What was left behind of one object, in order.
-    async fn tell_again(self: &Arc<Self>, left: &[CopyRow], until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn tell_again(self: &Arc<Self>, left: &[CopyRow], until: DateTime<Utc>) -> Result<(), Fault> {
+        let fault = |error| Fault::new("telling what was left behind", error);
         let Some(newest) = left.last() else {
             return Ok(());
         };
         let (module, owner_key, object_key) = name_of(newest);
         // As for what is pushed: from the look at what is kept to the place in line.
         let _turn = self.turn(module, owner_key, object_key).await;
-        let on_their_way = self.store.copies_of(module, owner_key, object_key).await?;
-        let kept = self.store.mirror_get(module, owner_key, object_key).await?;
+        let on_their_way = self
+            .store
+            .copies_of(module, owner_key, object_key)
+            .await
+            .map_err(fault)?;
+        let kept = self
+            .store
+            .mirror_get(module, owner_key, object_key)
+            .await
+            .map_err(fault)?;
         let now = self.clock.now();
         // Who was not told within the horizon reads the list (T-34): news of another day would come as news of today.
         let young: Vec<CopyRow> = left
@@ -556,13 +617,16 @@ impl Copies {
             .collect();
         let later: Vec<CopyRow> = on_their_way
             .iter()
-            .filter(|row| row.revision > newest.revision)
+            .filter(|row| row.revision > newest.revision && row.copy.method != catching_up::CATCH_UP)
             .cloned()
             .collect();
+        // Who is away by now, or is told nothing any more because it is too late, and wants to catch up, is owed it.
+        let who = self.who_catches_up(newest, !young.is_empty());
+        self.owe(newest, who).await?;
         let told = again::told(young, &later, kept.as_ref());
         for row in left {
             if !told.iter().any(|one| one.copy.id == row.copy.id) {
-                self.store.copy_end(&row.copy.id).await?;
+                self.store.copy_end(&row.copy.id).await.map_err(fault)?;
             }
         }
         for row in told {
@@ -570,8 +634,7 @@ impl Copies {
                 .iter()
                 .any(|other| other.revision < row.revision && other.copy.lease_owner != self.owner);
             let hearers = self.hearers_of(&row);
-            let lease = self.leases.begin(&row.copy.id, until);
-            self.wait_or_line_up(Held { row, hearers, lease }, behind);
+            self.carry_until(row, hearers, until, behind);
         }
         Ok(())
     }
@@ -592,6 +655,27 @@ impl Copies {
 
 fn name_of(row: &CopyRow) -> (&str, &str, &str) {
     (&row.module, &row.owner_key, &row.object_key)
+}
+
+/// Whether the receiver knows the object by now, or has said that it does not want it. Where only a part of it was told, a no says that the whole
+/// is not known there (T-26).
+fn is_heard(row: &CopyRow, outcome: &Result<Outcome, NoEndpoint>) -> bool {
+    let Ok(outcome) = outcome else {
+        return true;
+    };
+    let Outcome::Answered(answer) = outcome else {
+        return false;
+    };
+    let is_good = || envelope::read(&answer.body).is_ok_and(|read| read.status_code.is_success());
+    told::is_heard(outcome) && (catching_up::is_whole(row) || (answer.is_success() && is_good()))
+}
+
+/// How long the receiver wants to be left alone.
+fn patience(outcome: &Result<Outcome, NoEndpoint>, now: DateTime<Utc>) -> Option<Duration> {
+    match outcome {
+        Ok(outcome) => told::patience(outcome, now),
+        Err(_) => None,
+    }
 }
 
 /// Tries again after growing pauses: what fails once is mostly a database that was busy or restarted.

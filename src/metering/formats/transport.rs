@@ -120,38 +120,51 @@ fn peel(text: &str) -> Option<Vec<u8>> {
     if text.starts_with("&lt;") {
         return Some(unescape_entities(text).into_bytes());
     }
-    let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let dense = dense(text);
     if dense.len() > SHORTEST_HEX && dense.len().is_multiple_of(2) && dense.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
-        return hex::decode(dense).ok();
+        return hex::decode(&*dense).ok();
     }
     from_base64(&dense)
 }
 
 /// The octets of a text in hex or Base64, of any length; `None` if it is neither, or empty.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let dense = dense(text);
     if dense.len() > MAX_CARRIED_TEXT {
         return None;
     }
-    hex::decode(&dense)
+    hex::decode(&*dense)
         .ok()
         .filter(|octets| !octets.is_empty())
         .or_else(|| from_base64(&dense))
 }
 
+/// The text without white space: most texts have none.
+fn dense(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        true => text.split_ascii_whitespace().collect::<String>().into(),
+        false => text.into(),
+    }
+}
+
+/// Base64 as it is met: loose ends, padding or none.
+const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// Base64 in any dialect: either alphabet, padding or none. `None` for an empty text.
 fn from_base64(dense: &str) -> Option<Vec<u8>> {
-    let forgiving = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_allow_trailing_bits(true)
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-    );
     if dense.is_empty() {
         return None;
     }
-    forgiving.decode(dense.replace('-', "+").replace('_', "/")).ok()
+    match dense.contains(['-', '_']) {
+        true => FORGIVING.decode(dense.replace('-', "+").replace('_', "/")).ok(),
+        false => FORGIVING.decode(dense).ok(),
+    }
 }
 
 /// The five entities every XML writer uses, once: `&amp;lt;` becomes `&lt;`, not `<`.

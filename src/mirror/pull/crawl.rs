@@ -24,6 +24,7 @@ use crate::ocpi::time;
 use crate::ocpi::versions::Version;
 use crate::parties::line::{Call, Line, Target};
 use crate::routing::directory::Platform;
+use crate::seeing::Module as Seen;
 use crate::store::{MirrorWrite, PullKey};
 
 const MOST_PAGES: u32 = 20_000;
@@ -171,9 +172,7 @@ impl Mirror {
         if !reading.asked.insert(hash(&reading.url)) {
             return Err("its pages go in circles".to_owned());
         }
-        let page = self
-            .fetch(list.platform, list.owner, &reading.url, &reading.correlation_id)
-            .await?;
+        let page = self.fetch(list, &reading.url, &reading.correlation_id).await?;
         reading.pages += 1;
         reading.bytes = reading.bytes.saturating_add(page.length as u64);
         if reading.pages > MOST_PAGES || reading.bytes > MOST_BYTES {
@@ -206,19 +205,13 @@ impl Mirror {
         }
     }
 
-    async fn fetch(
-        &self,
-        platform: &Platform,
-        owner: &PartyId,
-        url: &str,
-        correlation_id: &str,
-    ) -> Result<Page, String> {
+    async fn fetch(&self, list: &List<'_>, url: &str, correlation_id: &str) -> Result<Page, String> {
         let call = Call {
             method: Method::GET,
-            to: Target::Url(url.to_owned()),
+            to: Target::Url(Seen::named(list.module.identifier), url.to_owned()),
             query: None,
             routing: Some(Routing {
-                to: Some(owner.clone()),
+                to: Some(list.owner.clone()),
                 from: Some(self.parties.settings().hub.clone()),
             }),
             ids: MessageIds {
@@ -230,7 +223,7 @@ impl Mirror {
             timeout: Some(self.settings.page),
             max_answer: None,
         };
-        match self.parties.line().send(platform, call).await {
+        match self.parties.line().send(list.platform, call).await {
             Ok(outcome) => Page::read(outcome, url),
             Err(missing) => Err(missing.to_string()),
         }
@@ -275,6 +268,7 @@ impl Mirror {
                         row,
                         replaces,
                         copy: None,
+                        missed: Vec::new(),
                     }
                 })
                 .collect();

@@ -194,6 +194,7 @@ fn merged(known: Option<&MirrorRow>, fetched: MirrorRow, started: DateTime<Utc>)
             row: fetched,
             replaces: None,
             copy: None,
+            missed: Vec::new(),
         });
     };
     // Removed while the list was read: the list may not know yet.
@@ -218,6 +219,7 @@ fn merged(known: Option<&MirrorRow>, fetched: MirrorRow, started: DateTime<Utc>)
         replaces: Some(known.revision),
         row,
         copy: None,
+        missed: Vec::new(),
     })
 }
 

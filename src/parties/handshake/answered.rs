@@ -63,6 +63,7 @@ impl Parties {
         let correlation_id = ids.correlation_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
         let peer = Peer {
             line: self.line(),
+            platform: &caller.platform.id,
             versions_url: &theirs.url,
             token: &token_b,
             options: &caller.platform.options,

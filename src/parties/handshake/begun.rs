@@ -77,6 +77,7 @@ impl Parties {
         let correlation_id = Uuid::new_v4().to_string();
         let peer = Peer {
             line: self.line(),
+            platform: &platform.id,
             versions_url: &versions_url,
             token: &token,
             options: &platform.options,
@@ -150,6 +151,7 @@ impl Parties {
             let correlation_id = Uuid::new_v4().to_string();
             let peer = Peer {
                 line: &line,
+                platform: &platform.id,
                 versions_url: url,
                 token,
                 options: &platform.options,

@@ -10,15 +10,18 @@ use crate::client::outcome::{Answer, Outcome};
 use crate::config::Secret;
 use crate::ocpi::envelope;
 use crate::ocpi::headers::TokenForm;
+use crate::ocpi::ids::PlatformId;
 use crate::ocpi::refusal::Situation;
 use crate::ocpi::url;
 use crate::ocpi::versions::{self, Endpoint, Version};
 use crate::parties::line::{Exchange, Line, spelled_out};
 use crate::routing::directory::{PlatformOptions, TokenEncoding};
+use crate::seeing::Module;
 
 /// Whose API to learn, and with what.
 pub(super) struct Peer<'a> {
     pub line: &'a Line,
+    pub platform: &'a PlatformId,
     pub versions_url: &'a str,
     pub token: &'a Secret,
     pub options: &'a PlatformOptions,
@@ -137,23 +140,38 @@ impl Peer<'_> {
         may_be_raw: bool,
     ) -> Result<(Box<RawValue>, TokenForm), HandshakeFailure> {
         let mut form = form;
-        let mut outcome = self.call(Method::GET, url, form, None).await;
+        let mut outcome = self.look(url, form).await;
         let refused = matches!(&outcome, Outcome::Answered(answer) if answer.status == 401);
         if refused && may_be_raw && form == TokenForm::Base64 && self.options.token_encoding == TokenEncoding::Auto {
             form = TokenForm::Raw;
-            outcome = self.call(Method::GET, url, form, None).await;
+            outcome = self.look(url, form).await;
         }
         Ok((data_of(step, outcome)?, form))
     }
 
-    /// One request of the handshake: no routing headers, the token only to the peer's own hosts (N-05).
-    pub async fn call(&self, method: Method, url: &str, form: TokenForm, body: Option<String>) -> Outcome {
-        self.call_at(method, url, form, body, &[]).await
+    /// One look at what the peer lists.
+    async fn look(&self, url: &str, form: TokenForm) -> Outcome {
+        self.call(Module::named("versions"), Method::GET, url, form, None, &[])
+            .await
     }
 
-    /// The same with further hosts known to be the peer's.
+    /// One request to the peer's credentials endpoint; the endpoints' hosts are known to be the peer's.
     pub async fn call_at(
         &self,
+        method: Method,
+        url: &str,
+        form: TokenForm,
+        body: Option<String>,
+        endpoints: &[Endpoint],
+    ) -> Outcome {
+        self.call(Module::named("credentials"), method, url, form, body, endpoints)
+            .await
+    }
+
+    /// One request of the handshake: no routing headers, the token only to the peer's own hosts (N-05).
+    async fn call(
+        &self,
+        module: Module,
         method: Method,
         url: &str,
         form: TokenForm,
@@ -167,6 +185,8 @@ impl Peer<'_> {
             .collect();
         self.line
             .exchange(Exchange {
+                platform: self.platform,
+                module,
                 method,
                 url: url.to_owned(),
                 token: self.token,

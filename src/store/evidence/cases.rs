@@ -3,12 +3,14 @@
 //! One open case for each meter of an operator, whoever finds the doubt: a unique index says so. What was found and which CDRs it touches is
 //! only added; a case ends when a person closes it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 use uuid::Uuid;
 
-use super::TraceKind;
-use crate::store::schema::{case_cdrs, case_findings, cases, cdrs, traces, unexamined, verdicts};
+use super::traces::{TraceKind, TraceRecord, Traces};
+use crate::store::schema::{case_cdrs, case_findings, cases, cdrs, traces, unexamined};
 use crate::store::value::{count, instant, later, micros, page};
 use crate::store::{Store, StoreError, ask, both, change};
 
@@ -23,7 +25,7 @@ pub struct CaseSubject {
     pub name: String,
 }
 
-/// A CDR to be looked through: its newest verdict.
+/// A CDR to be looked through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
     /// Its row.
@@ -34,6 +36,19 @@ pub struct Examined {
     pub delivery: String,
     /// The newest verdict as JSON.
     pub report: String,
+    /// The names it was entered under; `None` when it was not yet.
+    pub traces: Option<Traces>,
+}
+
+/// A stretch of a meter's time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeterSpan {
+    /// The meter.
+    pub subject: CaseSubject,
+    /// From, in microseconds since 1970.
+    pub began_at: i64,
+    /// To, the same.
+    pub ended_at: i64,
 }
 
 /// A CDR of the same meter, before or after in time.
@@ -134,16 +149,23 @@ impl Store {
     /// CDRs whose newest verdict was not looked through yet, in the order of arrival.
     pub async fn unexamined(&self, limit: u32) -> Result<Vec<Examined>, StoreError> {
         let rows = i64::from(limit);
-        let found = ask!(self, unexamined_rows(rows))?;
-        Ok(found
-            .into_iter()
-            .map(|(row_id, cpo_key, delivery, report)| Examined {
-                row_id,
-                cpo_key,
-                delivery,
-                report,
-            })
-            .collect())
+        let Unexamined {
+            waiting,
+            mut reports,
+            traces,
+        } = ask!(self, unexamined_rows(rows))?;
+        let mut named: HashMap<String, Vec<TraceRecord>> = HashMap::new();
+        for trace in traces {
+            named.entry(trace.cdr.clone()).or_default().push(trace);
+        }
+        let read = |(row_id, cpo_key, delivery): (String, String, String)| Examined {
+            report: reports.remove(&row_id).unwrap_or_default(),
+            traces: named.remove(&row_id).and_then(Traces::read),
+            row_id,
+            cpo_key,
+            delivery,
+        };
+        Ok(waiting.into_iter().map(read).collect())
     }
 
     /// CDRs of a meter that ended charging at or before an instant, latest first, after `skip` of them; rejected ones aside.
@@ -159,16 +181,17 @@ impl Store {
         Ok(found.into_iter().map(MeterNeighbour::of).collect())
     }
 
-    /// CDRs of a meter that ended charging after an instant, earliest first; rejected ones aside.
-    pub async fn meter_after(
+    /// For each stretch, what stands beside it at its meter, the nearest first: CDRs that ended charging at its begin or before, and those
+    /// that ended after its end; `limit` of each, rejected ones aside.
+    pub async fn meter_neighbours(
         &self,
-        subject: &CaseSubject,
-        ended_at: i64,
+        spans: Vec<MeterSpan>,
         limit: u32,
-    ) -> Result<Vec<MeterNeighbour>, StoreError> {
-        let (subject, rows) = (subject.clone(), i64::from(limit));
-        let found = ask!(self, behind(subject, ended_at, rows))?;
-        Ok(found.into_iter().map(MeterNeighbour::of).collect())
+    ) -> Result<Vec<[Vec<MeterNeighbour>; 2]>, StoreError> {
+        let rows = i64::from(limit);
+        let found = ask!(self, beside(spans, rows))?;
+        let read = |side: Vec<_>| side.into_iter().map(MeterNeighbour::of).collect();
+        Ok(found.into_iter().map(|sides| sides.map(read)).collect())
     }
 
     /// Notes that these were looked through without a doubt. Those of a meter with an open case join it.
@@ -275,6 +298,16 @@ pub(in crate::store) struct CaseRecord {
     reason: Option<String>,
 }
 
+/// CDRs to be looked through, and in no order what there is to know of them: the newest verdict of each, and its names.
+pub(in crate::store) struct Unexamined {
+    waiting: Vec<(String, String, String)>,
+    reports: HashMap<String, String>,
+    traces: Vec<TraceRecord>,
+}
+
+/// Row, end of charging, newest verdict.
+type Judged = (String, i64, String);
+
 /// Row, country code, party id, id, status.
 type Member = (String, String, String, String, String);
 
@@ -296,25 +329,15 @@ macro_rules! of_subject {
 }
 
 both! {
-    pub(super) async fn unexamined_rows(
-        c: &mut Connection,
-        rows: &i64,
-    ) -> Result<Vec<(String, String, String, String)>, StoreError> {
+    pub(super) async fn unexamined_rows(c: &mut Connection, rows: &i64) -> Result<Unexamined, StoreError> {
         let waiting = unexamined::table.inner_join(cdrs::table).order(unexamined::cdr.asc()).limit(*rows);
         let waiting: Vec<(String, String, String)> =
             waiting.select((cdrs::id, cdrs::cpo_key, cdrs::delivery)).load(c).await?;
-        let mut found = Vec::with_capacity(waiting.len());
-        for (row_id, cpo_key, delivery) in waiting {
-            let report = newest_report(c, &row_id).await?;
-            found.push((row_id, cpo_key, delivery, report));
-        }
-        Ok(found)
-    }
-
-    async fn newest_report(c: &mut Connection, row_id: &str) -> Result<String, StoreError> {
-        let reports = verdicts::table.filter(verdicts::cdr.eq(row_id)).order(verdicts::id.desc());
-        let report: Option<String> = reports.select(verdicts::report).first(c).await.optional()?;
-        Ok(report.unwrap_or_default())
+        let ids: Vec<&str> = waiting.iter().map(|(row_id, ..)| row_id.as_str()).collect();
+        let reports = judgements::newest_reports(c, &ids).await?;
+        let names = traces::table.filter(traces::cdr.eq_any(&ids)).order((traces::cdr.asc(), traces::nth.asc()));
+        let traces = names.select(TraceRecord::as_select()).load(c).await?;
+        Ok(Unexamined { waiting, reports, traces })
     }
 
     pub(super) async fn before(
@@ -323,23 +346,33 @@ both! {
         ended_at: &i64,
         skip: &i64,
         rows: &i64,
-    ) -> Result<Vec<(String, i64, String)>, StoreError> {
+    ) -> Result<Vec<Judged>, StoreError> {
+        let found = ended_by(c, subject, ended_at, skip, rows).await?;
+        judgements::beside(c, found).await
+    }
+
+    async fn ended_by(
+        c: &mut Connection,
+        subject: &CaseSubject,
+        ended_at: &i64,
+        skip: &i64,
+        rows: &i64,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
         let found = of_subject!(subject)
             .filter(cdrs::delivery.ne("rejected"))
             .filter(traces::ended_at.le(*ended_at))
             .order((traces::ended_at.desc(), traces::cdr.desc()))
             .offset(*skip)
             .limit(*rows);
-        let found: Vec<(String, i64)> = found.select((traces::cdr, traces::ended_at)).load(c).await?;
-        with_reports(c, found).await
+        Ok(found.select((traces::cdr, traces::ended_at)).load(c).await?)
     }
 
-    pub(super) async fn behind(
+    async fn ended_after(
         c: &mut Connection,
         subject: &CaseSubject,
         ended_at: &i64,
         rows: &i64,
-    ) -> Result<Vec<(String, i64, String)>, StoreError> {
+    ) -> Result<Vec<(String, i64)>, StoreError> {
         let found = of_subject!(subject)
             .filter(cdrs::delivery.ne("rejected"))
             .filter(traces::ended_at.gt(*ended_at))
@@ -347,20 +380,30 @@ both! {
             .filter(traces::ended_at.lt(i64::MAX))
             .order((traces::ended_at.asc(), traces::cdr.asc()))
             .limit(*rows);
-        let found: Vec<(String, i64)> = found.select((traces::cdr, traces::ended_at)).load(c).await?;
-        with_reports(c, found).await
+        Ok(found.select((traces::cdr, traces::ended_at)).load(c).await?)
     }
 
-    async fn with_reports(
+    pub(super) async fn beside(
         c: &mut Connection,
-        found: Vec<(String, i64)>,
-    ) -> Result<Vec<(String, i64, String)>, StoreError> {
-        let mut all = Vec::with_capacity(found.len());
-        for (row_id, ended_at) in found {
-            let report = newest_report(c, &row_id).await?;
-            all.push((row_id, ended_at, report));
+        spans: &[MeterSpan],
+        rows: &i64,
+    ) -> Result<Vec<[Vec<Judged>; 2]>, StoreError> {
+        // All places first: then the verdicts on all of them are one question.
+        let mut places = Vec::with_capacity(spans.len());
+        for span in spans {
+            places.push([
+                ended_by(c, &span.subject, &span.began_at, &0, rows).await?,
+                ended_after(c, &span.subject, &span.ended_at, rows).await?,
+            ]);
         }
-        Ok(all)
+        let ids: Vec<&str> = places.iter().flatten().flatten().map(|(row_id, _)| row_id.as_str()).collect();
+        let reports = judgements::newest_reports(c, &ids).await?;
+        let judged = |(row_id, ended_at): (String, i64)| {
+            let report = reports.get(&row_id).cloned().unwrap_or_default();
+            (row_id, ended_at, report)
+        };
+        let side = |side: Vec<(String, i64)>| side.into_iter().map(judged).collect();
+        Ok(places.into_iter().map(|sides| sides.map(side)).collect())
     }
 
     pub(super) async fn pass(c: &mut Connection, clean: &[(String, Option<CaseSubject>)]) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::cases::MeterNeighbour;
 use super::traces::TracePlace;
-use crate::store::schema::{cdrs, traces, verdicts};
+use crate::store::schema::{cdrs, traces};
 use crate::store::value::micros;
 use crate::store::{Store, StoreError, ask, both};
 
@@ -64,17 +64,6 @@ both! {
         }
         let found = found.order((traces::ended_at.asc(), traces::cdr.asc())).limit(*rows);
         let found: Vec<(String, i64)> = found.select((traces::cdr, traces::ended_at)).load(c).await?;
-        let ids: Vec<&String> = found.iter().map(|(row_id, _)| row_id).collect();
-        // All verdicts on them in one question; the last of each is the newest.
-        let all = verdicts::table.filter(verdicts::cdr.eq_any(ids)).order(verdicts::id.asc());
-        let all: Vec<(String, String)> = all.select((verdicts::cdr, verdicts::report)).load(c).await?;
-        let mut newest: std::collections::HashMap<String, String> = all.into_iter().collect();
-        Ok(found
-            .into_iter()
-            .map(|(row_id, ended_at)| {
-                let report = newest.remove(&row_id).unwrap_or_default();
-                (row_id, ended_at, report)
-            })
-            .collect())
+        judgements::beside(c, found).await
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::CdrRow;
-use super::records::{CdrRecord, read_row};
+use super::records::{CdrRecord, read_row, read_whole_or_not};
 use crate::store::schema::{cdrs, octets};
 use crate::store::value::{instant, micros, page};
 use crate::store::{Store, StoreError, ask, both};
@@ -55,21 +55,21 @@ pub struct CdrFilter {
 }
 
 impl Store {
-    /// The newest revision of a CDR.
+    /// The newest revision of a CDR, also when its octets were removed ([`CdrRow::is_removed`]).
     pub async fn cdr_find(&self, cpo_key: &str, cdr_key: &str) -> Result<Option<CdrRow>, StoreError> {
         Ok(self.cdr_revisions(cpo_key, cdr_key).await?.pop())
     }
 
-    /// All revisions of a CDR, oldest first.
+    /// All revisions of a CDR, oldest first, also those whose octets were removed.
     pub async fn cdr_revisions(&self, cpo_key: &str, cdr_key: &str) -> Result<Vec<CdrRow>, StoreError> {
         let (cpo_key, cdr_key) = (cpo_key.to_owned(), cdr_key.to_owned());
         ask!(self, revisions(cpo_key, cdr_key))?
             .into_iter()
-            .map(read_row)
+            .map(read_whole_or_not)
             .collect()
     }
 
-    /// A CDR by its row id.
+    /// A CDR by its row id, as long as its octets are here.
     pub async fn cdr_by_row(&self, row_id: &str) -> Result<Option<CdrRow>, StoreError> {
         let row_id = row_id.to_owned();
         ask!(self, by_row(row_id))?.map(read_row).transpose()
@@ -99,13 +99,13 @@ both! {
         c: &mut Connection,
         cpo_key: &str,
         cdr_key: &str,
-    ) -> Result<Vec<(CdrRecord, String)>, StoreError> {
+    ) -> Result<Vec<(CdrRecord, Option<String>)>, StoreError> {
         Ok(cdrs::table
-            .inner_join(octets::table)
+            .left_join(octets::table)
             .filter(cdrs::cpo_key.eq(cpo_key))
             .filter(cdrs::cdr_key.eq(cdr_key))
             .order(cdrs::revision.asc())
-            .select((CdrRecord::as_select(), octets::body))
+            .select((CdrRecord::as_select(), octets::body.nullable()))
             .load(c)
             .await?)
     }

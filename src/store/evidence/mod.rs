@@ -15,7 +15,7 @@ mod settle;
 pub(super) mod take;
 pub(super) mod traces;
 mod unhold;
-mod verdicts;
+pub(super) mod verdicts;
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ use super::journal::JournalEntry;
 use super::notices::NewNotice;
 use super::outbox::NewDuty;
 
-pub use cases::{CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, Examined, MeterNeighbour};
+pub use cases::{CaseDoubt, CaseFinding, CaseMember, CaseRow, CaseSubject, Examined, MeterNeighbour, MeterSpan};
 pub use contradicting::VerifiedQuery;
 pub use look::{CdrBrief, CdrFilter};
 pub use pull::{CdrListItem, CdrPage, CdrPull};
@@ -94,6 +94,14 @@ pub struct CdrRow {
 }
 
 /// Driver data is in the body: `Debug` shows which CDR it is and how it stands, not what is in it.
+impl CdrRow {
+    /// Whether its octets are no longer kept (see [`crate::store::retention`]).
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.body.is_empty()
+    }
+}
+
 impl fmt::Debug for CdrRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CdrRow")

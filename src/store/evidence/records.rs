@@ -277,6 +277,11 @@ fn write_row(row: CdrRow) -> Result<(CdrRecord, OctetsRecord), StoreError> {
 }
 
 /// A CDR from its two rows.
+/// One whose octets may have been removed since: then they are empty, which none is that was posted.
+pub(super) fn read_whole_or_not((cdr, body): (CdrRecord, Option<String>)) -> Result<CdrRow, StoreError> {
+    read_row((cdr, body.unwrap_or_default()))
+}
+
 pub(super) fn read_row((cdr, body): (CdrRecord, String)) -> Result<CdrRow, StoreError> {
     Ok(CdrRow {
         id: cdr.id,

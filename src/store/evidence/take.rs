@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::records::{BlockRecord, CdrRecord, Take, read_row};
+use super::records::{BlockRecord, CdrRecord, Take, read_whole_or_not};
 use super::{BlockClaim, BlockUse, CdrRow, NewCdr, Taken};
 use crate::store::schema::{cdrs, journal, octets, outbox, traces, unexamined, used_blocks, verdicts};
 use crate::store::value::Weight;
@@ -63,7 +63,7 @@ impl Store {
     async fn why_not_taken(&self, take: Arc<Take>) -> Result<Option<Taken>, StoreError> {
         let (cpo_key, cdr_key) = (take.cdr.cpo_key.clone(), take.cdr.cdr_key.clone());
         if let Some(known) = ask!(self, newest(cpo_key, cdr_key))? {
-            let known: CdrRow = read_row(known)?;
+            let known: CdrRow = read_whole_or_not(known)?;
             if known.id == take.cdr.id {
                 // Our own: the commit was made and its answer lost.
                 return Ok(Some(Taken::New));
@@ -127,13 +127,13 @@ both! {
         c: &mut Connection,
         cpo_key: &str,
         cdr_key: &str,
-    ) -> Result<Option<(CdrRecord, String)>, StoreError> {
+    ) -> Result<Option<(CdrRecord, Option<String>)>, StoreError> {
         Ok(cdrs::table
-            .inner_join(octets::table)
+            .left_join(octets::table)
             .filter(cdrs::cpo_key.eq(cpo_key))
             .filter(cdrs::cdr_key.eq(cdr_key))
             .order(cdrs::revision.desc())
-            .select((CdrRecord::as_select(), octets::body))
+            .select((CdrRecord::as_select(), octets::body.nullable()))
             .first(c)
             .await
             .optional()?)

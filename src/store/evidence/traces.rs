@@ -136,22 +136,7 @@ impl Store {
     /// The names a CDR was entered under; `None` when it was not yet.
     pub async fn traces_of(&self, row_id: &str) -> Result<Option<Traces>, StoreError> {
         let row_id = row_id.to_owned();
-        let rows = ask!(self, of_cdr(row_id))?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let known = |micros: i64| DateTime::from_timestamp_micros(micros);
-        let mut traces = Traces::default();
-        for row in rows {
-            traces.evse = traces.evse.or(row.evse);
-            traces.uid = traces.uid.or(row.uid);
-            traces.fingerprint = traces.fingerprint.or(row.fingerprint);
-            traces.meters.extend(row.meter);
-            traces.gateways.extend(row.gateway);
-            traces.began = known(row.began_at);
-            traces.ended = known(row.ended_at);
-        }
-        Ok(Some(traces))
+        Ok(Traces::read(ask!(self, of_cdr(row_id))?))
     }
 
     /// How far the walk has come.
@@ -210,6 +195,27 @@ record! {
         fingerprint: Option<String> => Nullable<Text>,
         began_at: i64 => BigInt,
         ended_at: i64 => BigInt,
+    }
+}
+
+impl Traces {
+    /// From the rows of one CDR, in their order; `None` when there are none.
+    pub(super) fn read(rows: Vec<TraceRecord>) -> Option<Traces> {
+        if rows.is_empty() {
+            return None;
+        }
+        let known = |micros: i64| DateTime::from_timestamp_micros(micros);
+        let mut traces = Traces::default();
+        for row in rows {
+            traces.evse = traces.evse.or(row.evse);
+            traces.uid = traces.uid.or(row.uid);
+            traces.fingerprint = traces.fingerprint.or(row.fingerprint);
+            traces.meters.extend(row.meter);
+            traces.gateways.extend(row.gateway);
+            traces.began = known(row.began_at);
+            traces.ended = known(row.ended_at);
+        }
+        Some(traces)
     }
 }
 

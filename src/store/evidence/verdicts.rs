@@ -1,5 +1,7 @@
 //! Verdicts are added, never changed; the newest is in force.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::records::{BlockRecord, VerdictRecord};
@@ -246,6 +248,31 @@ both! {
     pub(super) async fn newest(c: &mut Connection, row_id: &str) -> Result<Option<VerdictRecord>, StoreError> {
         let query = verdicts::table.filter(verdicts::cdr.eq(row_id)).order(verdicts::id.desc());
         Ok(query.select(VerdictRecord::as_select()).first(c).await.optional()?)
+    }
+
+    /// The newest verdict on each of these CDRs, in one question.
+    pub(in crate::store) async fn newest_reports(
+        c: &mut Connection,
+        row_ids: &[&str],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let all = verdicts::table.filter(verdicts::cdr.eq_any(row_ids)).order((verdicts::cdr.asc(), verdicts::id.asc()));
+        let all: Vec<(String, String)> = all.select((verdicts::cdr, verdicts::report)).load(c).await?;
+        // The last of each is the newest, and the one that stays.
+        Ok(all.into_iter().collect())
+    }
+
+    /// The same, beside CDRs and the ends of their charging.
+    pub(in crate::store) async fn beside(
+        c: &mut Connection,
+        found: Vec<(String, i64)>,
+    ) -> Result<Vec<(String, i64, String)>, StoreError> {
+        let ids: Vec<&str> = found.iter().map(|(row_id, _)| row_id.as_str()).collect();
+        let mut newest = newest_reports(c, &ids).await?;
+        let judged = |(row_id, ended_at): (String, i64)| {
+            let report = newest.remove(&row_id).unwrap_or_default();
+            (row_id, ended_at, report)
+        };
+        Ok(found.into_iter().map(judged).collect())
     }
 
     pub(super) async fn all(c: &mut Connection, row_id: &str) -> Result<Vec<String>, StoreError> {

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
+use crate::seeing::Sizes;
 use crate::store::value::Weight;
 
 /// A group ends at this many jobs, or at about this many bytes (see the writer of SQLite).
@@ -56,11 +57,16 @@ impl<J, T> Clone for Lane<J, T> {
 }
 
 impl<J: Weight + Send + Sync + 'static, T: Send + 'static> Lane<J, T> {
-    pub(super) fn open(pool: Pool<AsyncPgConnection>, writers: usize, write: Write<J, T>) -> Lane<J, T> {
+    pub(super) fn open(
+        pool: Pool<AsyncPgConnection>,
+        writers: usize,
+        write: Write<J, T>,
+        groups: &Sizes,
+    ) -> Lane<J, T> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
         let writers = (0..writers)
-            .map(|_| tokio::spawn(work(pool.clone(), jobs.clone(), write)))
+            .map(|_| tokio::spawn(work(pool.clone(), jobs.clone(), write, groups.clone())))
             .collect();
         Lane {
             queue: Arc::new(Lock::new(Some(queue))),
@@ -99,6 +105,7 @@ async fn work<J: Weight, T>(
     pool: Pool<AsyncPgConnection>,
     jobs: Arc<Mutex<mpsc::Receiver<Waiting<J, T>>>>,
     write: Write<J, T>,
+    groups: Sizes,
 ) {
     loop {
         let mut group = Vec::new();
@@ -116,6 +123,7 @@ async fn work<J: Weight, T>(
                 group.push(next);
             }
         }
+        groups.had(group.len());
         write(pool.clone(), group).await;
     }
 }

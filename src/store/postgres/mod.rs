@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::StoreError;
 use super::evidence::records::{Settle, Take};
+use crate::seeing::Sizes;
 use company::Company;
 use lane::Lane;
 
@@ -48,7 +49,7 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str) -> Result<Postgres, StoreError> {
+    pub(super) async fn open(url: &str, groups: &Sizes) -> Result<Postgres, StoreError> {
         let target = connect::Target::read(url)?;
         if target.patience() > MOST_ADDRESSES {
             return Err(StoreError::unavailable(
@@ -67,8 +68,8 @@ impl Postgres {
             .max_size(CONNECTIONS)
             .build()
             .map_err(|cause| StoreError::unavailable_because("building the pool of connections", cause))?;
-        let takes = Lane::open(pool.clone(), group::WRITERS, group::take);
-        let settles = Lane::open(pool.clone(), 1, group::settle);
+        let takes = Lane::open(pool.clone(), group::WRITERS, group::take, groups);
+        let settles = Lane::open(pool.clone(), 1, group::settle, groups);
         let postgres = Postgres {
             pool,
             takes,

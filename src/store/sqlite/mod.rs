@@ -21,6 +21,7 @@ use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
 use diesel::{Connection as _, QueryResult, SqliteConnection};
 
 use super::StoreError;
+use crate::seeing::Sizes;
 use readers::Readers;
 use writer::Writer;
 
@@ -43,11 +44,11 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) async fn open(path: &str) -> Result<Sqlite, StoreError> {
+    pub(super) async fn open(path: &str, groups: Sizes) -> Result<Sqlite, StoreError> {
         let path = PathBuf::from(path);
         let opening = move || {
             create_private(&path)?;
-            let writer = Writer::start(connect(&path, WRITING)?)?;
+            let writer = Writer::start(connect(&path, WRITING)?, groups)?;
             Ok(Sqlite {
                 writer: Arc::new(writer),
                 readers: Arc::new(Readers::new(path)),

@@ -12,6 +12,7 @@ use diesel::connection::SimpleConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, StoreError};
+use crate::seeing::Sizes;
 
 /// A group ends at this many jobs: beyond it, latency grows and throughput does not.
 const GROUP_JOBS: usize = 256;
@@ -42,11 +43,11 @@ trait Job: Send {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
+    pub(super) fn start(connection: Connection, groups: Sizes) -> Result<Writer, StoreError> {
         let (queue, errands) = mpsc::channel(QUEUE);
         let thread = Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write(connection, errands))
+            .spawn(move || write(connection, errands, &groups))
             .map_err(|cause| StoreError::unavailable_because("starting the thread that writes", cause))?;
         Ok(Writer {
             queue: Mutex::new(Some(queue)),
@@ -94,7 +95,7 @@ impl Writer {
 }
 
 /// The life of the thread: until the last sender is gone.
-fn write(mut connection: Connection, mut errands: mpsc::Receiver<Errand>) {
+fn write(mut connection: Connection, mut errands: mpsc::Receiver<Errand>, groups: &Sizes) {
     let mut next = None;
     while let Some(errand) = next.take().or_else(|| errands.blocking_recv()) {
         match errand {
@@ -118,6 +119,7 @@ fn write(mut connection: Connection, mut errands: mpsc::Receiver<Errand>) {
                         Err(_) => break,
                     }
                 }
+                groups.had(group.len());
                 commit(&mut connection, group);
             }
         }

@@ -106,6 +106,17 @@ impl Certificates {
         }
     }
 
+    /// The certificate that is shown, for tests that wait for another one.
+    #[cfg(test)]
+    pub(crate) fn own(&self) -> Vec<u8> {
+        self.shown
+            .load()
+            .cert
+            .first()
+            .map(|first| first.to_vec())
+            .unwrap_or_default()
+    }
+
     /// Whether what is shown is what the files hold.
     #[must_use]
     pub fn are_those_of_the_files(&self) -> bool {

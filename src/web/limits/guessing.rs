@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::SharedClock;
 use crate::config;
+use crate::seeing::Tally;
 
 /// Who sent wrong tokens lately.
 pub struct Guessing {
@@ -21,8 +22,12 @@ pub struct Guessing {
     lockout: TimeDelta,
     clock: SharedClock,
     /// At most [`MANY`].
-    seen: Mutex<HashMap<IpAddr, Tries>>,
+    tried: Mutex<HashMap<IpAddr, Tries>>,
+    seen: Tally,
 }
+
+/// What is counted here.
+const COUNTED: [&str; 2] = ["wrong_token", "lock_out"];
 
 /// So many addresses are remembered; of more, those are forgotten that would be forgotten first anyway.
 const MANY: usize = 10_000;
@@ -45,8 +50,15 @@ impl Guessing {
             window: delta(limits.wrong_tokens_window),
             lockout: delta(limits.lockout),
             clock,
-            seen: Mutex::default(),
+            tried: Mutex::default(),
+            seen: Tally::of(&COUNTED),
         }
+    }
+
+    /// Wrong tokens, and addresses that were locked out, since the start.
+    #[must_use]
+    pub fn seen(&self) -> &Tally {
+        &self.seen
     }
 
     /// Whether an address may present a token.
@@ -54,7 +66,7 @@ impl Guessing {
     /// # Errors
     /// How long it is locked out.
     pub fn may_try(&self, address: IpAddr) -> Result<(), Duration> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(tries) = seen.get(&address).filter(|tries| tries.locked) else {
             return Ok(());
         };
@@ -68,9 +80,10 @@ impl Guessing {
 
     /// An address presented a token that opens nothing.
     pub fn wrong(&self, address: IpAddr) {
+        self.seen.count("wrong_token");
         let Some(most) = self.most else { return };
         let now = self.clock.now();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.get(&address).is_some_and(|tries| tries.until <= now) {
             seen.remove(&address);
         }
@@ -85,6 +98,7 @@ impl Guessing {
         tries.wrong = tries.wrong.saturating_add(1);
         if tries.wrong >= most && !tries.locked {
             tries.locked = true;
+            self.seen.count("lock_out");
             tries.until = now + self.lockout;
             log::warn!(
                 "{address} sent {most} wrong tokens within {} s and is not listened to for {} s",
@@ -125,7 +139,8 @@ mod tests {
             window: TimeDelta::seconds(60),
             lockout: TimeDelta::seconds(300),
             clock: clock.clone(),
-            seen: Mutex::default(),
+            tried: Mutex::default(),
+            seen: Tally::of(&COUNTED),
         };
         (guessing, clock)
     }
@@ -176,7 +191,7 @@ mod tests {
         for number in 0..u32::try_from(MANY).unwrap() + 500 {
             guessing.wrong(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number)));
         }
-        assert_eq!(guessing.seen.lock().unwrap().len(), MANY);
+        assert_eq!(guessing.tried.lock().unwrap().len(), MANY);
         assert!(guessing.may_try(GUESSER).is_err());
     }
 }

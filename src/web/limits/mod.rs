@@ -24,6 +24,7 @@ use crate::config;
 use crate::ocpi::ids::PlatformId;
 use crate::ocpi::refusal::Refusal;
 use crate::routing::directory::Platform;
+use crate::seeing::Tally;
 use crate::web::Doors;
 use address::Proxies;
 use bodies::Bodies;
@@ -37,7 +38,11 @@ pub struct Limits {
     proxies: Proxies,
     body: Duration,
     bodies: Bodies,
+    turned_away: Tally,
 }
+
+/// Why somebody was turned away, as it is counted.
+const REASONS: [&str; 4] = ["head_too_large", "wrong_tokens", "address_rate", "platform_rate"];
 
 /// How a body is read.
 #[derive(Debug, Clone)]
@@ -62,7 +67,20 @@ impl Limits {
             proxies: Proxies::new(server),
             body: limits.body,
             bodies: Bodies::of_at_most(limits.bodies),
+            turned_away: Tally::of(&REASONS),
         }
+    }
+
+    /// How many requests were turned away since the start, by reason.
+    #[must_use]
+    pub fn turned_away(&self) -> &Tally {
+        &self.turned_away
+    }
+
+    /// How many wrong tokens there were since the start, and how many addresses were locked out for them.
+    #[must_use]
+    pub fn guesses(&self) -> &Tally {
+        self.guessing.seen()
     }
 
     /// Whether a request may come in, before anybody has looked at its token.
@@ -76,6 +94,7 @@ impl Limits {
             return Ok(());
         }
         if request.headers().len() > MOST_HEADERS {
+            self.turned_away.count("head_too_large");
             let sentence = format!("a request may have at most {MOST_HEADERS} headers");
             return Err(Refusal::head_too_large(sentence));
         }
@@ -83,14 +102,14 @@ impl Limits {
             return Ok(());
         };
         if !is_open(path) {
-            self.guessing
-                .may_try(address)
-                .map_err(|wait| Refusal::too_often("too many wrong tokens from this address", wait))?;
+            let listened_to = self.guessing.may_try(address);
+            listened_to
+                .map_err(|wait| self.too_often("wrong_tokens", "too many wrong tokens from this address", wait))?;
         }
         match &self.addresses {
             Some(addresses) => addresses
                 .ask(&address)
-                .map_err(|wait| Refusal::too_often("too many requests from this address", wait)),
+                .map_err(|wait| self.too_often("address_rate", "too many requests from this address", wait)),
             None => Ok(()),
         }
     }
@@ -103,9 +122,14 @@ impl Limits {
         match &self.platforms {
             Some(platforms) => platforms
                 .ask(&platform.id)
-                .map_err(|wait| Refusal::too_often("too many requests of this platform", wait)),
+                .map_err(|wait| self.too_often("platform_rate", "too many requests of this platform", wait)),
             None => Ok(()),
         }
+    }
+
+    fn too_often(&self, reason: &str, sentence: &str, wait: Duration) -> Refusal {
+        self.turned_away.count(reason);
+        Refusal::too_often(sentence, wait)
     }
 
     /// Takes note of a token that opens nothing.
@@ -152,7 +176,7 @@ fn path_of(request: &HttpRequest) -> &str {
 
 /// Whether a path is open to everybody; behind all others somebody may look at a token.
 fn is_open(path: &str) -> bool {
-    ["/keys", "/health", "/openapi", "/metrics"]
+    ["/keys", "/health", "/openapi"]
         .iter()
         .any(|prefix| super::route::below(path, prefix).is_some())
 }

@@ -14,6 +14,7 @@ use crate::ocpi::versions::Version;
 use crate::parties::{Caller, Fault};
 use crate::web::Doors;
 use crate::web::error::OcpiError;
+use crate::web::passing::Passing;
 
 /// A request of a platform we know, with a token of any kind: enough for versions and credentials (T-04).
 pub struct Asked {
@@ -76,6 +77,8 @@ pub(super) async fn ask(request: &HttpRequest) -> Result<Asked, OcpiError> {
             return Err(refusal.into());
         }
     };
+    Passing::is_of(request, &caller.platform);
+    caller.must_not_be_suspended()?;
     doors.limits.platform_may_ask(&caller.platform)?;
     doors.parties.welcome(&caller).await;
     if named.is_some() && version.is_none() {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ocpi::headers::{self, MessageIds, Routing};
 use crate::web::error::{self, OcpiError};
+use crate::web::passing::Passing;
 use crate::web::{Doors, reply};
 use uuid::Uuid;
 
@@ -25,10 +26,12 @@ pub async fn frame(
     let said = MessageIds::read(|name| text(request.headers(), name));
     let request_id = said.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let correlation_id = said.correlation_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    request.extensions_mut().insert(MessageIds {
+    let ids = MessageIds {
         request_id: Some(request_id.clone()),
         correlation_id: Some(correlation_id.clone()),
-    });
+    };
+    Passing::is_called(&request, &ids);
+    request.extensions_mut().insert(ids);
     let doors = request.app_data::<Data<Doors>>().cloned();
     let requester = is_functional(request.path()).then(|| Routing {
         to: Routing::read(|name| text(request.headers(), name))

@@ -32,6 +32,7 @@ use super::error::OcpiError;
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::refusal::{Refusal, Situation};
+use crate::ocpi::status::StatusCode;
 
 /// The answer to a path that is not served, or to a method its interface does not have (U-08).
 ///
@@ -52,6 +53,7 @@ pub async fn nothing_here(request: HttpRequest, payload: Payload) -> Result<Http
 fn relayed(
     http: u16,
     body: Bytes,
+    code: Option<StatusCode>,
     to: Option<PartyId>,
     from: PartyId,
     headers: Vec<(&'static str, String)>,
@@ -67,7 +69,11 @@ fn relayed(
             _ => log::warn!("the header {name} of an answer cannot be sent"),
         }
     }
-    response.body(body)
+    let mut response = response.body(body);
+    if let Some(code) = code {
+        response.extensions_mut().insert(code);
+    }
+    response
 }
 
 /// The answer to a method a path does not have (U-08, CR-24): only a known caller learns so much (D-06).

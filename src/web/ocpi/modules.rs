@@ -95,7 +95,7 @@ fn segments(path: &str, interface: &Interface) -> Vec<String> {
 /// An answer of the hall, as HTTP.
 pub(super) fn answer(heard: Heard, now: DateTime<Utc>) -> HttpResponse {
     match heard.words {
-        Words::Relayed(body) => relayed(heard.http, body, heard.to, heard.from, heard.headers),
+        Words::Relayed(body, code) => relayed(heard.http, body, code, heard.to, heard.from, heard.headers),
         Words::Own { code, message, data } => {
             let mut reply = Reply::of(code)
                 .http(heard.http)

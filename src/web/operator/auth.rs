@@ -24,7 +24,7 @@ pub async fn operators_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let operator = match check(request.request()) {
+    let operator = match recognised(request.request()) {
         Ok(operator) => operator,
         Err(problem) => return Ok(request.into_response(problem.error_response())),
     };
@@ -60,7 +60,11 @@ pub async fn operators_only(
     Ok(response)
 }
 
-fn check(request: &HttpRequest) -> Result<Operator, Problem> {
+/// Whose token a request carries, whatever its owner may do.
+///
+/// # Errors
+/// 401 without one that is known.
+pub(in crate::web) fn recognised(request: &HttpRequest) -> Result<Operator, Problem> {
     let header = request
         .headers()
         .get(AUTHORIZATION)

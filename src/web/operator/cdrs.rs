@@ -87,6 +87,7 @@ async fn release(name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem
 
 async fn recheck(name: Name, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     let cdr = find(name, &doors).await?;
+    still_there(&cdr)?;
     doors.intake.recheck(&cdr, doors.clock.now()).await?;
     written(&again(&cdr, &doors).await?, &doors).await
 }
@@ -101,6 +102,14 @@ pub(super) async fn find(name: Name, doors: &Doors) -> Result<CdrRow, Problem> {
         .await
         .map_err(|error| Fault::new("reading a CDR", error))?;
     found.ok_or_else(nothing)
+}
+
+/// A second look needs the octets.
+fn still_there(cdr: &CdrRow) -> Result<(), Problem> {
+    match cdr.is_removed() {
+        true => Err(Problem::conflict("its octets are no longer kept")),
+        false => Ok(()),
+    }
 }
 
 async fn again(cdr: &CdrRow, doors: &Doors) -> Result<CdrRow, Problem> {
@@ -131,7 +140,8 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
         item: Map<String, Value>,
         attempts: Vec<Value>,
         reports: Vec<Box<RawValue>>,
-        body: Box<RawValue>,
+        /// Null when it is no longer kept.
+        body: Option<Box<RawValue>>,
     }
     let item = json!({
         "country_code": cdr.country_code,
@@ -149,7 +159,7 @@ async fn written(cdr: &CdrRow, doors: &Doors) -> Result<HttpResponse, Problem> {
         item: item.as_object().cloned().unwrap_or_default(),
         attempts: attempts.iter().map(receipts::attempt).collect(),
         reports: reports.into_iter().map(raw).collect::<Result<_, _>>()?,
-        body: raw(cdr.body.clone())?,
+        body: (!cdr.is_removed()).then(|| raw(cdr.body.clone())).transpose()?,
     };
     let text = serde_json::to_string(&document).map_err(|error| Fault::new("writing a CDR down", error))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(text))

@@ -4,9 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
+use super::people::Operator;
 use super::{Members, Page, Problem, Query, page};
 use crate::delivery::kinds;
 use crate::ocpi::ids::{PlatformId, key_of};
+use crate::ocpi::modules::TOKENS;
 use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::store::outbox::DutyRow;
@@ -39,9 +41,9 @@ async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
 }
 
 /// Due now, also when it was dead.
-async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+async fn retry(id: Path<String>, operator: Operator, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     let duty = get(&id, &doors).await?;
-    let again = doors.store.duty_retry(&id, doors.clock.now()).await;
+    let again = doors.store.duty_retry(&id, &operator.name, doors.clock.now()).await;
     if !again.map_err(|error| Fault::new("retrying a duty", error))? {
         return Err(Problem::conflict("an attempt is under way"));
     }
@@ -56,15 +58,24 @@ async fn retry(id: Path<String>, doors: Data<Doors>) -> Result<HttpResponse, Pro
     Ok(HttpResponse::Ok().json(view(&duty, &doors).await?))
 }
 
-/// No longer owed, because somebody says so and says why. The CDR stays, to be pulled.
-async fn forgive(id: Path<String>, wish: Members, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
+/// No longer owed, because an operator says so and says why. The CDR stays, to be pulled. Who it was says the token; whom they name beside
+/// it is a part of the reason.
+async fn forgive(
+    id: Path<String>,
+    wish: Members,
+    operator: Operator,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, Problem> {
     wish.only(&["reason", "by"])?;
     let mut reason = wish.required_text("reason", 500)?;
     if let Some(by) = wish.text("by", 100)? {
-        reason = format!("{reason} ({by})");
+        reason = format!("{reason} (for {by})");
     }
     get(&id, &doors).await?;
-    let forgiven = doors.store.duty_forgive(&id, &reason, doors.clock.now()).await;
+    let forgiven = doors
+        .store
+        .duty_forgive(&id, &reason, &operator.name, doors.clock.now())
+        .await;
     if !forgiven.map_err(|error| Fault::new("forgiving a duty", error))? {
         return Err(nothing());
     }
@@ -94,6 +105,14 @@ async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
                 "{}/{}/{}",
                 owed.shown.country_code, owed.shown.party_id, owed.shown.role
             )
+        })
+    } else if duty.kind == kinds::BROADCAST {
+        let missed = doors.store.mirror_at(&duty.object_id).await;
+        let missed = missed.map_err(|error| Fault::new("reading an object of the mirror", error))?;
+        missed.map(|missed| match missed.module == TOKENS.identifier {
+            // Whose it is and not which: a token is a driver's (N-07).
+            true => format!("{}/{}", missed.module, missed.owner_key),
+            false => format!("{}/{}/{}", missed.module, missed.owner_key, missed.object_id),
         })
     } else if duty.kind == kinds::CONFIRMATION {
         Some(format!("registrations/{}", duty.object_id))

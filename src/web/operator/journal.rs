@@ -4,12 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::{Value, json};
 
-use super::cdrs::party;
+use super::cdrs::{instant, party};
 use super::{Page, Problem, Query, page};
 use crate::ocpi::ids::fold;
 use crate::ocpi::time;
 use crate::parties::Fault;
-use crate::store::journal::JournalEntry;
+use crate::store::journal::{JournalEntry, JournalFilter};
 use crate::web::{Document, Doors, Route};
 
 /// What this file serves.
@@ -18,21 +18,20 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/operator/v1/journal", Document::Operator, list)]
 }
 
-/// Newest first. `object` is written `DE/ABC/C-1`, in any case.
+/// Newest first. `object` is written `DE/ABC/C-1`, in any case; `from` counts and `to` does not.
 async fn list(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem> {
-    query.only(&["correlation_id", "party", "object"])?;
+    query.only(&["correlation_id", "party", "object", "from", "to"])?;
     let page = Page::read(&query)?;
-    let party = party(&query, "party")?;
-    let object = query.get("object").map(fold);
+    let filter = JournalFilter {
+        correlation_id: query.get("correlation_id").map(str::to_owned),
+        party: party(&query, "party")?,
+        object: query.get("object").map(fold),
+        from: instant(&query, "from")?,
+        to: instant(&query, "to")?,
+    };
     let found = doors
         .store
-        .journal_find(
-            query.get("correlation_id"),
-            party.as_deref(),
-            object.as_deref(),
-            page.after.as_deref(),
-            page.limit,
-        )
+        .journal_find(filter, page.after.as_deref(), page.limit)
         .await;
     let (entries, next) = found.map_err(|error| Fault::new("reading the journal", error))?;
     let items = entries.iter().map(view).collect::<Vec<_>>();

@@ -13,6 +13,8 @@ pub mod auth;
 pub mod body;
 pub mod cases;
 pub mod cdrs;
+pub mod contracts;
+pub mod controls;
 pub mod duties;
 pub mod heard;
 pub mod extract;
@@ -25,6 +27,7 @@ pub mod people;
 pub mod platforms;
 pub mod problem;
 pub mod rechecks;
+pub mod retention;
 pub mod transparency;
 pub mod view;
 

@@ -51,6 +51,9 @@ async fn many(query: Query, doors: Data<Doors>) -> Result<HttpResponse, Problem>
 
 /// The one CDR, or that there is nothing to hand on.
 pub(in crate::web) async fn file_of_one(cdr: &CdrRow, form: Form, doors: &Doors) -> Result<HttpResponse, Problem> {
+    if cdr.is_removed() {
+        return Err(Problem::not_found("its octets are no longer kept"));
+    }
     let handed = doors.intake.hand_on(std::slice::from_ref(cdr), form).await?;
     if handed.sessions == 0 {
         return Err(Problem::not_found("the CDR has no signed values"));
@@ -143,6 +146,7 @@ async fn named(names: &str, doors: &Doors) -> Result<Vec<CdrRow>, Problem> {
         let (cpo, key) = (cpo.map_err(|_| wrong())?, id.and_then(key_of).ok_or_else(wrong)?);
         let found = doors.store.cdr_find(&cpo.key(), &key).await;
         let found = found.map_err(|error| Fault::new("reading a CDR", error))?;
+        let found = found.filter(|cdr| !cdr.is_removed());
         cdrs.push(found.ok_or_else(|| Problem::not_found(format!("there is no CDR {}/{key}", cpo.key())))?);
         if cdrs.len() > MOST {
             return Err(Problem::bad_request("cdrs", format!("names more than {MOST}")));

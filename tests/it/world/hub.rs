@@ -16,7 +16,8 @@ use truewatt::sandbox::{Plan, SandboxEmsp, SandboxMeter, SandboxParty};
 
 use super::{Database, clock, key_registration, now, party, plain_http};
 
-const OPERATOR_TOKEN: &str = "story-operator-token-1f6c2a";
+/// What opens the operator API.
+pub const OPERATOR_TOKEN: &str = "story-operator-token-1f6c2a";
 
 /// Long enough for a debug build on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -104,6 +104,7 @@ impl Shelves {
             row,
             replaces: None,
             copy: None,
+            missed: Vec::new(),
         })
     }
 

@@ -1,0 +1,2 @@
+DROP INDEX mirror_gone;
+DROP TABLE retention;

@@ -1,0 +1,327 @@
+//! Steering a session: who may set a charging profile, and who is told of the active one (smart-charging.md 2.3, 2.6).
+//!
+//! ```text
+//!  PUT, GET, DELETE to a CPO ── would it be let through? ── address lent ── control taken ── carried ── first answer ── … result
+//!                                      no ▼                          no ▼                        └──────── the ledger moves ─┘
+//!                                  the hub's own "REJECTED", "TOO_OFTEN": HTTP 200, 1000, timeout 0
+//! ```
+//!
+//! [`crate::profiles`] decides and remembers; here is what it needs to know of a request, and what its no looks like. With
+//! `smart_charging.control = "relay"` nothing here happens.
+
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+
+use super::incoming::Incoming;
+use super::learning;
+use super::relay::{Exchange, is_profile};
+use super::reply::{Reply, Words};
+use crate::delivery::relay::Relayed;
+use crate::links::{Carried, LentAnswer};
+use crate::ocpi::envelope;
+use crate::ocpi::fields::Fields;
+use crate::ocpi::ids::PartyId;
+use crate::ocpi::modules::SESSIONS;
+use crate::ocpi::refusal::{Refusal, Situation};
+use crate::ocpi::role::{InterfaceRole, Role};
+use crate::ocpi::status::StatusCode;
+use crate::ocpi::time;
+use crate::ocpi::v2_2_1::heads::ResultWord;
+use crate::parties::{Failure, Fault};
+use crate::profiles::{Answered, Ask, Refused, Seen, Verb, sanity};
+use crate::routing::arrangement::{Speaker, Way};
+
+/// A request that goes to a CPO only if the ledger lets it.
+pub(super) struct Steering {
+    session: String,
+    verb: Verb,
+    is_emsp: bool,
+    answer_within: TimeDelta,
+}
+
+/// What becomes of a request before anything is lent for it or sent.
+pub(super) enum Admission {
+    /// It is none of the ledger's business.
+    Carried,
+    /// It is let through as far as can be seen; control is yet to be taken.
+    Asks(Steering),
+    /// The hub says no in its own name.
+    Refused(Reply),
+}
+
+impl Exchange {
+    /// Looks whether a request may go to the way's end at all.
+    pub(super) async fn admission(&self, incoming: &Incoming, way: &Way) -> Result<Admission, Failure> {
+        if !self.profiles.is_kept() || !is_profile(incoming) || incoming.interface.role != InterfaceRole::Receiver {
+            return Ok(Admission::Carried);
+        }
+        let (Some(verb), Some(session)) = (Verb::of(incoming.route.method), incoming.object()?) else {
+            return Ok(Admission::Carried);
+        };
+        if verb == Verb::Put {
+            sanity::check(incoming.body.as_deref().unwrap_or_default())?;
+        }
+        if way.platform.has_role(&way.to, Role::Emsp) && !way.platform.has_role(&way.to, Role::Cpo) {
+            // T2: it is for the eMSP to send its own request, and only that one is about control.
+            return Ok(match self.profiles.lets_act(&way.to, &way.from).await? {
+                true => Admission::Carried,
+                false => Admission::Refused(self.no(way, Refused::Stranger)),
+            });
+        }
+        self.learn_what_is_kept(&way.to, &session).await?;
+        let steering = Steering {
+            session,
+            verb,
+            is_emsp: incoming.caller.platform.has_role(&way.from, Role::Emsp),
+            answer_within: TimeDelta::from_std(self.deadline(incoming, way)).unwrap_or(TimeDelta::MAX),
+        };
+        let place = (&way.to, steering.session.as_str());
+        let would = self.profiles.would_admit(place, &steering.ask(way, "")).await?;
+        Ok(match would {
+            Ok(()) => Admission::Asks(steering),
+            Err(refused) => Admission::Refused(self.no(way, refused)),
+        })
+    }
+
+    /// Takes control, or lets a question through; the hub's no where somebody was quicker.
+    pub(super) async fn take(
+        &self,
+        way: &Way,
+        steering: &Steering,
+        lent: &LentAnswer,
+    ) -> Result<Option<Reply>, Failure> {
+        let request = request(&lent.id);
+        let place = (&way.to, steering.session.as_str());
+        let said = self.profiles.admit(place, &steering.ask(way, &request)).await?;
+        Ok(said.err().map(|refused| self.no(way, refused)))
+    }
+
+    /// Tells the ledger what the CPO answered at once. Of an answer that was lost nobody knows whether the CPO acted: control then
+    /// goes back by its time, or a result decides.
+    pub(super) async fn heard(
+        &self,
+        way: &Way,
+        steering: &Steering,
+        lent: &LentAnswer,
+        relayed: &Result<Relayed, Refusal>,
+    ) {
+        let answered = match relayed {
+            Ok(relayed) => {
+                let word = word_of(relayed);
+                if word.result.as_deref() == Some("TOO_OFTEN") {
+                    self.profiles.cpo_said_too_often();
+                }
+                match word.is_accepted() && relayed.code.is_success() {
+                    true => Answered::Accepted(word.timeout.unwrap_or(0)),
+                    false => Answered::No,
+                }
+            }
+            Err(lost) if matches!(lost.situation, Situation::TimedOut | Situation::HubError) => return,
+            Err(_) => Answered::No,
+        };
+        let place = (&way.to, steering.session.as_str());
+        if let Err(fault) = self.profiles.answered(place, &request(&lent.id), answered).await {
+            log::error!("{}", fault.chain());
+        }
+    }
+
+    /// The result of a request came in: the CPO's word moves the ledger, whether or not the requester takes it.
+    pub(super) async fn settle(&self, result: &Carried) {
+        let Some(profile) = result.about_a_profile().filter(|_| self.profiles.is_kept()) else {
+            return;
+        };
+        let Some(verb) = Verb::of(profile.verb) else { return };
+        let active = profile.active.as_deref().filter(|_| verb == Verb::Get);
+        let (request, place) = (request(profile.id), (&result.from, profile.session));
+        let settled = self
+            .profiles
+            .result(place, (verb, &request), profile.is_accepted, active);
+        if let Err(fault) = settled.await {
+            log::error!("{}", fault.chain());
+        }
+    }
+
+    /// A Session went by: whose it is, where it is, whether it is over.
+    pub(super) async fn session_went_by(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) {
+        let is_told = incoming.module == &SESSIONS && incoming.interface.role == InterfaceRole::Receiver;
+        if !self.profiles.is_kept() || !is_told || !incoming.changes() {
+            return;
+        }
+        let (Ok(Some(session)), Some(body)) = (incoming.object(), &incoming.body) else {
+            return;
+        };
+        let mut seen = read_session(body);
+        // Who steers a session gets it as well and does not pay for it (SES-19).
+        let is_payer = way.platform.has_role(&way.to, Role::Emsp);
+        seen.emsp = seen.emsp.or_else(|| is_payer.then(|| way.to.clone()));
+        let place = (owner.unwrap_or(&way.from), session.as_str());
+        if let Err(fault) = self.profiles.seen(place, &seen).await {
+            log::error!("{}", fault.chain());
+        }
+    }
+
+    /// A session that went by before there was a ledger may be kept for its payer's lists, or be known from traffic.
+    async fn learn_what_is_kept(&self, cpo: &PartyId, session: &str) -> Result<(), Fault> {
+        if self.profiles.knows((cpo, session)).await? {
+            return Ok(());
+        }
+        let seen = match self.mirror.session_of(cpo, session).await? {
+            Some((payer, body)) => {
+                let seen = read_session(body.as_bytes());
+                Seen {
+                    emsp: PartyId::from_slash(&payer).ok().or(seen.emsp),
+                    ..seen
+                }
+            }
+            None => {
+                let mut payers = self.hints.payers_of_session(cpo, session).await?.into_iter();
+                let (Some(only), None) = (payers.next(), payers.next()) else {
+                    return Ok(());
+                };
+                Seen {
+                    emsp: Some(only),
+                    ..Seen::default()
+                }
+            }
+        };
+        self.profiles.seen((cpo, session), &seen).await
+    }
+
+    /// Whether a request tells somebody of the active profile of a session.
+    pub(super) fn is_report(&self, incoming: &Incoming) -> bool {
+        let at_sender = incoming.interface.role == InterfaceRole::Sender;
+        self.profiles.is_kept() && is_profile(incoming) && at_sender && incoming.route.method == "PUT"
+    }
+
+    /// A report to somebody who is named: only to who had a profile accepted on that session (CP-08, ECI-18).
+    pub(super) async fn report_to(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+    ) -> Result<Reply, Failure> {
+        let session = incoming.object()?.unwrap_or_default();
+        let is_cpo = incoming.caller.platform.has_role(&way.from, Role::Cpo);
+        let told = if is_cpo {
+            self.profiles.told((&way.from, &session)).await?
+        } else {
+            // T2: what an eMSP was told it may tell on to who set the profile through it.
+            self.hints.setters_of_session(&way.from, &session).await?
+        };
+        let may = told.contains(&way.to) && (is_cpo || self.profiles.lets_act(&way.from, &way.to).await?);
+        if !may {
+            return Err(Refusal::invalid_parameter(
+                "OCPI-to names a party that is not told of this session's profile: it had none accepted, or may not ask any more",
+            )
+            .into());
+        }
+        if is_cpo {
+            self.keep_report(incoming, &way.from, &session).await?;
+        }
+        self.carry(incoming, owner, way).await
+    }
+
+    /// A report to nobody in particular: to everybody who is told of that session. Who steers now is asked first, and one that takes it
+    /// answers for all.
+    pub(super) async fn report(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+    ) -> Result<Reply, Failure> {
+        let session = incoming.object()?.unwrap_or_default();
+        let told = self.profiles.told((&from.party, &session)).await?;
+        if !told.is_empty() {
+            self.keep_report(incoming, &from.party, &session).await?;
+        }
+        let ways: Vec<Way> = told.iter().filter_map(|to| self.way(incoming, from, to).ok()).collect();
+        let all = ways.iter().map(|way| self.carry(incoming, owner, way));
+        let mut heard = futures_util::future::join_all(all).await;
+        let taken = heard.iter().position(|one| one.as_ref().is_ok_and(Reply::is_success));
+        match taken {
+            Some(taken) => heard.swap_remove(taken),
+            None => heard.into_iter().next().unwrap_or_else(|| {
+                Err(
+                    Refusal::unknown_receiver("nobody here is told of this session's profile: none was accepted")
+                        .into(),
+                )
+            }),
+        }
+    }
+
+    /// What the CPO says is active, and whether it says that nobody's profile holds any more.
+    async fn keep_report(&self, incoming: &Incoming, cpo: &PartyId, session: &str) -> Result<(), Failure> {
+        let body = incoming.body.as_deref().unwrap_or_default();
+        let is_revoked = Fields::of_body(body, ["revoked"])?
+            .boolean("revoked")
+            .map_err(Refusal::from)?;
+        let active = std::str::from_utf8(body).unwrap_or_default();
+        let is_revoked = is_revoked.unwrap_or(false);
+        Ok(self.profiles.reported((cpo, session), active, is_revoked).await?)
+    }
+
+    /// The hub's own no (2.3): what the requester would hear of a CPO, in the hub's name, with nothing to follow.
+    fn no(&self, way: &Way, refused: Refused) -> Reply {
+        let (result, message, wait) = match refused {
+            Refused::Stranger => (
+                "REJECTED",
+                "neither a token nor a contract lets this party steer the session",
+                None,
+            ),
+            Refused::Controlled => ("REJECTED", "the session has a controller", None),
+            Refused::TooOften(wait) => ("TOO_OFTEN", "asked too often about this session", Some(wait)),
+        };
+        let seconds = |wait: TimeDelta| (wait.num_milliseconds().max(1) + 999) / 1000;
+        Reply {
+            http: 200,
+            words: Words::Own {
+                code: StatusCode::SUCCESS,
+                message: Some(message.to_owned()),
+                data: Some(format!(r#"{{"result":"{result}","timeout":0}}"#)),
+            },
+            to: Some(way.from.clone()),
+            from: self.settings.hub.clone(),
+            headers: wait
+                .map(|wait| ("Retry-After", seconds(wait).to_string()))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+impl Steering {
+    fn ask<'a>(&self, way: &'a Way, request: &'a str) -> Ask<'a> {
+        Ask {
+            party: &way.from,
+            is_emsp: self.is_emsp,
+            verb: self.verb,
+            request,
+            answer_within: self.answer_within,
+        }
+    }
+}
+
+/// A request by the digest of the id its result comes to: who knows the id itself may answer, so that one stands in no second place.
+fn request(lent: &str) -> String {
+    hex::encode(Sha256::digest(lent))
+}
+
+fn word_of(relayed: &Relayed) -> ResultWord {
+    let data = envelope::read(&relayed.body).ok().and_then(|envelope| envelope.data);
+    ResultWord::read(data.as_ref().map_or("", |data| data.get()))
+}
+
+/// What a Session, whole or in part, says of whose it is and where. What cannot be read says nothing.
+fn read_session(body: &[u8]) -> Seen {
+    let Ok(fields) = Fields::of_body(body, ["status", "location_id", "evse_uid", "end_date_time"]) else {
+        return Seen::default();
+    };
+    let said = |member| fields.text(member).ok().flatten();
+    Seen {
+        emsp: learning::payer_named(body),
+        location: said("location_id").map(Into::into),
+        evse: said("evse_uid").map(Into::into),
+        ends_at: said("end_date_time").and_then(|text| time::parse(&text).ok()),
+        is_over: matches!(said("status").as_deref(), Some("COMPLETED" | "INVALID")),
+    }
+}

@@ -1,0 +1,330 @@
+//! Contracts of smart charging, and who steers which session.
+//!
+//! A row of control is written on condition that it still is as it was read: of two who found a session free, one is told that somebody was
+//! quicker, also where they are two processes. What a document means is not known here (see `profiles`).
+
+use chrono::{DateTime, Utc};
+
+use diesel::{Insertable, Queryable, Selectable};
+
+use super::schema::{contracts, controls};
+use super::value::{self, instant, micros};
+use super::{Store, StoreError, ask, both, change};
+
+/// A contract as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractRow {
+    /// The operator's name for it.
+    pub id: String,
+    /// Who gives its word, as `DE/ABC` in upper case.
+    pub grantor_key: String,
+    /// What was agreed, as JSON.
+    pub document: String,
+    /// When it was last written.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who steers a session, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlRow {
+    /// The CPO as `DE/ABC`, upper case.
+    pub cpo_key: String,
+    /// The session's id, folded.
+    pub session_key: String,
+    /// Client-made id (UUIDv7): its place in the list, for good.
+    pub id: String,
+    /// 1 for the first state, one more with every other.
+    pub revision: i64,
+    /// Whether somebody steers it, or is about to.
+    pub is_steered: bool,
+    /// Whether the session is over.
+    pub is_over: bool,
+    /// Everything else, as JSON.
+    pub document: String,
+    /// When it counts no more.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Which sessions a list is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlFilter {
+    /// Only those of this CPO, as `DE/ABC` in upper case.
+    pub cpo_key: Option<String>,
+    /// Only those that somebody steers, or only those that nobody does.
+    pub is_steered: Option<bool>,
+}
+
+impl Store {
+    /// Keeps a contract in place of any other of that id. Whether it is new.
+    pub async fn contract_put(&self, row: ContractRow) -> Result<bool, StoreError> {
+        let record = ContractRecord::from(row);
+        change!(self, put_contract(record))
+    }
+
+    /// The contract of that id.
+    pub async fn contract_get(&self, id: &str) -> Result<Option<ContractRow>, StoreError> {
+        let id = id.to_owned();
+        ask!(self, contract(id))?.map(ContractRecord::read).transpose()
+    }
+
+    /// Removes a contract. `false` where there is none.
+    pub async fn contract_delete(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        change!(self, delete_contract(id))
+    }
+
+    /// Contracts in the order of their ids, behind the id `after`, and where the next page begins after.
+    pub async fn contract_list(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<ContractRow>, Option<String>), StoreError> {
+        let (after, rows) = (after.unwrap_or_default().to_owned(), i64::from(limit).saturating_add(1));
+        let found = ask!(self, contracts_after(after, rows))?;
+        let rows = found.into_iter().map(ContractRecord::read).collect::<Result<_, _>>()?;
+        Ok(value::page(rows, limit, |row: &ContractRow| &row.id))
+    }
+
+    /// All contracts in which this party (as `DE/ABC`, upper case) gives its word.
+    pub async fn contracts_of(&self, grantor_key: &str) -> Result<Vec<ContractRow>, StoreError> {
+        let grantor_key = grantor_key.to_owned();
+        let found = ask!(self, contracts_of_grantor(grantor_key))?;
+        found.into_iter().map(ContractRecord::read).collect()
+    }
+
+    /// Who steers a session; also one whose time is over and that nobody has cleared away yet.
+    pub async fn control_get(&self, cpo_key: &str, session_key: &str) -> Result<Option<ControlRow>, StoreError> {
+        let (cpo_key, session_key) = (cpo_key.to_owned(), session_key.to_owned());
+        ask!(self, control(cpo_key, session_key))?
+            .map(ControlRecord::read)
+            .transpose()
+    }
+
+    /// Writes who steers a session, on condition that its row still has the revision `replaces`, or that there is none. `false`: somebody
+    /// was quicker, and nothing was written.
+    pub async fn control_put(&self, row: ControlRow, replaces: Option<i64>) -> Result<bool, StoreError> {
+        let record = ControlRecord::from(row);
+        change!(self, put_control(record, replaces))
+    }
+
+    /// The rows of all sessions of that id, whoever the CPO is, in the order of their CPOs.
+    pub async fn controls_of_session(&self, session_key: &str) -> Result<Vec<ControlRow>, StoreError> {
+        let session_key = session_key.to_owned();
+        let found = ask!(self, controls_of(session_key))?;
+        found.into_iter().map(ControlRecord::read).collect()
+    }
+
+    /// Sessions that are not over, in the order in which they came to be known, behind the id `after`, and where the next page begins after.
+    pub async fn control_list(
+        &self,
+        filter: ControlFilter,
+        after: Option<&str>,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<ControlRow>, Option<String>), StoreError> {
+        let (after, rows) = (after.unwrap_or_default().to_owned(), i64::from(limit).saturating_add(1));
+        let now = micros(now);
+        let found = ask!(self, controls_after(filter, after, rows, now))?;
+        let rows = found.into_iter().map(ControlRecord::read).collect::<Result<_, _>>()?;
+        Ok(value::page(rows, limit, |row: &ControlRow| &row.id))
+    }
+
+    /// Deletes up to `limit` rows whose time is over, and returns how many: fewer than `limit` means all.
+    pub async fn controls_forget_expired(&self, now: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let (now, limit) = (micros(now), i64::from(limit));
+        change!(self, forget_controls(now, limit))
+    }
+}
+
+#[derive(Clone, Insertable, Queryable, Selectable)]
+#[diesel(table_name = contracts)]
+pub(in crate::store) struct ContractRecord {
+    id: String,
+    grantor_key: String,
+    document: String,
+    updated_at: i64,
+}
+
+#[derive(Clone, Insertable, Queryable, Selectable)]
+#[diesel(table_name = controls)]
+pub(in crate::store) struct ControlRecord {
+    cpo_key: String,
+    session_key: String,
+    id: String,
+    revision: i64,
+    is_steered: i64,
+    is_over: i64,
+    document: String,
+    expires_at: i64,
+}
+
+both! {
+    pub(super) async fn put_contract(c: &mut Connection, record: &ContractRecord) -> Result<bool, StoreError> {
+        let there = contracts::table.filter(contracts::id.eq(&record.id));
+        let replaced = diesel::update(there)
+            .set((
+                contracts::grantor_key.eq(&record.grantor_key),
+                contracts::document.eq(&record.document),
+                contracts::updated_at.eq(record.updated_at),
+            ))
+            .execute(c)
+            .await?;
+        if replaced == 0 {
+            diesel::insert_into(contracts::table).values(record).execute(c).await?;
+        }
+        Ok(replaced == 0)
+    }
+
+    pub(super) async fn contract(c: &mut Connection, id: &str) -> Result<Option<ContractRecord>, StoreError> {
+        let one = contracts::table.filter(contracts::id.eq(id));
+        Ok(one.select(ContractRecord::as_select()).first(c).await.optional()?)
+    }
+
+    pub(super) async fn delete_contract(c: &mut Connection, id: &str) -> Result<bool, StoreError> {
+        Ok(diesel::delete(contracts::table.filter(contracts::id.eq(id))).execute(c).await? == 1)
+    }
+
+    pub(super) async fn contracts_after(
+        c: &mut Connection,
+        after: &str,
+        rows: &i64,
+    ) -> Result<Vec<ContractRecord>, StoreError> {
+        let behind = contracts::table.filter(contracts::id.gt(after)).order(contracts::id.asc()).limit(*rows);
+        Ok(behind.select(ContractRecord::as_select()).load(c).await?)
+    }
+
+    pub(super) async fn contracts_of_grantor(c: &mut Connection, key: &str) -> Result<Vec<ContractRecord>, StoreError> {
+        let of = contracts::table.filter(contracts::grantor_key.eq(key)).order(contracts::id.asc());
+        Ok(of.select(ContractRecord::as_select()).load(c).await?)
+    }
+
+    pub(super) async fn control(
+        c: &mut Connection,
+        cpo_key: &str,
+        session_key: &str,
+    ) -> Result<Option<ControlRecord>, StoreError> {
+        let one = controls::table.filter(controls::cpo_key.eq(cpo_key)).filter(controls::session_key.eq(session_key));
+        Ok(one.select(ControlRecord::as_select()).first(c).await.optional()?)
+    }
+
+    pub(super) async fn put_control(
+        c: &mut Connection,
+        record: &ControlRecord,
+        replaces: &Option<i64>,
+    ) -> Result<bool, StoreError> {
+        let Some(replaces) = replaces else {
+            let new = diesel::insert_into(controls::table)
+                .values(record)
+                .on_conflict((controls::cpo_key, controls::session_key))
+                .do_nothing();
+            return Ok(new.execute(c).await? == 1);
+        };
+        let there = controls::table
+            .filter(controls::cpo_key.eq(&record.cpo_key))
+            .filter(controls::session_key.eq(&record.session_key))
+            .filter(controls::revision.eq(*replaces));
+        let replaced = diesel::update(there)
+            .set((
+                controls::revision.eq(record.revision),
+                controls::is_steered.eq(record.is_steered),
+                controls::is_over.eq(record.is_over),
+                controls::document.eq(&record.document),
+                controls::expires_at.eq(record.expires_at),
+            ))
+            .execute(c)
+            .await?;
+        Ok(replaced == 1)
+    }
+
+    pub(super) async fn controls_of(c: &mut Connection, key: &str) -> Result<Vec<ControlRecord>, StoreError> {
+        let of = controls::table.filter(controls::session_key.eq(key)).order(controls::cpo_key.asc());
+        Ok(of.select(ControlRecord::as_select()).load(c).await?)
+    }
+
+    pub(super) async fn controls_after(
+        c: &mut Connection,
+        filter: &ControlFilter,
+        after: &str,
+        rows: &i64,
+        now: &i64,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let mut behind = controls::table
+            .filter(controls::id.gt(after))
+            .filter(controls::is_over.eq(0))
+            .filter(controls::expires_at.gt(*now))
+            .into_boxed();
+        if let Some(cpo) = &filter.cpo_key {
+            behind = behind.filter(controls::cpo_key.eq(cpo));
+        }
+        if let Some(is_steered) = filter.is_steered {
+            behind = behind.filter(controls::is_steered.eq(i64::from(is_steered)));
+        }
+        Ok(behind.order(controls::id.asc()).limit(*rows).select(ControlRecord::as_select()).load(c).await?)
+    }
+
+    /// The condition stands on the deletion too: what was written between the choice and the deletion stays.
+    pub(super) async fn forget_controls(c: &mut Connection, now: &i64, limit: &i64) -> Result<u64, StoreError> {
+        let expired: Vec<String> = controls::table
+            .filter(controls::expires_at.le(*now))
+            .order(controls::expires_at.asc())
+            .limit(*limit)
+            .select(controls::id)
+            .load(c)
+            .await?;
+        let still = controls::table.filter(controls::id.eq_any(&expired)).filter(controls::expires_at.le(*now));
+        diesel::delete(still).execute(c).await?;
+        Ok(expired.len() as u64)
+    }
+}
+
+impl From<ContractRow> for ContractRecord {
+    fn from(row: ContractRow) -> ContractRecord {
+        ContractRecord {
+            id: row.id,
+            grantor_key: row.grantor_key,
+            document: row.document,
+            updated_at: micros(row.updated_at),
+        }
+    }
+}
+
+impl ContractRecord {
+    fn read(self) -> Result<ContractRow, StoreError> {
+        Ok(ContractRow {
+            id: self.id,
+            grantor_key: self.grantor_key,
+            document: self.document,
+            updated_at: instant(self.updated_at)?,
+        })
+    }
+}
+
+impl From<ControlRow> for ControlRecord {
+    fn from(row: ControlRow) -> ControlRecord {
+        ControlRecord {
+            cpo_key: row.cpo_key,
+            session_key: row.session_key,
+            id: row.id,
+            revision: row.revision,
+            is_steered: i64::from(row.is_steered),
+            is_over: i64::from(row.is_over),
+            document: row.document,
+            expires_at: micros(row.expires_at),
+        }
+    }
+}
+
+impl ControlRecord {
+    fn read(self) -> Result<ControlRow, StoreError> {
+        Ok(ControlRow {
+            cpo_key: self.cpo_key,
+            session_key: self.session_key,
+            id: self.id,
+            revision: self.revision,
+            is_steered: self.is_steered != 0,
+            is_over: self.is_over != 0,
+            document: self.document,
+            expires_at: instant(self.expires_at)?,
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Who is told of the active profile: exactly those who set one and may still ask, until the session ends (smart-charging.md 2.6).
+
+use serde_json::json;
+use truewatt::client::Method;
+use truewatt::sandbox::To;
+
+use crate::on_both;
+use crate::scene::{ACTIVE, Scene, said, set, told};
+
+on_both! {
+    // ECI-04, CP-08, CP-07
+    async fn eci_04_an_operator_tells_a_change_of_the_active_profile_to_who_set_it(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        for to in [&scene.scsp.to, &To::Open, &To::Hub] {
+            assert_eq!(scene.report("S1", ACTIVE, to).await, (200, 1000));
+        }
+        let got = told(&scene.scsp);
+        assert_eq!(got.len(), 3);
+        for one in &got {
+            assert_eq!((one.text().as_str(), one.pair("from"), one.pair("to")), (ACTIVE, Some("NL/CPA".into()), Some("BE/SCS".into())));
+        }
+        let active = scene.seen("S1").await["active"].clone();
+        assert_eq!((&active["profile"]["start_date_time"], &active["age_s"]), (&json!("2026-11-21T12:00:00Z"), &json!(0)));
+        Some(())
+    }
+
+    // ECI-17, CP-13
+    async fn eci_17_updates_go_on_until_the_session_ends_also_behind_a_removal(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        scene.scsp.voice.clear_profile("S1", &scene.cpo.to).await.unwrap();
+        scene.result("ACCEPTED").await;
+        scene.steers(&scene.emsp, "S1").await;
+        // Both had one accepted.
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 1000));
+        assert_eq!((told(&scene.scsp).len(), told(&scene.emsp).len()), (1, 1));
+        scene.patch("S1", r#""kwh":1.0"#).await;
+        assert_eq!(scene.report("S1", ACTIVE, &scene.scsp.to).await, (200, 1000));
+        scene.patch("S1", r#""status":"COMPLETED""#).await;
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4001));
+        assert_eq!(scene.report("S1", ACTIVE, &scene.scsp.to).await, (200, 2001));
+        assert_eq!((told(&scene.scsp).len(), told(&scene.emsp).len()), (2, 1));
+        assert_eq!(scene.seen("S1").await, json!(null), "what is over is in no list");
+        // A straggler does not bring it back.
+        scene.session("S1").await;
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4001));
+        Some(())
+    }
+
+    // ECI-18, CP-08
+    async fn eci_18_whoever_never_had_a_profile_accepted_is_told_nothing(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        // One only reads, the other's profile is refused.
+        scene.emsp.voice.get_profile("S1", 300, &scene.cpo.to).await.unwrap();
+        scene.result("ACCEPTED").await;
+        set(&scene.scsp, "S1", &scene.cpo.to).await;
+        assert_eq!(scene.report("S1", ACTIVE, &scene.scsp.to).await, (200, 2001), "ACCEPTED at once is no profile yet");
+        scene.result("REJECTED").await;
+        for to in [&scene.emsp.to, &scene.scsp.to] {
+            assert_eq!(scene.report("S1", ACTIVE, to).await, (200, 2001));
+        }
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4001));
+        assert_eq!((told(&scene.scsp).len(), told(&scene.emsp).len()), (0, 0));
+        Some(())
+    }
+
+    // ECI-18: exactly the entitled parties
+    async fn whose_contract_has_ended_is_told_no_more(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        scene.world.operator(Method::DELETE, "/contracts/all", None).await;
+        assert_eq!(scene.report("S1", ACTIVE, &scene.scsp.to).await, (200, 2001));
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4001));
+        assert!(told(&scene.scsp).is_empty());
+        Some(())
+    }
+
+    // ECI-19
+    async fn eci_19_what_an_operator_revokes_is_told_and_the_session_is_free(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        let revoked = ACTIVE.replacen('{', "{ \"revoked\":true,", 1);
+        assert_eq!(scene.report("S1", &revoked, &To::Open).await, (200, 1000));
+        assert_eq!(told(&scene.scsp).pop().unwrap().text(), revoked, "octet for octet");
+        assert_eq!(scene.seen("S1").await["state"], "FREE");
+        assert_eq!(said(&set(&scene.emsp, "S1", &scene.cpo.to).await), "ACCEPTED");
+        Some(())
+    }
+}
