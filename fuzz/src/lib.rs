@@ -10,12 +10,13 @@ pub mod messages;
 pub mod records;
 pub mod seeds;
 pub mod wholes;
+pub mod wire;
 
 /// What must hold for any octets, or it panics.
 pub type Target = fn(&[u8]);
 
 /// Every target by name: that of its file in `fuzz_targets/` and of its folder in `seeds/`.
-pub const TARGETS: [(&str, Target); 21] = [
+pub const TARGETS: [(&str, Target); 29] = [
     ("public_key", keys::public_key),
     ("ocmf", records::ocmf),
     ("alfen", records::alfen),
@@ -37,4 +38,12 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("patch", messages::patch),
     ("splice", messages::splice),
     ("metering_json", messages::metering_json),
+    ("envelope", wire::envelope),
+    ("headers", wire::headers),
+    ("token", wire::token),
+    ("url", wire::url),
+    ("time", wire::time),
+    ("number", wire::number),
+    ("page", wire::page),
+    ("json", wire::json),
 ];

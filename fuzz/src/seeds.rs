@@ -37,6 +37,7 @@ pub fn all() -> Vec<Seed> {
     seeds.documents();
     seeds.wholes();
     seeds.messages();
+    seeds.wire();
     seeds.all
 }
 
@@ -225,6 +226,57 @@ impl Seeds {
         self.add("splice", "query", "u=a%20b&offset=1\0https://b.example/?c=d");
         self.add("metering_json", "payload", BOTH_READINGS);
         self.add("metering_json", "receipt", charge_point(&self.large, 1, 2).0);
+    }
+
+    fn wire(&mut self) {
+        const CREDENTIALS: &str = r#"{"token":"t","url":"https://a.example/versions","roles":[{"role":"CPO","country_code":"DE","party_id":"ABC","business_details":{"name":"A"}}]}"#;
+        let answer = |data: &str| {
+            format!(r#"{{"data":{data},"status_code":1000,"status_message":"ä","timestamp":"2026-01-01T10:00:00Z"}}"#)
+        };
+        self.add("envelope", "credentials", answer(CREDENTIALS));
+        self.add(
+            "envelope",
+            "versions",
+            answer(r#"[{"version":"2.2.1","url":"https://a.example/2.2.1"}]"#),
+        );
+        self.add(
+            "envelope",
+            "details",
+            answer(r#"{"version":"2.2.1","endpoints":[{"identifier":"cdrs","role":"SENDER","url":"https://a.example/c"}]}"#),
+        );
+        self.add(
+            "headers",
+            "routed",
+            "OCPI-to-country-code: DE\nOCPI-to-party-id: ABC\nOCPI-from-country-code: NL\nOCPI-from-party-id: X\nX-Request-ID: 1\nX-Correlation-ID: 2",
+        );
+        self.add("token", "base64", "Token YWJjLWRlZg==");
+        self.add("token", "raw", "tOKEN  abc-def ");
+        self.add("url", "joined", "https://a.example:8443/cdrs/?a=b#c\0DE*ABC/../%2e%2E");
+        self.add("url", "addresses", "https://[::ffff:10.0.0.1]/\0https://0x7f.1/");
+        self.add("time", "offset", "2026-1-1T10:00:00.123456789+01:00");
+        self.add("time", "leap-second", "2016-12-31t23:59:60z");
+        self.add("number", "same", "1.0\x0010e-1");
+        self.add(
+            "number",
+            "long",
+            "79228162514264337593543950335\0-0.0000000000000000000000000001",
+        );
+        self.add(
+            "page",
+            "asked",
+            "?date_from=2026-01-01T00:00:00%2B01:00&date_to=2026-01-02&offset=1&limit=50",
+        );
+        self.add(
+            "page",
+            "link",
+            "<https://a.example/?x=1>; rel=prev, </2>; title=\"a,b\"; rel=\"last next\"",
+        );
+        self.add("json", "credentials", CREDENTIALS);
+        self.add(
+            "json",
+            "escapes",
+            r#"{"a":"\u00e4\ud83d\ude00","a":[1.0,1e0,null,true]}"#,
+        );
     }
 
     fn ocmf_begin(&self) -> String {
