@@ -266,7 +266,7 @@ fn an_operator_writes_and_ends_contracts_and_sees_who_steers() {
         (&"roof".into(), &"T3".into(), &places)
     );
     json(&run(&format!(
-        "contract put all T2 DE/MSA BE/SCS {from} --to 2027-11-21T12:00:00Z --json"
+        "contract put all T2 DE/MSA BE/SCS {from} --to 2027-11-21T12:00:00Z --relay-by-hub --full --json"
     )));
     assert_eq!(json(&run("contract show roof")), made);
     let shown = text(&run("contract list").stdout);
@@ -277,8 +277,8 @@ fn an_operator_writes_and_ends_contracts_and_sees_who_steers() {
     assert_eq!(
         lines[1..],
         [
-            "all T2 DE/MSA BE/SCS 2026-11-21T12:00:00Z 2027-11-21T12:00:00Z everywhere",
-            "roof T3 NL/CPA BE/SCS 2026-11-21T12:00:00Z - L1 L2 E7",
+            "all T2 DE/MSA BE/SCS hub full 2026-11-21T12:00:00Z 2027-11-21T12:00:00Z everywhere",
+            "roof T3 NL/CPA BE/SCS none pseudonymous 2026-11-21T12:00:00Z - L1 L2 E7",
         ]
     );
     assert_eq!(
@@ -287,6 +287,11 @@ fn an_operator_writes_and_ends_contracts_and_sees_who_steers() {
     );
     for (words, code, says) in [
         ("contract put x T3 NL/CPA BE/SCS --from soon".to_owned(), 1, "instant"),
+        (
+            format!("contract put x T2 DE/MSA BE/SCS {from} --precedence cpo"),
+            1,
+            "precedence",
+        ),
         (
             format!("contract put x T2 DE/MSA BE/SCS {from} --location L1"),
             1,
@@ -307,6 +312,13 @@ fn an_operator_writes_and_ends_contracts_and_sees_who_steers() {
         assert_eq!(refused.status.code(), Some(code), "{words}: {said}");
         assert!(said.contains(says), "{words}: {said}");
     }
+    let first = json(&run(&format!(
+        "contract put roof t3 NL/CPA BE/SCS {from} --precedence emsp --json"
+    )));
+    assert_eq!(
+        (&first["precedence"], &first["scope"]),
+        (&"emsp".into(), &serde_json::Value::Null)
+    );
     json(&run("contract end roof --json"));
     assert_eq!(json(&run("contract list --json")).as_array().unwrap().len(), 1);
     assert_eq!(hub.stop(), Some(0));

@@ -56,6 +56,15 @@ struct Put {
     /// Only at this EVSE, by its uid. May be given several times.
     #[arg(long = "evse", value_name = "UID")]
     evses: Vec<String>,
+    /// T2: the hub asks the CPO in the eMSP's name, and shows the provider its Sessions.
+    #[arg(long)]
+    relay_by_hub: bool,
+    /// Show the provider Sessions as the CPO wrote them, without pseudonyms.
+    #[arg(long)]
+    full: bool,
+    /// T3: who is not to steer where the other does: nobody, the eMSP (cpo), or the provider once the eMSP has (emsp).
+    #[arg(long, value_name = "first|cpo|emsp")]
+    precedence: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -71,7 +80,9 @@ const CONTRACTS: &str = "/operator/v1/contracts";
 pub(super) async fn run(arguments: Arguments) -> Result<(), NotDone> {
     match arguments.action {
         Action::List(common) => {
-            let heading = ["ID", "KIND", "GRANTOR", "SCSP", "FROM", "TO", "WHERE"];
+            let heading = [
+                "ID", "KIND", "GRANTOR", "SCSP", "RELAY", "PRIVACY", "FROM", "TO", "WHERE",
+            ];
             common.list(CONTRACTS, &heading, row).await
         }
         Action::Show(one) => {
@@ -126,12 +137,21 @@ impl Put {
         if !self.locations.is_empty() || !self.evses.is_empty() {
             wish["scope"] = json!({"locations": self.locations, "evse_uids": self.evses});
         }
+        if self.relay_by_hub {
+            wish["relay"] = json!("hub");
+        }
+        if self.full {
+            wish["privacy"] = json!("full");
+        }
+        if let Some(precedence) = &self.precedence {
+            wish["precedence"] = json!(precedence);
+        }
         Ok(wish)
     }
 }
 
 fn row(contract: &Value) -> Vec<String> {
-    let mut cells: Vec<String> = ["id", "kind", "grantor", "scsp", "from", "to"]
+    let mut cells: Vec<String> = ["id", "kind", "grantor", "scsp", "relay", "privacy", "from", "to"]
         .map(|name| text(contract, name).to_owned())
         .into();
     let places = ["locations", "evse_uids"].map(|name| {

@@ -72,11 +72,21 @@ async fn list(list: List) -> Result<(), NotDone> {
     ];
     let row = |one: &Value| {
         let [cpo, session, emsp, state] = ["cpo", "session", "emsp", "state"].map(|name| text(one, name).to_owned());
-        let [holder, since] = ["party", "since"].map(|name| text(&one["holder"], name).to_owned());
+        let [holder, delegate, since] =
+            ["party", "delegate", "since"].map(|name| text(&one["holder"], name).to_owned());
         let age = one["active"]["age_s"].as_i64();
         let age = age.map_or_else(String::new, |age| format!("{age} s"));
-        vec![cpo, session, emsp, state, holder, since, age]
+        vec![cpo, session, emsp, state, holder, delegate, since, age]
     };
-    let heading = ["CPO", "SESSION", "EMSP", "STATE", "HOLDER", "SINCE", "PROFILE'S AGE"];
+    let heading = [
+        "CPO",
+        "SESSION",
+        "EMSP",
+        "STATE",
+        "HOLDER",
+        "BY",
+        "SINCE",
+        "PROFILE'S AGE",
+    ];
     list.common.list(&with_query(CONTROLS, &filters), &heading, row).await
 }

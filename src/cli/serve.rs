@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -39,7 +40,7 @@ use crate::ocpi::ids::PartyId;
 use crate::parties::presence::PresenceSettings;
 use crate::parties::{Parties, PartiesSettings, tokens};
 use crate::profiles::pace::{Limits as Often, Rate};
-use crate::profiles::{Profiles, ProfilesSettings};
+use crate::profiles::{Contract, Profiles, ProfilesSettings};
 use crate::registry::log::checkpoint::Signer;
 use crate::registry::telling::Telling;
 use crate::registry::{Registry, RegistrySettings};
@@ -157,6 +158,7 @@ impl Hub {
         })?;
         // Before the database: a configuration that makes no sense leaves no trace (design 3.2).
         let policy = policy(&config)?;
+        let contracts = contracts(&config.smart_charging)?;
         let certificates = certificates(&config)?;
         let tls = certificates.clone().map(Certificates::server).transpose();
         let tls = tls.map_err(at("preparing to speak TLS"))?;
@@ -224,7 +226,20 @@ impl Hub {
         let order = Order::default();
         let copies = Copies::new(store.clone(), parties.clone(), order.clone(), clock.clone());
         let cdrs = CdrRooms::furnish(&config, policy, &url, &store, &parties, &copies, &clock).await?;
-        let relay = RelayRooms::furnish(&config, &url, &store, &parties, (order, copies), &cdrs.registry, &clock);
+        let relay = RelayRooms::furnish(
+            &config,
+            &url,
+            &store,
+            &parties,
+            (order, copies),
+            (&cdrs.registry, &cdrs.delivery),
+            &clock,
+        );
+        relay
+            .profiles
+            .configure(&contracts)
+            .await
+            .map_err(at("keeping the contracts of the configuration"))?;
         let sightings = cdrs.intake.sightings().clone();
         let doors = Doors {
             hall: relay.hall.clone(),
@@ -468,7 +483,7 @@ impl RelayRooms {
         store: &Store,
         parties: &Arc<Parties>,
         (order, copies): (Order, Arc<Copies>),
-        registry: &Arc<Registry>,
+        (registry, delivery): (&Arc<Registry>, &Arc<Delivery>),
         clock: &SharedClock,
     ) -> RelayRooms {
         let timeouts = &config.timeouts;
@@ -492,6 +507,7 @@ impl RelayRooms {
             mirror: mirror.clone(),
             hints: hints.clone(),
             profiles: profiles.clone(),
+            delivery: delivery.clone(),
             order,
             journal: journal.clone(),
             registry: registry.clone(),
@@ -519,6 +535,19 @@ impl RelayRooms {
             journal,
         }
     }
+}
+
+/// The contracts of the configuration.
+fn contracts(config: &config::SmartCharging) -> Result<Vec<Contract>, StartError> {
+    let read = |document: &Map<String, Value>| {
+        let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+        Contract::read(id, document).map_err(|wrong| StartError {
+            doing: "reading the configuration",
+            why: format!("smart_charging.contracts: {id}: {} {}", wrong.pointer, wrong.reason),
+            nonsense: true,
+        })
+    };
+    config.contracts.iter().map(read).collect()
 }
 
 /// Who may steer, in the words of `profiles`.

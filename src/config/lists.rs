@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use config::ValueKind;
+use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
@@ -55,6 +56,29 @@ pub(super) fn operator_tokens(raw: &Raw) -> Result<Vec<OperatorToken>, ConfigErr
         found.push(OperatorToken { name, role, sha256 });
     }
     Ok(found)
+}
+
+/// Contracts as they were written; only that each is a table with a text as its `id`, and that no two have the same, is looked at here.
+pub(super) fn contracts(raw: &Raw) -> Result<Vec<Map<String, Json>>, ConfigError> {
+    const KEY: &str = "smart_charging.contracts";
+    let mut found: Vec<Map<String, Json>> = Vec::new();
+    for (at, entry) in raw.list(KEY)?.into_iter().enumerate() {
+        let wrong = |reason: &str| ConfigError::key(&format!("{KEY}[{at}]"), reason);
+        let contract: Map<String, Json> = entry.try_deserialize().map_err(|_| wrong("must be a table"))?;
+        if !contract.get("id").is_some_and(Json::is_string) {
+            return Err(wrong("id must be a text in quotes"));
+        }
+        if found.iter().any(|other| other.get("id") == contract.get("id")) {
+            return Err(wrong("has the id of another one"));
+        }
+        found.push(contract);
+    }
+    Ok(found)
+}
+
+pub(super) fn written_contracts(contracts: &[Map<String, Json>]) -> Value {
+    let written = contracts.iter().filter_map(|contract| Value::try_from(contract).ok());
+    Value::Array(written.collect())
 }
 
 /// 32 secret bytes in hexadecimal digits; `None` where there are none.

@@ -345,7 +345,7 @@ pub struct Registry {
 }
 
 /// `[smart_charging]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SmartCharging {
     /// Who decides.
     pub control: Control,
@@ -357,6 +357,8 @@ pub struct SmartCharging {
     pub get_burst: u32,
     /// After how many seconds once more.
     pub get_interval_s: u32,
+    /// Contracts, as the operator API takes them, each with its `id`; what one says is read by who knows contracts.
+    pub contracts: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// `[metrics]`
@@ -673,6 +675,7 @@ impl Config {
                 put_interval_s: small(&raw, "smart_charging.put_interval_s", 86_400)?,
                 get_burst: small(&raw, "smart_charging.get_burst", 1_000)?,
                 get_interval_s: small(&raw, "smart_charging.get_interval_s", 86_400)?,
+                contracts: lists::contracts(&raw)?,
             },
             metrics: Metrics {
                 public: raw.truth("metrics.public")?,
@@ -930,6 +933,7 @@ impl Config {
                     ("put_interval_s", whole(self.smart_charging.put_interval_s)),
                     ("get_burst", whole(self.smart_charging.get_burst)),
                     ("get_interval_s", whole(self.smart_charging.get_interval_s)),
+                    ("contracts", lists::written_contracts(&self.smart_charging.contracts)),
                 ],
             ),
             ("metrics", vec![("public", truth(self.metrics.public))]),

@@ -7,6 +7,7 @@
 //! | ClientInfo (HubClientInfo) | duty | the hub owns it (HCI-01): whoever may know is told the newest state, once | a week of refusals; a platform that is away is waited for |
 //! | what became of a registration | duty | its submitter was told 202 and a `confirmation_url` was given (SAF-31) | a day, then dead |
 //! | a published key, a verdict that does not hold | duty | the hub's own word (key-registry.md SAF-31, SAF-46), for platforms that listen on its custom modules | `cdrs.custody_days` |
+//! | a Session, to a provider whose contract says so | duty | the hub forwards it for its CPO or eMSP (ECI-12, ECI-14); a newer state takes its place | a day, or the contract's end |
 //! | a push to everybody | copy | its sender was told 1000 at the commit; a receiver that is away or says no catches up by asking (R-57, R-61, T-34) | one attempt per party; again only if this process dies |
 //! | what a receiver with `catch_up` missed of such pushes | duty | that receiver wants it (design.md 3.7): each object once, as it is when the receiver is back | 30 days, then dead |
 //! | GET on a CDR's `Location` | relay | the requester waits for it; the hub's copy answers when nobody else does | the request |
@@ -30,6 +31,9 @@ pub const CLIENT_INFO: &str = crate::parties::client_info::DUTY;
 pub const PUBLIC_KEYS: &str = "publickeys";
 /// A verdict, told to the CDR's CPO through the hub's own module of that name.
 pub const CDR_VALIDATIONS: &str = "cdrvalidations";
+
+/// A Session, shown to a provider under a contract.
+pub const SESSION: &str = "session";
 
 /// What became of a registration, told to whoever submitted it.
 pub const CONFIRMATION: &str = "confirmation";
@@ -71,6 +75,27 @@ pub fn missed_while_away(platform: &PlatformId, now: DateTime<Utc>) -> NewMissed
     let mut missed = missed(platform, now);
     missed.duty.next_attempt_at = now + AWAY;
     missed
+}
+
+/// How long a Session is owed to a provider: who was away for longer is shown the next state of those that still run.
+const SHOWN_WITHIN: TimeDelta = TimeDelta::days(1);
+
+/// The duty to show a provider a Session, due at once and nobody's yet; no longer than its contract holds.
+#[must_use]
+pub fn session(platform: &PlatformId, object: &str, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) -> NewDuty {
+    let within = now + SHOWN_WITHIN;
+    NewDuty {
+        id: Uuid::now_v7().to_string(),
+        platform_id: platform.to_string(),
+        kind: SESSION.to_owned(),
+        object_id: object.to_owned(),
+        revision: 1,
+        lease_owner: String::new(),
+        lease_until: DateTime::UNIX_EPOCH,
+        next_attempt_at: now,
+        give_up_at: ends.map_or(within, |ends| ends.min(within)),
+        created_at: now,
+    }
 }
 
 /// How long a confirmation is tried (key-registry.md 4.5); who missed it asks.

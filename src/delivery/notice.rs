@@ -1,7 +1,9 @@
-//! Telling a platform something through one of the hub's own custom modules: a key that was published, a verdict that does not hold.
+//! Telling a platform a state: through one of the hub's own custom modules a key that was published, or a verdict that does not hold; or a
+//! Session, to a provider that a contract lets see it.
 //!
 //! The message was composed by whoever knows what it is about and lies beside its duty ([`crate::store::notices`]); here it is sent as it
-//! is, in the hub's name. What ends the duty is what ends that of a ClientInfo: an answer about the object, whatever it says.
+//! is, in the hub's name or in that of whose object it is. What ends the duty is what ends that of a ClientInfo: an answer about the object,
+//! whatever it says. Only one that is told a change, and does not know of what, is told the whole at once.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,9 +14,11 @@ use super::told::{MAX_ANSWER, statuses};
 use super::worker::Attempt;
 use crate::client::Method;
 use crate::client::outcome::Outcome;
+use crate::ocpi::envelope;
 use crate::ocpi::headers::{MessageIds, Routing};
 use crate::ocpi::ids::{PartyId, PlatformId};
 use crate::ocpi::role::InterfaceRole;
+use crate::ocpi::status::StatusCode;
 use crate::ocpi::url;
 use crate::parties::Fault;
 use crate::parties::line::{Call, Target};
@@ -76,11 +80,9 @@ impl Delivery {
         let directory = snapshot.directory();
         let id = PlatformId::from(duty.platform_id.as_str());
         let platform = directory.platform(&id);
-        let module = OwnModule::named(&directory.hub, &message.identifier);
         let way = platform
             .as_ref()
-            .zip(module)
-            .and_then(|(platform, module)| listener(directory, platform, module).map(|endpoint| (platform, endpoint)));
+            .and_then(|platform| listens(directory, platform, &message).map(|endpoint| (platform, endpoint)));
         let Some((platform, endpoint)) = way else {
             // It left, or nobody wants it told any more.
             return self.settle_told(duty, revision, Told::Ended, None).await;
@@ -92,29 +94,40 @@ impl Delivery {
         }
         let correlation_id = Uuid::new_v4().to_string();
         let segments = message.path.iter().map(String::as_str).collect::<Vec<_>>();
-        let call = Call {
-            method: match message.method.as_str() {
+        let shown = message.shown.as_ref();
+        let from = shown.map_or(Some(directory.hub.clone()), |shown| {
+            PartyId::from_slash(&shown.from_party).ok()
+        });
+        let call = |method: &str, body: &str| Call {
+            method: match method {
                 "PUT" => Method::PUT,
+                "PATCH" => Method::PATCH,
                 _ => Method::POST,
             },
             to: Target::Url(Module::named(&duty.kind), url::join(endpoint, &segments)),
             query: None,
             routing: Some(Routing {
                 to: PartyId::from_slash(&message.to_party).ok(),
-                from: Some(directory.hub.clone()),
+                from: from.clone(),
             }),
             ids: MessageIds {
                 request_id: None,
                 correlation_id: Some(correlation_id.clone()),
             },
-            body: Some(message.body.clone().into()),
+            body: Some(body.to_owned().into()),
             headers: Vec::new(),
             timeout: None,
             max_answer: Some(MAX_ANSWER),
         };
-        let outcome = match self.parties.line().send(platform, call).await {
-            Ok(outcome) => outcome,
-            Err(_) => return self.settle_told(duty, revision, Told::Ended, None).await,
+        let line = self.parties.line();
+        let mut outcome = line.send(platform, call(&message.method, &message.body)).await;
+        if let (Ok(answered), Some(whole)) = (&outcome, shown.and_then(|shown| shown.whole.as_ref()))
+            && does_not_know_it(answered)
+        {
+            outcome = line.send(platform, call("PUT", whole)).await;
+        }
+        let Ok(outcome) = outcome else {
+            return self.settle_told(duty, revision, Told::Ended, None).await;
         };
         let ended = self.clock.now();
         let (told, attempt) = self.read_told(duty, "a notice", &outcome, ended);
@@ -130,6 +143,31 @@ impl Delivery {
     }
 }
 
+/// Where a platform listens to a message; `None` where it does not any more.
+fn listens<'p>(directory: &Directory, platform: &'p Platform, message: &Message) -> Option<&'p str> {
+    if message.shown.is_none() {
+        return listener(
+            directory,
+            platform,
+            OwnModule::named(&directory.hub, &message.identifier)?,
+        );
+    }
+    let party = PartyId::from_slash(&message.to_party).ok()?;
+    let is_told = platform.status.is_registered() && platform.carries(&party);
+    is_told
+        .then(|| platform.endpoint(&message.identifier, InterfaceRole::Receiver))
+        .flatten()
+}
+
+/// Whether a receiver says that it has nothing of which this would be a change (T-26).
+fn does_not_know_it(outcome: &Outcome) -> bool {
+    let Outcome::Answered(answer) = outcome else {
+        return false;
+    };
+    let code = envelope::read(&answer.body).ok().map(|read| read.status_code);
+    answer.status == 404 || code == Some(StatusCode::UNKNOWN_LOCATION)
+}
+
 /// What the journal says about an attempt.
 struct Line<'a> {
     message: &'a Message,
@@ -141,12 +179,19 @@ struct Line<'a> {
 impl Line<'_> {
     fn journal(self, duty: &DutyRow, outcome: &Outcome, told: &Told, at: DateTime<Utc>) -> JournalEntry {
         let (http_status, status_code) = statuses(outcome);
+        let said = match told {
+            Told::Ended => "told".to_owned(),
+            Told::Postponed { outcome, .. } => outcome.clone(),
+        };
+        let shown = self.message.shown.as_ref();
+        let from = shown.and_then(|shown| PartyId::from_slash(&shown.from_party).ok());
+        let from = from.map(|party| party.key());
         JournalEntry {
             id: Uuid::now_v7().to_string(),
             at,
             correlation_id: self.correlation_id,
             request_id: None,
-            from_party: Some(self.hub.key()),
+            from_party: Some(from.unwrap_or_else(|| self.hub.key())),
             to_party: Some(self.message.to_party.clone()),
             platform: Some(duty.platform_id.clone()),
             module: self.message.identifier.clone(),
@@ -154,9 +199,10 @@ impl Line<'_> {
             object: Some(self.message.object.clone()),
             http_status,
             status_code,
-            outcome: match told {
-                Told::Ended => "told".to_owned(),
-                Told::Postponed { outcome, .. } => outcome.clone(),
+            // ECI-25: whose word it was that let the provider see it.
+            outcome: match shown {
+                Some(shown) => format!("{said}, under contract {}", shown.contract),
+                None => said,
             },
             duration_ms: Some(self.took),
         }

@@ -146,7 +146,7 @@ impl Delivery {
             kinds::CLIENT_INFO => self.tell(duty).await?,
             kinds::CONFIRMATION => self.confirm(duty).await?,
             kinds::BROADCAST => self.catch_up(duty).await?,
-            kinds::PUBLIC_KEYS | kinds::CDR_VALIDATIONS => self.notify(duty).await?,
+            kinds::PUBLIC_KEYS | kinds::CDR_VALIDATIONS | kinds::SESSION => self.notify(duty).await?,
             other => return Err(Fault::found(format!("a duty of the unknown kind {other:?}"))),
         };
         match attempt {

@@ -60,6 +60,7 @@ impl Intake {
             to_party: cdr.cpo_key.clone(),
             object: format!("{}/{}", cdr.cpo_key, cdr.cdr_key),
             body: object(cdr, report, &directory.hub)?.to_string(),
+            shown: None,
         };
         // One for each CDR: a later verdict takes the place of one that was not told yet.
         Some(self.delivery().new_notice(MODULE, &platform.id, &cdr.id, message, now))

@@ -113,6 +113,7 @@ async fn carry(parties: &Parties, links: &Links, request: CustomRequest) -> Resu
         requester_party: &way.from,
         receiver: &way.platform,
         receiver_party: &way.to,
+        acts_for: None,
     };
     let headers = links
         .page_headers(&relayed, &request.identifier, &asked, between)

@@ -10,7 +10,8 @@
 //! are not written yet; 16 384 messages of peer hubs, and those for a minute. What is under way is forgotten when it ends.
 //!
 //! Start with [`cdr::CdrExchange::post`]; [`own`] answers lists from what the hub keeps; [`running`] lets repeats wait for
-//! the first attempt; [`hints`] remembers from traffic who has what; [`steering`] lets one party at a time steer a session.
+//! the first attempt; [`hints`] remembers from traffic who has what; [`steering`] lets one party at a time steer a session,
+//! [`proxy`] asks in an eMSP's name, and [`sessions`] shows providers what they may see.
 
 pub mod answer;
 mod broadcast;
@@ -30,5 +31,7 @@ pub mod passing;
 pub mod relay;
 pub mod reply;
 pub mod running;
+mod proxy;
 mod seen;
+mod sessions;
 mod steering;

@@ -107,7 +107,7 @@ impl Exchange {
     /// The CPOs known to have a session, from Sessions and profiles that went by; not the eMSPs at which a provider set one (S-41).
     async fn cpos_of_session(&self, incoming: &Incoming, session: &str) -> Result<Vec<PartyId>, Fault> {
         let mut cpos = self.hints.cpo_of_session(session).await?;
-        cpos.extend(self.profiles.cpos_of(session).await?);
+        cpos.extend(self.profiles.cpos_of(session, None).await?);
         cpos.retain(|party| incoming.caller.directory().roles_of(party).contains(&Role::Cpo));
         cpos.sort();
         cpos.dedup();
@@ -213,7 +213,12 @@ impl Exchange {
 }
 
 /// Exactly one of those the requester may talk to.
-fn only(incoming: &Incoming, from: &Speaker, named: &str, candidates: Vec<PartyId>) -> Result<PartyId, Refusal> {
+pub(super) fn only(
+    incoming: &Incoming,
+    from: &Speaker,
+    named: &str,
+    candidates: Vec<PartyId>,
+) -> Result<PartyId, Refusal> {
     let directory = incoming.caller.directory();
     let (near, far): (Vec<PartyId>, Vec<PartyId>) = candidates
         .into_iter()

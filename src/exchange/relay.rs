@@ -20,6 +20,7 @@ use super::seen::Seen;
 use super::steering::Admission;
 use crate::client::Method;
 use crate::clock::SharedClock;
+use crate::delivery::Delivery;
 use crate::delivery::order::{Object, Order, Turn};
 use crate::delivery::relay::{Expects, relay};
 use crate::links::{Between, Lending, LentAnswer, Links};
@@ -42,6 +43,7 @@ pub struct Exchange {
     pub(super) mirror: Arc<Mirror>,
     pub(super) hints: Arc<Hints>,
     pub(super) profiles: Arc<Profiles>,
+    pub(super) delivery: Arc<Delivery>,
     pub(super) settings: ExchangeSettings,
     pub(super) registry: Arc<Registry>,
     pub(super) store: Store,
@@ -89,6 +91,8 @@ pub struct Rooms {
     pub hints: Arc<Hints>,
     /// Who steers which session.
     pub profiles: Arc<Profiles>,
+    /// What is owed.
+    pub delivery: Arc<Delivery>,
     /// One at a time per object.
     pub order: Order,
     /// Who sent what when.
@@ -111,6 +115,7 @@ impl Exchange {
             mirror,
             hints,
             profiles,
+            delivery,
             order,
             journal,
             registry,
@@ -123,6 +128,7 @@ impl Exchange {
             mirror,
             hints,
             profiles,
+            delivery,
             settings,
             registry,
             store,
@@ -166,7 +172,11 @@ impl Exchange {
 
     async fn arranged(self: &Arc<Self>, incoming: &Incoming, owner: Option<&PartyId>) -> Result<Reply, Failure> {
         let directory = incoming.caller.directory();
-        let arrangement = arrange(directory, &incoming.caller.platform, incoming.asked(owner))?;
+        let proxy = self.proxy(incoming).await?;
+        let arrangement = match &proxy {
+            None => Some(arrange(directory, &incoming.caller.platform, incoming.asked(owner))?),
+            Some(_) => None,
+        };
         incoming.check_body(owner)?;
         if incoming.caller.platform.options.strict
             && let Some(refusal) = Passed::of(incoming).and_then(|passed| passed.refusal())
@@ -177,6 +187,11 @@ impl Exchange {
             // D-26: what came by another way already must not go round again.
             self.seen.once(incoming, self.clock.now())?;
         }
+        let arrangement = match (proxy, arrangement) {
+            (Some(proxy), _) => return self.by_proxy(incoming, owner, proxy).await,
+            (None, Some(arrangement)) => arrangement,
+            (None, None) => return Err(Fault::found("a request was arranged in no way").into()),
+        };
         match arrangement {
             Arrangement::Direct(way) if self.is_report(incoming) => self.report_to(incoming, owner, &way).await,
             Arrangement::Open(from) if self.is_report(incoming) => self.report(incoming, owner, &from).await,
@@ -201,13 +216,31 @@ impl Exchange {
 
     /// The same for who has its turn already.
     pub(super) async fn send(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) -> Result<Reply, Failure> {
-        let steering = match self.admission(incoming, way).await? {
+        let admission = self.admission(incoming, way).await?;
+        self.send_admitted(incoming, owner, way, admission).await
+    }
+
+    /// The same for what was admitted already. A request in another's name goes its own way from here, and is answered on that it came by.
+    pub(super) async fn send_admitted(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        way: &Way,
+        admission: Admission,
+    ) -> Result<Reply, Failure> {
+        let steering = match admission {
             Admission::Refused(no) => return Ok(no),
             Admission::Asks(steering) => Some(steering),
             Admission::Carried => None,
         };
-        let mut call = self.call(incoming, owner, way)?;
-        let lent = self.lend_answer(incoming, way, &mut call).await?;
+        let onward = steering
+            .as_ref()
+            .and_then(|steering| steering.onward.as_ref())
+            .unwrap_or(way);
+        let mut call = self.call(incoming, owner, onward)?;
+        let lent = self
+            .lend_answer(incoming, between(incoming, way, onward), &mut call)
+            .await?;
         let asked = Line::address(&way.platform, &call.to, call.query.as_deref());
         let asked = asked.map_err(|missing| Refusal::hub_error(missing.to_string()))?;
         let steering = steering.as_ref().zip(lent.as_ref());
@@ -231,7 +264,7 @@ impl Exchange {
         learning::from_answer(&self.hints, incoming, way, &relayed, self.clock.now());
         let headers = match incoming.route.answer {
             Answer::Page => {
-                let (module, between) = (incoming.module.identifier, between(incoming, way));
+                let (module, between) = (incoming.module.identifier, between(incoming, way, way));
                 self.links.page_headers(&relayed, module, &asked, between).await?
             }
             _ => Vec::new(),
@@ -330,7 +363,7 @@ impl Exchange {
     async fn lend_answer(
         &self,
         incoming: &Incoming,
-        way: &Way,
+        between: Between<'_>,
         call: &mut Call,
     ) -> Result<Option<LentAnswer>, Failure> {
         use crate::ocpi::splice;
@@ -339,7 +372,7 @@ impl Exchange {
             kind,
             object: &object,
             url,
-            between: between(incoming, way),
+            between,
         };
         match incoming.route.answer {
             Answer::LaterInBody => {
@@ -354,7 +387,7 @@ impl Exchange {
             }
             Answer::LaterInQuery => {
                 let query = incoming.query.clone().unwrap_or_default();
-                let found = splice::query_parameter(&query, RESPONSE_URL)?;
+                let found = splice::nested_url(&query, RESPONSE_URL, &["duration"])?;
                 let found = found.ok_or_else(|| Refusal::invalid_parameter("parameter response_url: is missing"))?;
                 let kind = learning::awaited(incoming)?;
                 let lent = self.links.lend_answer(lending(&kind, &found.decoded)).await?;
@@ -407,12 +440,13 @@ pub(super) fn is_authorization(incoming: &Incoming) -> bool {
 }
 
 /// Who may use what is lent for a request.
-fn between<'a>(incoming: &'a Incoming, way: &'a Way) -> Between<'a> {
+fn between<'a>(incoming: &'a Incoming, way: &'a Way, onward: &'a Way) -> Between<'a> {
     Between {
         requester: &incoming.caller.platform,
         requester_party: &way.from,
-        receiver: &way.platform,
-        receiver_party: &way.to,
+        receiver: &onward.platform,
+        receiver_party: &onward.to,
+        acts_for: (onward.from != way.from).then_some(&onward.from),
     }
 }
 

@@ -13,7 +13,6 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use super::incoming::Incoming;
-use super::learning;
 use super::relay::{Exchange, is_profile};
 use super::reply::{Reply, Words};
 use crate::delivery::relay::Relayed;
@@ -21,15 +20,15 @@ use crate::links::{Carried, LentAnswer};
 use crate::ocpi::envelope;
 use crate::ocpi::fields::Fields;
 use crate::ocpi::ids::PartyId;
-use crate::ocpi::modules::SESSIONS;
 use crate::ocpi::refusal::{Refusal, Situation};
 use crate::ocpi::role::{InterfaceRole, Role};
 use crate::ocpi::status::StatusCode;
-use crate::ocpi::time;
 use crate::ocpi::v2_2_1::heads::ResultWord;
-use crate::parties::{Failure, Fault};
-use crate::profiles::{Answered, Ask, Refused, Seen, Verb, sanity};
+use crate::parties::Failure;
+use crate::profiles::ledger::Place;
+use crate::profiles::{Answered, Ask, Name, Refused, Told, Verb, sanity};
 use crate::routing::arrangement::{Speaker, Way};
+use crate::routing::directory::Platform;
 
 /// A request that goes to a CPO only if the ledger lets it.
 pub(super) struct Steering {
@@ -37,6 +36,8 @@ pub(super) struct Steering {
     verb: Verb,
     is_emsp: bool,
     answer_within: TimeDelta,
+    /// The way it takes from here where it goes on in another's name (T2 with relay by the hub).
+    pub(super) onward: Option<Way>,
 }
 
 /// What becomes of a request before anything is lent for it or sent.
@@ -52,35 +53,50 @@ pub(super) enum Admission {
 impl Exchange {
     /// Looks whether a request may go to the way's end at all.
     pub(super) async fn admission(&self, incoming: &Incoming, way: &Way) -> Result<Admission, Failure> {
-        if !self.profiles.is_kept() || !is_profile(incoming) || incoming.interface.role != InterfaceRole::Receiver {
+        if !self.is_asking(incoming) {
             return Ok(Admission::Carried);
         }
+        if is_only_an_emsp(&way.platform, &way.to) {
+            // T2: it is for the eMSP to send its own request, and only that one is about control.
+            if self.profiles.lets_act(&way.to, &way.from).await?.is_some() {
+                return Ok(Admission::Carried);
+            }
+            self.profiles.no_contract();
+            return Ok(Admission::Refused(self.no(way, Refused::Stranger)));
+        }
+        self.admission_as(incoming, way, &way.to, Name::Any).await
+    }
+
+    /// The same for a session of that CPO, in a name.
+    pub(super) async fn admission_as(
+        &self,
+        incoming: &Incoming,
+        way: &Way,
+        cpo: &PartyId,
+        name: Name<'_>,
+    ) -> Result<Admission, Failure> {
         let (Some(verb), Some(session)) = (Verb::of(incoming.route.method), incoming.object()?) else {
             return Ok(Admission::Carried);
         };
         if verb == Verb::Put {
             sanity::check(incoming.body.as_deref().unwrap_or_default())?;
         }
-        if way.platform.has_role(&way.to, Role::Emsp) && !way.platform.has_role(&way.to, Role::Cpo) {
-            // T2: it is for the eMSP to send its own request, and only that one is about control.
-            return Ok(match self.profiles.lets_act(&way.to, &way.from).await? {
-                true => Admission::Carried,
-                false => Admission::Refused(self.no(way, Refused::Stranger)),
-            });
-        }
-        self.learn_what_is_kept(&way.to, &session).await?;
-        let steering = Steering {
+        self.learn_what_is_kept(cpo, &session).await?;
+        let mut steering = Steering {
             session,
             verb,
             is_emsp: incoming.caller.platform.has_role(&way.from, Role::Emsp),
             answer_within: TimeDelta::from_std(self.deadline(incoming, way)).unwrap_or(TimeDelta::MAX),
+            onward: None,
         };
-        let place = (&way.to, steering.session.as_str());
-        let would = self.profiles.would_admit(place, &steering.ask(way, "")).await?;
-        Ok(match would {
-            Ok(()) => Admission::Asks(steering),
-            Err(refused) => Admission::Refused(self.no(way, refused)),
-        })
+        let place = (cpo, steering.session.as_str());
+        let would = self.profiles.would_admit(place, &steering.ask(way, name, "")).await?;
+        match would {
+            Ok(Some(emsp)) => steering.onward = Some(self.way_for(incoming, &emsp, cpo)?),
+            Ok(None) => {}
+            Err(refused) => return Ok(Admission::Refused(self.no(way, refused))),
+        }
+        Ok(Admission::Asks(steering))
     }
 
     /// Takes control, or lets a question through; the hub's no where somebody was quicker.
@@ -91,8 +107,13 @@ impl Exchange {
         lent: &LentAnswer,
     ) -> Result<Option<Reply>, Failure> {
         let request = request(&lent.id);
-        let place = (&way.to, steering.session.as_str());
-        let said = self.profiles.admit(place, &steering.ask(way, &request)).await?;
+        // In the name in which it is about to go, and in no other.
+        let name = steering
+            .onward
+            .as_ref()
+            .map_or(Name::Own, |onward| Name::Of(&onward.from));
+        let ask = steering.ask(way, name, &request);
+        let said = self.profiles.admit(steering.place(way), &ask).await?;
         Ok(said.err().map(|refused| self.no(way, refused)))
     }
 
@@ -119,7 +140,7 @@ impl Exchange {
             Err(lost) if matches!(lost.situation, Situation::TimedOut | Situation::HubError) => return,
             Err(_) => Answered::No,
         };
-        let place = (&way.to, steering.session.as_str());
+        let place = steering.place(way);
         if let Err(fault) = self.profiles.answered(place, &request(&lent.id), answered).await {
             log::error!("{}", fault.chain());
         }
@@ -141,50 +162,9 @@ impl Exchange {
         }
     }
 
-    /// A Session went by: whose it is, where it is, whether it is over.
-    pub(super) async fn session_went_by(&self, incoming: &Incoming, owner: Option<&PartyId>, way: &Way) {
-        let is_told = incoming.module == &SESSIONS && incoming.interface.role == InterfaceRole::Receiver;
-        if !self.profiles.is_kept() || !is_told || !incoming.changes() {
-            return;
-        }
-        let (Ok(Some(session)), Some(body)) = (incoming.object(), &incoming.body) else {
-            return;
-        };
-        let mut seen = read_session(body);
-        // Who steers a session gets it as well and does not pay for it (SES-19).
-        let is_payer = way.platform.has_role(&way.to, Role::Emsp);
-        seen.emsp = seen.emsp.or_else(|| is_payer.then(|| way.to.clone()));
-        let place = (owner.unwrap_or(&way.from), session.as_str());
-        if let Err(fault) = self.profiles.seen(place, &seen).await {
-            log::error!("{}", fault.chain());
-        }
-    }
-
-    /// A session that went by before there was a ledger may be kept for its payer's lists, or be known from traffic.
-    async fn learn_what_is_kept(&self, cpo: &PartyId, session: &str) -> Result<(), Fault> {
-        if self.profiles.knows((cpo, session)).await? {
-            return Ok(());
-        }
-        let seen = match self.mirror.session_of(cpo, session).await? {
-            Some((payer, body)) => {
-                let seen = read_session(body.as_bytes());
-                Seen {
-                    emsp: PartyId::from_slash(&payer).ok().or(seen.emsp),
-                    ..seen
-                }
-            }
-            None => {
-                let mut payers = self.hints.payers_of_session(cpo, session).await?.into_iter();
-                let (Some(only), None) = (payers.next(), payers.next()) else {
-                    return Ok(());
-                };
-                Seen {
-                    emsp: Some(only),
-                    ..Seen::default()
-                }
-            }
-        };
-        self.profiles.seen((cpo, session), &seen).await
+    /// Whether a request asks for something about a profile that the ledger lets through or not.
+    pub(super) fn is_asking(&self, incoming: &Incoming) -> bool {
+        self.profiles.is_kept() && is_profile(incoming) && incoming.interface.role == InterfaceRole::Receiver
     }
 
     /// Whether a request tells somebody of the active profile of a session.
@@ -202,13 +182,17 @@ impl Exchange {
     ) -> Result<Reply, Failure> {
         let session = incoming.object()?.unwrap_or_default();
         let is_cpo = incoming.caller.platform.has_role(&way.from, Role::Cpo);
-        let told = if is_cpo {
-            self.profiles.told((&way.from, &session)).await?
+        let may = if is_cpo {
+            let told = self.profiles.told((&way.from, &session)).await?;
+            told.iter().any(|one| one.party == way.to && one.acts_for.is_none())
         } else {
             // T2: what an eMSP was told it may tell on to who set the profile through it.
-            self.hints.setters_of_session(&way.from, &session).await?
+            self.hints
+                .setters_of_session(&way.from, &session)
+                .await?
+                .contains(&way.to)
+                && self.profiles.lets_act(&way.from, &way.to).await?.is_some()
         };
-        let may = told.contains(&way.to) && (is_cpo || self.profiles.lets_act(&way.from, &way.to).await?);
         if !may {
             return Err(Refusal::invalid_parameter(
                 "OCPI-to names a party that is not told of this session's profile: it had none accepted, or may not ask any more",
@@ -231,12 +215,40 @@ impl Exchange {
     ) -> Result<Reply, Failure> {
         let session = incoming.object()?.unwrap_or_default();
         let told = self.profiles.told((&from.party, &session)).await?;
+        self.report_to_each(incoming, owner, from, &told).await
+    }
+
+    /// The same to some of those who are told. Who acts for an eMSP is told in its name, and the CPO hears the eMSP answer.
+    pub(super) async fn report_to_each(
+        &self,
+        incoming: &Incoming,
+        owner: Option<&PartyId>,
+        from: &Speaker,
+        told: &[Told],
+    ) -> Result<Reply, Failure> {
         if !told.is_empty() {
+            let session = incoming.object()?.unwrap_or_default();
             self.keep_report(incoming, &from.party, &session).await?;
         }
-        let ways: Vec<Way> = told.iter().filter_map(|to| self.way(incoming, from, to).ok()).collect();
-        let all = ways.iter().map(|way| self.carry(incoming, owner, way));
-        let mut heard = futures_util::future::join_all(all).await;
+        let ways = told.iter().filter_map(|one| {
+            let way = match &one.acts_for {
+                None => self.way(incoming, from, &one.party),
+                Some(emsp) => self.way_for(incoming, emsp, &one.party),
+            };
+            way.ok().map(|way| (way, one.acts_for.as_ref()))
+        });
+        let all = ways.map(|(way, acts_for)| async move {
+            let reply = self.carry(incoming, owner, &way).await?;
+            Ok(match acts_for {
+                None => reply,
+                Some(emsp) => Reply {
+                    to: Some(from.party.clone()),
+                    from: emsp.clone(),
+                    ..reply
+                },
+            })
+        });
+        let mut heard: Vec<Result<Reply, Failure>> = futures_util::future::join_all(all).await;
         let taken = heard.iter().position(|one| one.as_ref().is_ok_and(Reply::is_success));
         match taken {
             Some(taken) => heard.swap_remove(taken),
@@ -269,6 +281,7 @@ impl Exchange {
                 None,
             ),
             Refused::Controlled => ("REJECTED", "the session has a controller", None),
+            Refused::Outranked => ("REJECTED", "another has precedence on this session", None),
             Refused::TooOften(wait) => ("TOO_OFTEN", "asked too often about this session", Some(wait)),
         };
         let seconds = |wait: TimeDelta| (wait.num_milliseconds().max(1) + 999) / 1000;
@@ -290,10 +303,17 @@ impl Exchange {
 }
 
 impl Steering {
-    fn ask<'a>(&self, way: &'a Way, request: &'a str) -> Ask<'a> {
+    /// Whose session of which id.
+    fn place<'a>(&'a self, way: &'a Way) -> Place<'a> {
+        let onward = self.onward.as_ref().unwrap_or(way);
+        (&onward.to, &self.session)
+    }
+
+    fn ask<'a>(&self, way: &'a Way, name: Name<'a>, request: &'a str) -> Ask<'a> {
         Ask {
             party: &way.from,
             is_emsp: self.is_emsp,
+            name,
             verb: self.verb,
             request,
             answer_within: self.answer_within,
@@ -311,17 +331,7 @@ fn word_of(relayed: &Relayed) -> ResultWord {
     ResultWord::read(data.as_ref().map_or("", |data| data.get()))
 }
 
-/// What a Session, whole or in part, says of whose it is and where. What cannot be read says nothing.
-fn read_session(body: &[u8]) -> Seen {
-    let Ok(fields) = Fields::of_body(body, ["status", "location_id", "evse_uid", "end_date_time"]) else {
-        return Seen::default();
-    };
-    let said = |member| fields.text(member).ok().flatten();
-    Seen {
-        emsp: learning::payer_named(body),
-        location: said("location_id").map(Into::into),
-        evse: said("evse_uid").map(Into::into),
-        ends_at: said("end_date_time").and_then(|text| time::parse(&text).ok()),
-        is_over: matches!(said("status").as_deref(), Some("COMPLETED" | "INVALID")),
-    }
+/// Whether a party lives there as an eMSP and not as a CPO, too.
+pub(super) fn is_only_an_emsp(platform: &Platform, party: &PartyId) -> bool {
+    platform.has_role(party, Role::Emsp) && !platform.has_role(party, Role::Cpo)
 }

@@ -34,6 +34,8 @@ pub struct Carried {
     pub from: PartyId,
     /// Who asked.
     pub to: PartyId,
+    /// In whose name, where not in its own: what the asked one thinks it answers to, and who tells the result.
+    acts_for: Option<PartyId>,
     ids: MessageIds,
     body: Bytes,
 }
@@ -90,6 +92,12 @@ impl Links {
         Ok(Carried {
             from: party(&lent.receiver_country_code, &lent.receiver_party_id)?,
             to: party(&lent.requester_country_code, &lent.requester_party_id)?,
+            acts_for: match &lent.acts_for {
+                Some(named) => Some(
+                    PartyId::from_slash(named).map_err(|error| Fault::new("reading the parties of a link", error))?,
+                ),
+                None => None,
+            },
             lent,
             ids: ids.clone(),
             body,
@@ -129,7 +137,7 @@ impl Links {
             },
             // The caller is the one who was asked.
             to: result.from,
-            from: result.to,
+            from: result.acts_for.unwrap_or(result.to),
             headers: Vec::new(),
         })
     }
@@ -142,7 +150,7 @@ impl Links {
             query: None,
             routing: Some(Routing {
                 to: Some(result.to.clone()),
-                from: Some(result.from.clone()),
+                from: Some(result.acts_for.as_ref().unwrap_or(&result.from).clone()),
             }),
             ids: result.ids.clone(),
             body: Some(result.body.clone()),

@@ -62,6 +62,8 @@ pub struct Between<'a> {
     pub receiver: &'a Platform,
     /// Who is asked, as registered.
     pub receiver_party: &'a PartyId,
+    /// The eMSP in whose name is asked, where that is not who asks: each of the two ends deals with it alone.
+    pub acts_for: Option<&'a PartyId>,
 }
 
 /// An answer's address as lent.
@@ -156,6 +158,7 @@ impl Between<'_> {
             receiver_platform: self.receiver.id.as_str().to_owned(),
             receiver_country_code: self.receiver_party.country_code().to_owned(),
             receiver_party_id: self.receiver_party.party_id().to_owned(),
+            acts_for: self.acts_for.map(PartyId::to_string),
             url: String::new(),
             created_at: now,
             expires_at: until,

@@ -67,6 +67,7 @@ impl Links {
             requester_party: reader,
             receiver: &platform,
             receiver_party: owner,
+            acts_for: None,
         };
         let headers = self.page_headers(&relayed, &lent.module, &lent.url, between).await?;
         Ok(Behind {

@@ -95,7 +95,36 @@ pub fn query_parameter(query: &str, name: &str) -> Result<Option<FoundQuery>, Re
     Ok(found)
 }
 
-/// The query with another value at a place found by [`query_parameter`] in this same query. `value` is text and gets encoded here.
+/// The parameter `name` of a query, a URL that may stand there as it is, with a query of its own, as in OCPI's own example of a
+/// `response_url` (smart-charging.md 2.5). Then everything behind it belongs to it, up to one of its `siblings` that has not come before; and as
+/// it was not encoded it is not decoded.
+///
+/// # Errors
+/// As [`query_parameter`], of a value that does not stand there so.
+pub fn nested_url(query: &str, name: &str, siblings: &[&str]) -> Result<Option<FoundQuery>, Refusal> {
+    let mut start = query.len() - query.strip_prefix('?').unwrap_or(query).len();
+    let mut before: Vec<&str> = Vec::new();
+    for pair in query.get(start..).unwrap_or_default().split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_nested = value.split_once("://").is_some_and(|(_, behind)| behind.contains('?'));
+        if key == name && is_nested {
+            let range = start + key.len() + 1..query.len();
+            let value = query.get(range.clone()).unwrap_or_default();
+            let siblings = siblings.iter().filter(|sibling| !before.contains(sibling));
+            let end = siblings.filter_map(|sibling| value.find(&format!("&{sibling}="))).min();
+            let value = value.get(..end.unwrap_or(value.len())).unwrap_or(value);
+            return Ok(Some(FoundQuery {
+                decoded: value.to_owned(),
+                range: range.start..range.start + value.len(),
+            }));
+        }
+        before.push(key);
+        start += pair.len() + 1;
+    }
+    query_parameter(query, name)
+}
+
+/// The query with another value at a place found by [`query_parameter`] or [`nested_url`] in this same query. `value` is text and gets encoded here.
 #[must_use]
 pub fn replace_parameter(query: &str, range: &Range<usize>, value: &str) -> String {
     let before = query.get(..range.start).unwrap_or(query);
@@ -130,6 +159,45 @@ mod tests {
             body.replace("\"https:\\/\\/x.example/\\u00e4?a=1\"", "\"https://hub.example/r/1\"")
                 .as_bytes()
         );
+    }
+
+    // smart-charging.md 2.5
+    #[test]
+    fn a_url_that_nobody_encoded_is_taken_with_its_own_query_and_as_it_is() {
+        let taken = |query: &str| nested_url(query, "response_url", &["duration"]).unwrap().unwrap();
+        for (query, url, put) in [
+            (
+                "duration=900&response_url=https://x.example/r?request_id=5678",
+                "https://x.example/r?request_id=5678",
+                "duration=900&response_url=NEW",
+            ),
+            (
+                "?duration=900&response_url=https://x.example/r?a=1&b=%2B+2&duration=7",
+                "https://x.example/r?a=1&b=%2B+2&duration=7",
+                "?duration=900&response_url=NEW",
+            ),
+            (
+                "response_url=https://x.example/r?a=1&b=2&duration=900",
+                "https://x.example/r?a=1&b=2",
+                "response_url=NEW&duration=900",
+            ),
+            (
+                "response_url=https%3A%2F%2Fx.example%2Fr%3Fa%3D1%26b%3D2&duration=900",
+                "https://x.example/r?a=1&b=2",
+                "response_url=NEW&duration=900",
+            ),
+            (
+                "response_url=https://x.example/r%3Fa%3D1%26b&duration=900",
+                "https://x.example/r?a=1&b",
+                "response_url=NEW&duration=900",
+            ),
+        ] {
+            let found = taken(query);
+            assert_eq!(found.decoded, url, "{query}");
+            assert_eq!(replace_parameter(query, &found.range, "NEW"), put, "{query}");
+        }
+        assert_eq!(nested_url("duration=900", "response_url", &["duration"]), Ok(None));
+        assert!(nested_url("response_url=a&response_url=b", "response_url", &[]).is_err());
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Contracts: who lets a smart charging provider steer, where, and for how long (smart-charging.md 2.1).
 //!
 //! T1 is no contract here: whoever owns the session's token may steer it. T2 is an eMSP's word that a provider may act as itself: it
-//! lets that provider's requests through to the eMSP, who sends its own. T3 is a CPO's word, for all its places or for some.
+//! lets that provider's requests through to the eMSP, who sends its own; with `relay = "hub"` the hub sends them in the eMSP's name. T3 is a
+//! CPO's word, for all its places or for some.
 //!
-//! Read strictly: what this version does not honour (relay by the hub, Sessions for providers) is refused by name and not kept silently.
+//! Read strictly: a member that a contract does not have is refused by name and not kept silently.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::config::Secret;
 use crate::ocpi::ids::{PartyId, fold, key_of};
 use crate::ocpi::time;
 
@@ -24,10 +26,20 @@ pub struct Contract {
     pub scsp: PartyId,
     /// Where; of a T2 everywhere.
     pub scope: Scope,
+    /// Who plays the eMSP's part towards the CPO; of a T3 it says nothing, there is no such part.
+    pub relay: Relay,
+    /// What the provider sees of whose session it is.
+    pub privacy: Privacy,
+    /// Who gives way to whom where the contract holds; of a T2 always `First`.
+    pub precedence: Precedence,
     /// From when on, inclusive.
     pub from: DateTime<Utc>,
     /// Until when, exclusive; `None` is for good.
     pub to: Option<DateTime<Utc>>,
+    /// What its pseudonyms are made with; empty where it was only read.
+    pub secret: Secret,
+    /// Whether it stands in the configuration file.
+    pub is_configured: bool,
 }
 
 /// Which of the two that are written down.
@@ -37,6 +49,35 @@ pub enum ContractKind {
     T2,
     /// CPO → SCSP.
     T3,
+}
+
+/// Who asks the CPO where a provider acts for an eMSP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// The eMSP itself.
+    None,
+    /// The hub, in the eMSP's name; then the provider gets the eMSP's Sessions of the hub, too.
+    Hub,
+}
+
+/// How a Session is shown to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// Without what leads to the driver or says what was paid (see [`super::pseudonym`]).
+    Pseudonymous,
+    /// As the CPO sent it.
+    Full,
+}
+
+/// Who gives way where both an eMSP and a provider of the CPO's may steer (2.1, 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    /// Nobody: whoever is first.
+    First,
+    /// The eMSP: it may ask, and not steer.
+    Cpo,
+    /// The provider, on each session that its eMSP has steered.
+    Emsp,
 }
 
 /// Where a contract holds.
@@ -84,14 +125,38 @@ impl Contract {
         (location, evse): (Option<&str>, Option<&str>),
         now: DateTime<Utc>,
     ) -> bool {
-        let is_between = self.kind == ContractKind::T3 && self.grantor == *cpo && self.scsp == *party;
-        is_between && self.holds(now) && self.scope.has(location, evse)
+        self.scsp == *party && self.covers(cpo, (location, evse), now)
+    }
+
+    /// Whether a CPO gives its word for a session at that place at that instant, to whomever.
+    #[must_use]
+    pub fn covers(&self, cpo: &PartyId, (location, evse): (Option<&str>, Option<&str>), now: DateTime<Utc>) -> bool {
+        let is_its_word = self.kind == ContractKind::T3 && self.grantor == *cpo;
+        is_its_word && self.holds(now) && self.scope.has(location, evse)
     }
 
     /// Whether an eMSP lets `party` act for it at that instant.
     #[must_use]
     pub fn lets_act(&self, emsp: &PartyId, party: &PartyId, now: DateTime<Utc>) -> bool {
         self.kind == ContractKind::T2 && self.grantor == *emsp && self.scsp == *party && self.holds(now)
+    }
+
+    /// Whether an eMSP lets `party` act for it at that instant, and the hub is to do it.
+    #[must_use]
+    pub fn lets_relay(&self, emsp: &PartyId, party: &PartyId, now: DateTime<Utc>) -> bool {
+        self.relay == Relay::Hub && self.lets_act(emsp, party, now)
+    }
+
+    /// Whether the provider is to see a session of that CPO and that eMSP at that place at that instant (ECI-12, ECI-14).
+    #[must_use]
+    pub fn shows_sessions(
+        &self,
+        cpo: &PartyId,
+        emsp: Option<&PartyId>,
+        place: (Option<&str>, Option<&str>),
+        now: DateTime<Utc>,
+    ) -> bool {
+        self.covers(cpo, place, now) || emsp.is_some_and(|emsp| self.lets_relay(emsp, &self.scsp, now))
     }
 
     /// As the operator writes and reads it.
@@ -102,11 +167,14 @@ impl Contract {
             "kind": self.kind.as_str(),
             "grantor": self.grantor.to_string(),
             "scsp": self.scsp.to_string(),
-            "relay": "none",
-            "privacy": "pseudonymous",
+            "relay": self.relay.as_str(),
+            "privacy": self.privacy.as_str(),
             "from": time::write(self.from),
             "to": self.to.map(time::write),
         });
+        if self.kind == ContractKind::T3 {
+            document["precedence"] = json!(self.precedence.as_str());
+        }
         if let Scope::Some { locations, evses } = &self.scope {
             document["scope"] = json!({"locations": locations, "evse_uids": evses});
         }
@@ -118,8 +186,17 @@ impl Contract {
     /// # Errors
     /// [`Wrong`] naming the first member that is not as it should be.
     pub fn read(id: &str, wish: &Map<String, Value>) -> Result<Contract, Wrong> {
-        const KNOWN: [&str; 9] = [
-            "id", "kind", "grantor", "scsp", "scope", "relay", "privacy", "from", "to",
+        const KNOWN: [&str; 10] = [
+            "id",
+            "kind",
+            "grantor",
+            "scsp",
+            "scope",
+            "relay",
+            "privacy",
+            "precedence",
+            "from",
+            "to",
         ];
         only(wish, "", &KNOWN)?;
         let is_id = (1..=MAX_ID).contains(&id.len())
@@ -144,16 +221,26 @@ impl Contract {
             }
             _ => return Err(wrong("/kind", "must be T2 (eMSP to SCSP) or T3 (CPO to SCSP)")),
         };
-        match given(wish, "relay").map(Value::as_str) {
-            None | Some(Some("none")) => {}
-            Some(Some("hub")) => return Err(wrong("/relay", "hub: this version does not play the eMSP's part")),
-            Some(_) => return Err(wrong("/relay", "must be none")),
+        let relay = word(
+            wish,
+            "relay",
+            Relay::None,
+            &[("none", Relay::None), ("hub", Relay::Hub)],
+        )?;
+        let privacy = [("pseudonymous", Privacy::Pseudonymous), ("full", Privacy::Full)];
+        let privacy = word(wish, "privacy", Privacy::Pseudonymous, &privacy)?;
+        if kind == ContractKind::T2 && given(wish, "precedence").is_some() {
+            return Err(wrong(
+                "/precedence",
+                "a T2 has none: it is between the CPO and its providers",
+            ));
         }
-        match given(wish, "privacy").map(Value::as_str) {
-            None | Some(Some("pseudonymous")) => {}
-            Some(Some("full")) => return Err(wrong("/privacy", "full: this version forwards no Sessions to an SCSP")),
-            Some(_) => return Err(wrong("/privacy", "must be pseudonymous")),
-        }
+        let precedence = [
+            ("first", Precedence::First),
+            ("cpo", Precedence::Cpo),
+            ("emsp", Precedence::Emsp),
+        ];
+        let precedence = word(wish, "precedence", Precedence::First, &precedence)?;
         let scope = match (given(wish, "scope"), kind) {
             (None, _) => Scope::All,
             (Some(_), ContractKind::T2) => {
@@ -176,8 +263,13 @@ impl Contract {
             grantor,
             scsp,
             scope,
+            relay,
+            privacy,
+            precedence,
             from,
             to,
+            secret: Secret::new(""),
+            is_configured: false,
         })
     }
 }
@@ -189,6 +281,36 @@ impl ContractKind {
         match self {
             ContractKind::T2 => "T2",
             ContractKind::T3 => "T3",
+        }
+    }
+}
+
+impl Relay {
+    fn as_str(self) -> &'static str {
+        match self {
+            Relay::None => "none",
+            Relay::Hub => "hub",
+        }
+    }
+}
+
+impl Privacy {
+    /// `pseudonymous` or `full`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Privacy::Pseudonymous => "pseudonymous",
+            Privacy::Full => "full",
+        }
+    }
+}
+
+impl Precedence {
+    fn as_str(self) -> &'static str {
+        match self {
+            Precedence::First => "first",
+            Precedence::Cpo => "cpo",
+            Precedence::Emsp => "emsp",
         }
     }
 }
@@ -230,6 +352,18 @@ fn places(members: &Map<String, Value>, name: &str) -> Result<Vec<String>, Wrong
             .ok_or_else(|| wrong(&format!("{pointer}/{at}"), "must be an id"))
     };
     list.iter().enumerate().map(id).collect()
+}
+
+/// One of these words; `absent` where there is none.
+fn word<T: Copy>(members: &Map<String, Value>, name: &str, absent: T, words: &[(&str, T)]) -> Result<T, Wrong> {
+    let Some(value) = given(members, name) else {
+        return Ok(absent);
+    };
+    let known = words.iter().find(|(word, _)| value.as_str() == Some(word));
+    known.map(|(_, meant)| *meant).ok_or_else(|| {
+        let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
+        wrong(&format!("/{name}"), &format!("must be {}", all.join(" or ")))
+    })
 }
 
 fn party(members: &Map<String, Value>, name: &str) -> Result<PartyId, Wrong> {
@@ -333,6 +467,26 @@ mod tests {
         assert!(t2.lets_act(&cpo, &scsp, now) && !t2.lets_steer(&cpo, &scsp, (None, None), now));
     }
 
+    // ECI-08, ECI-12, ECI-14
+    #[test]
+    fn a_provider_sees_the_sessions_of_who_lets_it_and_of_nobody_else() {
+        let [cpo, emsp, scsp] = ["NL/CPA", "DE/MSA", "BE/SCS"].map(|text| PartyId::from_slash(text).unwrap());
+        let now = at("2026-11-21T12:00:00Z");
+        let here = (Some("L1"), None);
+        let t3 = read(with("scope", json!({"locations": ["L1"]}))).unwrap();
+        assert!(t3.shows_sessions(&cpo, Some(&emsp), here, now) && t3.shows_sessions(&cpo, None, here, now));
+        assert!(!t3.shows_sessions(&cpo, Some(&emsp), (Some("L2"), None), now));
+        assert!(!t3.shows_sessions(&emsp, Some(&cpo), here, now));
+        let t2 = |relay: &str| {
+            let wish = json!({"kind": "T2", "grantor": "DE/MSA", "scsp": "BE/SCS", "relay": relay, "from": "2026-11-21T12:00:00Z"});
+            read(wish).unwrap()
+        };
+        assert!(t2("hub").shows_sessions(&cpo, Some(&emsp), here, now) && t2("hub").lets_relay(&emsp, &scsp, now));
+        assert!(!t2("none").shows_sessions(&cpo, Some(&emsp), here, now) && !t2("none").lets_relay(&emsp, &scsp, now));
+        assert!(!t2("hub").shows_sessions(&cpo, None, here, now));
+        assert!(!t2("hub").shows_sessions(&cpo, Some(&emsp), here, at("2026-11-21T11:00:00Z")));
+    }
+
     #[test]
     fn what_is_written_is_read_again_and_what_is_not_honoured_is_refused_by_name() {
         for document in [
@@ -340,17 +494,26 @@ mod tests {
             with("to", json!("2027-01-01T00:00:00Z")),
             with("scope", json!({"locations": ["L1"]})),
             with("relay", json!("none")),
+            with("relay", json!("hub")),
             with("privacy", json!("pseudonymous")),
+            with("privacy", json!("full")),
+            with("precedence", json!("emsp")),
             with("id", json!("C-1")),
         ] {
             let contract = read(document.clone()).unwrap();
             assert_eq!(read(contract.document()), Ok(contract), "{document}");
         }
-        let t2_with_scope = json!({"kind": "T2", "grantor": "DE/MSA", "scsp": "BE/SCS", "from": "2026-11-21T12:00:00Z", "scope": {"locations": ["L1"]}});
+        let t2_with = |member: &str, value| {
+            let mut t2 = with(member, value);
+            t2["kind"] = json!("T2");
+            t2
+        };
         for (document, pointer) in [
-            (with("relay", json!("hub")), "/relay"),
-            (with("privacy", json!("full")), "/privacy"),
-            (with("precedence", json!("cpo")), "/precedence"),
+            (with("relay", json!("scsp")), "/relay"),
+            (with("privacy", json!(1)), "/privacy"),
+            (with("precedence", json!("scsp")), "/precedence"),
+            (t2_with("precedence", json!("cpo")), "/precedence"),
+            (with("costs", json!(true)), "/costs"),
             (with("kind", json!("T1")), "/kind"),
             (with("grantor", json!("BE/SCS")), "/scsp"),
             (with("grantor", json!("NL")), "/grantor"),
@@ -361,7 +524,7 @@ mod tests {
             (with("scope", json!({"locations": [1]})), "/scope/locations/0"),
             (with("scope", json!({"groups": ["G"]})), "/scope/groups"),
             (with("id", json!("C-2")), "/id"),
-            (t2_with_scope, "/scope"),
+            (t2_with("scope", json!({"locations": ["L1"]})), "/scope"),
         ] {
             assert_eq!(read(document.clone()).unwrap_err().pointer, pointer, "{document}");
         }

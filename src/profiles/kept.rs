@@ -35,6 +35,25 @@ pub(super) mod maybe_party {
     }
 }
 
+/// Parties.
+pub(super) mod parties {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::ocpi::ids::PartyId;
+
+    pub(in crate::profiles) fn serialize<S: Serializer>(parties: &[PartyId], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(parties.iter().map(PartyId::to_string))
+    }
+
+    pub(in crate::profiles) fn deserialize<'a, D: Deserializer<'a>>(read: D) -> Result<Vec<PartyId>, D::Error> {
+        let all = Vec::<String>::deserialize(read)?;
+        all.iter()
+            .map(|text| PartyId::from_slash(text).map_err(D::Error::custom))
+            .collect()
+    }
+}
+
 /// An instant.
 pub(super) mod instant {
     use chrono::{DateTime, Utc};

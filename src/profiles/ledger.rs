@@ -13,14 +13,16 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
-use super::contract::{Contract, Wrong};
+use super::contract::{Contract, Relay, Wrong};
 use super::pace::Limits;
-use super::session::{Active, Answered, Ask, Refused, Seen, Session, State, Verb};
+use super::session::{Active, Answered, Ask, Name, Refused, Seen, Session, State, Told, Verb};
+use super::showing::{self, Push, Showing};
 use crate::clock::SharedClock;
+use crate::config::Secret;
 use crate::ocpi::ids::{PartyId, key_of};
 use crate::parties::Fault;
 use crate::seeing::Tally;
-use crate::store::{ContractRow, ControlFilter, ControlRow, JournalEntry, Store, StoreError};
+use crate::store::{ContractKept, ContractRow, ControlFilter, ControlRow, JournalEntry, NewNotice, Store, StoreError};
 
 /// How long a session is remembered after its end, so that a straggler does not bring it back.
 const AFTER_THE_END: TimeDelta = TimeDelta::days(7);
@@ -57,6 +59,20 @@ pub struct ProfilesSettings {
     pub limits: Limits,
 }
 
+/// What became of a contract that was written.
+#[derive(Clone, Debug)]
+pub enum Agreed {
+    /// It holds from its next request on.
+    Kept {
+        /// It.
+        contract: Contract,
+        /// Whether there was none of that id.
+        is_new: bool,
+    },
+    /// What stands under that id is what the configuration file says.
+    Configured,
+}
+
 /// What an operator's release found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
@@ -73,7 +89,7 @@ pub type Place<'a> = (&'a PartyId, &'a str);
 
 impl Profiles {
     /// Words that are counted: what the hub refused and the CPOs' own TOO_OFTEN.
-    pub const REFUSED: [&'static str; 4] = ["stranger", "controlled", "too_often", "too_often_by_cpo"];
+    pub const REFUSED: [&'static str; 5] = ["stranger", "controlled", "outranked", "too_often", "too_often_by_cpo"];
 
     /// The ledger on this database.
     #[must_use]
@@ -101,17 +117,19 @@ impl Profiles {
 
     // ---- requests ----
 
-    /// Whether a request would be let through. Changes nothing; a no is counted.
+    /// Whether a request would be let through, and in whose name it would go, where not in its own. Changes nothing; a no is counted.
     ///
     /// # Errors
     /// When the database fails; then nobody is let through.
-    pub async fn would_admit(&self, place: Place<'_>, ask: &Ask<'_>) -> Result<Result<(), Refused>, Fault> {
-        let contracts = self.contracts_of(place.0).await?;
+    pub async fn would_admit(
+        &self,
+        place: Place<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<Result<Option<PartyId>, Refused>, Fault> {
+        let session = self.session(place).await?;
+        let mut session = session.unwrap_or_else(|| Session::new(place.0, place.1));
+        let contracts = self.contracts_about(place.0, session.emsp.as_ref()).await?;
         let now = self.clock.now();
-        let mut session = self
-            .session(place)
-            .await?
-            .unwrap_or_else(|| Session::new(place.0, place.1));
         Ok(self.counted(session.admit(ask, &contracts, &self.settings.limits, now)))
     }
 
@@ -119,24 +137,31 @@ impl Profiles {
     ///
     /// # Errors
     /// When the database fails; then nobody is let through.
-    pub async fn admit(&self, place: Place<'_>, ask: &Ask<'_>) -> Result<Result<(), Refused>, Fault> {
-        let contracts = self.contracts_of(place.0).await?;
+    pub async fn admit(&self, place: Place<'_>, ask: &Ask<'_>) -> Result<Result<Option<PartyId>, Refused>, Fault> {
+        let emsp = self.session(place).await?.and_then(|session| session.emsp);
+        let contracts = self.contracts_about(place.0, emsp.as_ref()).await?;
         let limits = self.settings.limits;
         let said = self
             .change(place, true, |session, now| session.admit(ask, &contracts, &limits, now))
             .await?;
-        Ok(self.counted(said.unwrap_or(Ok(()))))
+        Ok(self.counted(said.unwrap_or(Err(Refused::Stranger))))
     }
 
-    fn counted(&self, said: Result<(), Refused>) -> Result<(), Refused> {
-        if let Err(refused) = said {
+    fn counted<T>(&self, said: Result<T, Refused>) -> Result<T, Refused> {
+        if let Err(refused) = said.as_ref() {
             self.refused.count(match refused {
                 Refused::Stranger => "stranger",
                 Refused::Controlled => "controlled",
+                Refused::Outranked => "outranked",
                 Refused::TooOften(_) => "too_often",
             });
         }
         said
+    }
+
+    /// An eMSP was asked by somebody it lets not act for it.
+    pub fn no_contract(&self) {
+        self.refused.count("stranger");
     }
 
     /// A CPO said TOO_OFTEN of its own accord: passed on unchanged, and counted.
@@ -182,14 +207,52 @@ impl Profiles {
         Ok(self.session(place).await?.is_some())
     }
 
-    /// A Session went by.
+    /// Something is known of a session, and nobody is shown it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn seen(&self, place: Place<'_>, seen: &Seen) -> Result<(), Fault> {
-        self.change(place, true, |session, _| session.seen(seen.clone()))
-            .await
-            .map(drop)
+        let seen = |session: &mut Session, _| session.seen(seen.clone());
+        self.change(place, true, seen).await.map(drop)
+    }
+
+    /// The contracts that say something about the sessions of this CPO and this eMSP.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contracts_about(&self, cpo: &PartyId, emsp: Option<&PartyId>) -> Result<Vec<Contract>, Fault> {
+        let grantors = [Some(cpo), emsp].into_iter().flatten().map(PartyId::key).collect();
+        let rows = self.store.contracts_of(grantors).await.map_err(reading_contracts)?;
+        rows.iter().map(contract).collect()
+    }
+
+    /// Whether a change of a session that may be shown has nothing here that it would be a change of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lacks_a_copy(&self, place: Place<'_>) -> Result<bool, Fault> {
+        let session = self.session(place).await?;
+        Ok(session.is_none_or(|session| session.copy.is_none() && !session.is_over))
+    }
+
+    /// A Session went by. Whoever those contracts let see it is owed a copy with the same write: `owe` says how, where it can be told at all.
+    /// How many are.
+    ///
+    /// # Errors
+    /// When the database fails; then nobody is owed anything.
+    pub async fn passed(
+        &self,
+        place: Place<'_>,
+        (seen, push): (&Seen, &Push<'_>),
+        contracts: &[Contract],
+        owe: impl Fn(&Showing, DateTime<Utc>) -> Option<NewNotice>,
+    ) -> Result<usize, Fault> {
+        let pass = |session: &mut Session, now| {
+            let showings = showing::pass(session, seen.clone(), Some(push), contracts, now);
+            let owed: Vec<NewNotice> = showings.iter().filter_map(|one| owe(one, now)).collect();
+            (owed.len(), owed)
+        };
+        Ok(self.change_and_owe(place, true, pass).await?.unwrap_or(0))
     }
 
     /// The CPO reports the active profile of a session; `is_revoked` where it says that nobody's profile holds any more.
@@ -211,17 +274,36 @@ impl Profiles {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn told(&self, place: Place<'_>) -> Result<Vec<PartyId>, Fault> {
-        let contracts = self.contracts_of(place.0).await?;
-        let session = self.session(place).await?;
-        Ok(session.map_or_else(Vec::new, |session| session.told(&contracts, self.clock.now())))
+    pub async fn told(&self, place: Place<'_>) -> Result<Vec<Told>, Fault> {
+        let Some(session) = self.session(place).await? else {
+            return Ok(Vec::new());
+        };
+        let contracts = self.contracts_about(place.0, session.emsp.as_ref()).await?;
+        Ok(session.told(&contracts, self.clock.now()))
     }
 
-    /// The CPOs that have a session of this id, as far as requests and Sessions told.
+    /// The active profile the CPO last told, for one of these parties: the CPO, whoever may ask for it, whoever is told of it. `None` for
+    /// everybody else, and where nothing was told (2.6).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn cpos_of(&self, session: &str) -> Result<Vec<PartyId>, Fault> {
+    pub async fn active_for(&self, place: Place<'_>, parties: &[PartyId]) -> Result<Option<Active>, Fault> {
+        let Some(session) = self.session(place).await? else {
+            return Ok(None);
+        };
+        let contracts = self.contracts_about(place.0, session.emsp.as_ref()).await?;
+        let now = self.clock.now();
+        let may = |party: &PartyId| {
+            *party == session.cpo || session.basis(party, false, Name::Any, &contracts, now).is_some()
+        };
+        Ok(session.active.clone().filter(|_| parties.iter().any(may)))
+    }
+
+    /// The CPOs that have a session of this id, as far as requests and Sessions told; where an eMSP is named, one of its drivers'.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cpos_of(&self, session: &str, emsp: Option<&PartyId>) -> Result<Vec<PartyId>, Fault> {
         let Some(key) = key_of(session) else {
             return Ok(Vec::new());
         };
@@ -232,7 +314,7 @@ impl Profiles {
         // A request about a session that nobody has seen says nothing about whose it is.
         Ok(sessions
             .into_iter()
-            .filter(|one| one.emsp.is_some())
+            .filter(|one| one.emsp.is_some() && emsp.is_none_or(|emsp| one.emsp.as_ref() == Some(emsp)))
             .map(|one| one.cpo)
             .collect())
     }
@@ -297,24 +379,62 @@ impl Profiles {
 
     // ---- contracts ----
 
-    /// Keeps a contract in place of any other of that id. Whether it is new.
+    /// Keeps a contract in place of any other of that id.
     ///
     /// # Errors
     /// `Err` inside for a document that is no contract; outside when the database fails.
-    pub async fn agree(&self, id: &str, wish: &Map<String, Value>) -> Result<Result<(Contract, bool), Wrong>, Fault> {
+    pub async fn agree(&self, id: &str, wish: &Map<String, Value>) -> Result<Result<Agreed, Wrong>, Fault> {
         let contract = match Contract::read(id, wish) {
             Ok(contract) => contract,
             Err(wrong) => return Ok(Err(wrong)),
         };
+        let kept = self.keep(&contract).await?;
+        Ok(Ok(match kept {
+            ContractKept::Configured => Agreed::Configured,
+            _ => Agreed::Kept {
+                contract,
+                is_new: kept == ContractKept::New,
+            },
+        }))
+    }
+
+    /// Keeps the contracts of the configuration file, each in place of any other of that id, and ends those that stand in it no more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn configure(&self, contracts: &[Contract]) -> Result<(), Fault> {
+        for contract in contracts {
+            let configured = Contract {
+                is_configured: true,
+                ..contract.clone()
+            };
+            match self.keep(&configured).await? {
+                ContractKept::New => log::info!("contract {} of the configuration holds now", contract.id),
+                ContractKept::Replaced => log::info!("contract {} holds as the configuration says now", contract.id),
+                ContractKept::Unchanged | ContractKept::Configured => {}
+            }
+        }
+        let ids = contracts.iter().map(|contract| contract.id.clone()).collect();
+        let gone = self.store.contracts_configured(ids).await;
+        for id in gone.map_err(|error| Fault::new("ending contracts", error))? {
+            log::info!("contract {id} is not in the configuration any more, and ended");
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, contract: &Contract) -> Result<ContractKept, Fault> {
+        let mut secret = [0_u8; 32];
+        getrandom::fill(&mut secret).map_err(|error| Fault::new("drawing a secret", error))?;
         let row = ContractRow {
             id: contract.id.clone(),
             grantor_key: contract.grantor.key(),
             document: contract.document().to_string(),
             updated_at: self.clock.now(),
+            secret: hex::encode(secret),
+            is_configured: contract.is_configured,
         };
         let kept = self.store.contract_put(row).await;
-        let is_new = kept.map_err(|error| Fault::new("keeping a contract", error))?;
-        Ok(Ok((contract, is_new)))
+        kept.map_err(|error| Fault::new("keeping a contract", error))
     }
 
     /// The contract of that id.
@@ -348,27 +468,18 @@ impl Profiles {
         Ok((rows.iter().map(contract).collect::<Result<_, _>>()?, next))
     }
 
-    /// Whether an eMSP lets a party act for it now (T2).
+    /// Whether an eMSP lets a party act for it now (T2), and who then asks the CPO: the hub, where one of its contracts says so.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lets_act(&self, emsp: &PartyId, party: &PartyId) -> Result<bool, Fault> {
+    pub async fn lets_act(&self, emsp: &PartyId, party: &PartyId) -> Result<Option<Relay>, Fault> {
         let now = self.clock.now();
-        let contracts = self.contracts_of(emsp).await?;
-        let lets = contracts.iter().any(|one| one.lets_act(emsp, party, now));
-        if !lets {
-            self.refused.count("stranger");
-        }
-        Ok(lets)
-    }
-
-    async fn contracts_of(&self, grantor: &PartyId) -> Result<Vec<Contract>, Fault> {
-        let rows = self
-            .store
-            .contracts_of(&grantor.key())
-            .await
-            .map_err(reading_contracts)?;
-        rows.iter().map(contract).collect()
+        let contracts = self.contracts_about(emsp, None).await?;
+        let lets = || contracts.iter().filter(|one| one.lets_act(emsp, party, now));
+        Ok(match lets().any(|one| one.relay == Relay::Hub) {
+            true => Some(Relay::Hub),
+            false => lets().next().map(|one| one.relay),
+        })
     }
 
     // ---- rows ----
@@ -410,6 +521,17 @@ impl Profiles {
         makes_one: bool,
         does: impl Fn(&mut Session, DateTime<Utc>) -> T,
     ) -> Result<Option<T>, Fault> {
+        let owing_nothing = |session: &mut Session, now| (does(session, now), Vec::new());
+        self.change_and_owe(place, makes_one, owing_nothing).await
+    }
+
+    /// The same; what `does` says is to be told is owed with the same write.
+    async fn change_and_owe<T>(
+        &self,
+        place: Place<'_>,
+        makes_one: bool,
+        does: impl Fn(&mut Session, DateTime<Utc>) -> (T, Vec<NewNotice>),
+    ) -> Result<Option<T>, Fault> {
         let Some(session_key) = key_of(place.1) else {
             return Ok(None);
         };
@@ -428,11 +550,11 @@ impl Profiles {
             }
             let before = before.unwrap_or_else(|| Session::new(place.0, place.1));
             let mut session = before.clone();
-            let done = does(&mut session, now);
+            let (done, owed) = does(&mut session, now);
             let expires_at = expires_at(&session, now);
             let lives_longer = |row: &ControlRow| expires_at - row.expires_at > ABOUT;
             let is_prolonged = !session.is_over && session.ends_at.is_some() && living.is_some_and(lives_longer);
-            if session == before && !is_prolonged {
+            if session == before && !is_prolonged && owed.is_empty() {
                 return Ok(Some(done));
             }
             let document = serde_json::to_string(&session).map_err(|error| Fault::new("writing a session", error))?;
@@ -447,8 +569,9 @@ impl Profiles {
                 is_over: session.is_over,
                 document,
                 expires_at,
+                copy: session.copy.take(),
             };
-            let kept = self.store.control_put(next, row.map(|row| row.revision)).await;
+            let kept = self.store.control_put(next, row.map(|row| row.revision), owed).await;
             if kept.map_err(|error| Fault::new("keeping who steers a session", error))? {
                 return Ok(Some(done));
             }
@@ -486,14 +609,22 @@ fn expires_at(session: &Session, now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn read(row: &ControlRow) -> Result<Session, Fault> {
-    serde_json::from_str(&row.document).map_err(|error| Fault::new("reading who steers a session", error))
+    let session = serde_json::from_str(&row.document);
+    let mut session: Session = session.map_err(|error| Fault::new("reading who steers a session", error))?;
+    session.copy.clone_from(&row.copy);
+    Ok(session)
 }
 
 fn contract(row: &ContractRow) -> Result<Contract, Fault> {
     let document: Map<String, Value> = serde_json::from_str(&row.document).map_err(reading_contract)?;
-    Contract::read(&row.id, &document).map_err(|wrong| {
+    let contract = Contract::read(&row.id, &document).map_err(|wrong| {
         let sentence = format!("{}: {}", wrong.pointer, wrong.reason);
         Fault::new("reading a contract", StoreError::corrupt(sentence))
+    })?;
+    Ok(Contract {
+        secret: Secret::new(row.secret.clone()),
+        is_configured: row.is_configured,
+        ..contract
     })
 }
 

@@ -10,16 +10,21 @@
 //! processes; what a dead process took ends by its deadline; and what became of a request is moved by the CPO's own word alone. The hub
 //! neither clears nor invents a profile.
 //!
-//! [`session`], [`contract`], [`pace`] and [`sanity`] only think: they are given the time and values, and are tested with them. A refusal
-//! says that there is a controller and never who. Start with [`session::Session::admit`]; [`Profiles`] keeps what it decides.
+//! What a provider may see of a Session follows from the same contracts: [`showing`] makes its copy, [`pseudonym`] takes the driver out of it.
+//!
+//! [`session`], [`contract`], [`pace`], [`sanity`], [`showing`] and [`pseudonym`] only think: they are given the time and values, and are tested
+//! with them. A refusal says that there is a controller and never who. Start with [`session::Session::admit`]; [`Profiles`] keeps what it decides.
 
 pub mod contract;
 mod kept;
 pub mod ledger;
 pub mod pace;
+pub mod pseudonym;
 pub mod sanity;
 pub mod session;
+pub mod showing;
 
 pub use contract::{Contract, ContractKind, Wrong};
-pub use ledger::{Profiles, ProfilesSettings, Released};
-pub use session::{Answered, Ask, Hold, Refused, Seen, Session, State, Verb};
+pub use ledger::{Agreed, Profiles, ProfilesSettings, Released};
+pub use session::{Answered, Ask, Hold, Name, Refused, Seen, Session, State, Told, Verb};
+pub use showing::{Push, Showing};

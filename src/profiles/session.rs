@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use serde::{Deserialize, Serialize};
 
-use super::contract::Contract;
+use super::contract::{Contract, Precedence};
 use super::kept;
 use super::pace::{Bucket, Limits};
 use crate::ocpi::ids::PartyId;
@@ -56,12 +56,18 @@ pub struct Session {
     pub clearing: Vec<Asked>,
     /// Who had a profile accepted, and is told of the active one until the session ends (S-43).
     pub subscribers: Vec<Subscriber>,
+    /// Which providers were shown the Session as a whole; they are shown its changes.
+    #[serde(with = "kept::parties", default)]
+    pub shown_to: Vec<PartyId>,
     /// How many requests went to the CPO so far.
     pub requests: u64,
     /// How often each party asked.
     pub paces: Vec<Pace>,
     /// The last active profile the CPO told, as it told it.
     pub active: Option<Active>,
+    /// The Session as the CPO told it so far; only while a provider is to see it, and beside the row's document.
+    #[serde(skip)]
+    pub copy: Option<String>,
 }
 
 /// Who steers a session.
@@ -87,6 +93,28 @@ pub enum Basis {
     Token,
     /// T3: the CPO's word.
     Contract,
+    /// T2 with relay by the hub: the eMSP's word, and in its name.
+    Delegate,
+}
+
+/// In whose name a party asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// In its own, or in that of an eMSP that lets it.
+    Any,
+    /// In its own.
+    Own,
+    /// In that of this eMSP.
+    Of(&'a PartyId),
+}
+
+/// Somebody who is told of the active profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Who.
+    pub party: PartyId,
+    /// The eMSP it acts for: to the CPO it is the one who is told.
+    pub acts_for: Option<PartyId>,
 }
 
 /// A request that went to the CPO.
@@ -173,6 +201,8 @@ pub struct Ask<'a> {
     pub party: &'a PartyId,
     /// Whether it is an eMSP: of a session nobody has seen any eMSP may be the owner.
     pub is_emsp: bool,
+    /// In whose name.
+    pub name: Name<'a>,
     /// What.
     pub verb: Verb,
     /// The request, as in [`Asked::request`].
@@ -188,6 +218,8 @@ pub enum Refused {
     Stranger,
     /// Somebody else steers, or is about to.
     Controlled,
+    /// Another has precedence there.
+    Outranked,
     /// It asked too often; so long until it may.
     TooOften(TimeDelta),
 }
@@ -232,13 +264,16 @@ impl Session {
             late: Vec::new(),
             clearing: Vec::new(),
             subscribers: Vec::new(),
+            shown_to: Vec::new(),
             requests: 0,
             paces: Vec::new(),
             active: None,
+            copy: None,
         }
     }
 
-    /// Lets a request of `ask.party` through, and takes control for it where it sets a profile; the order of the tests is that of 2.3.
+    /// Lets a request of `ask.party` through, and takes control for it where it sets a profile; the order of the tests is that of 2.3. The
+    /// eMSP in whose name it goes to the CPO, where that is not its own.
     ///
     /// # Errors
     /// Which no; then nothing has changed, no bucket either.
@@ -248,14 +283,20 @@ impl Session {
         contracts: &[Contract],
         limits: &Limits,
         now: DateTime<Utc>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<PartyId>, Refused> {
         let basis = self
-            .basis(ask.party, ask.is_emsp, contracts, now)
+            .basis(ask.party, ask.is_emsp, ask.name, contracts, now)
             .ok_or(Refused::Stranger)?;
         let mut next = self.clone();
         next.let_time_pass(now);
-        if ask.verb != Verb::Get && next.is_anothers(ask.party, contracts, now) {
-            return Err(Refused::Controlled);
+        if ask.verb != Verb::Get {
+            if next.is_anothers(ask.party, basis, contracts, now) {
+                return Err(Refused::Controlled);
+            }
+            let lets_go = ask.verb == Verb::Delete && next.is_steered_by(ask.party);
+            if !lets_go && next.is_outranked(ask.party, basis, contracts, now) {
+                return Err(Refused::Outranked);
+            }
         }
         next.with_pace(ask.party, |pace| pace.take(ask.verb, limits, now))
             .map_err(Refused::TooOften)?;
@@ -274,36 +315,63 @@ impl Session {
             _ => {}
         }
         *self = next;
-        Ok(())
+        Ok(self.acts_for(basis))
     }
 
-    /// By what right a party may ask about this session at all.
+    /// By what right a party may ask about this session at all. Of two rights, that by which it steers already; else its own.
     #[must_use]
-    pub fn basis(&self, party: &PartyId, is_emsp: bool, contracts: &[Contract], now: DateTime<Utc>) -> Option<Basis> {
-        let is_owner = match &self.emsp {
-            Some(owner) => owner == party,
-            None => is_emsp,
+    pub fn basis(
+        &self,
+        party: &PartyId,
+        is_emsp: bool,
+        name: Name<'_>,
+        contracts: &[Contract],
+        now: DateTime<Utc>,
+    ) -> Option<Basis> {
+        let own = || {
+            let is_owner = match &self.emsp {
+                Some(owner) => owner == party,
+                None => is_emsp,
+            };
+            if is_owner {
+                return Some(Basis::Token);
+            }
+            let lets = |one: &Contract| one.lets_steer(&self.cpo, party, self.place(), now);
+            contracts.iter().any(lets).then_some(Basis::Contract)
         };
-        if is_owner {
-            return Some(Basis::Token);
+        let anothers = |emsp: &PartyId| {
+            let lets = |one: &Contract| one.lets_relay(emsp, party, now);
+            contracts.iter().any(lets).then_some(Basis::Delegate)
+        };
+        let emsp = self.emsp.as_ref();
+        match name {
+            Name::Own => own(),
+            Name::Of(named) => emsp.filter(|emsp| *emsp == named).and_then(anothers),
+            Name::Any if self.steers_as(party) == Some(Basis::Delegate) => emsp.and_then(anothers).or_else(own),
+            Name::Any => own().or_else(|| emsp.and_then(anothers)),
         }
-        let place = (self.location.as_deref(), self.evse.as_deref());
-        let lets = |one: &Contract| one.lets_steer(&self.cpo, party, place, now);
-        contracts.iter().any(lets).then_some(Basis::Contract)
     }
 
     /// Who is told of the active profile: whoever had one accepted and may still ask (2.6).
     #[must_use]
-    pub fn told(&self, contracts: &[Contract], now: DateTime<Utc>) -> Vec<PartyId> {
-        let still = |one: &&Subscriber| {
-            self.basis(&one.party, one.basis == Basis::Token, contracts, now)
-                .is_some()
+    pub fn told(&self, contracts: &[Contract], now: DateTime<Utc>) -> Vec<Told> {
+        let still = |one: &Subscriber| {
+            let basis = self.basis(&one.party, one.basis == Basis::Token, Name::Any, contracts, now)?;
+            Some(Told {
+                party: one.party.clone(),
+                acts_for: self.acts_for(basis),
+            })
         };
-        self.subscribers
-            .iter()
-            .filter(still)
-            .map(|one| one.party.clone())
-            .collect()
+        self.subscribers.iter().filter_map(still).collect()
+    }
+
+    fn acts_for(&self, basis: Basis) -> Option<PartyId> {
+        self.emsp.clone().filter(|_| basis == Basis::Delegate)
+    }
+
+    /// Where it is: location and EVSE.
+    pub(super) fn place(&self) -> (Option<&str>, Option<&str>) {
+        (self.location.as_deref(), self.evse.as_deref())
     }
 
     /// The CPO's first answer to a request. One that never came changes nothing: it may have acted all the same.
@@ -398,16 +466,47 @@ impl Session {
         };
     }
 
-    /// Whether somebody else steers it, or is about to. What is held rests on being entitled; a request under way ends by itself.
-    fn is_anothers(&self, party: &PartyId, contracts: &[Contract], now: DateTime<Utc>) -> bool {
+    /// Whether somebody else steers it, or is about to; also the same party in another's name (ECI-09). What is held rests on being entitled; a
+    /// request under way ends by itself.
+    fn is_anothers(&self, party: &PartyId, basis: Basis, contracts: &[Contract], now: DateTime<Utc>) -> bool {
+        let is_same = |who: &PartyId, by: Basis| who == party && (by == Basis::Delegate) == (basis == Basis::Delegate);
         match &self.state {
             State::Free => false,
-            State::Pending { asked, .. } => asked.party != *party,
+            State::Pending { asked, .. } => !is_same(&asked.party, asked.basis),
             State::Held(hold) => {
-                hold.party != *party
-                    && self
-                        .basis(&hold.party, hold.basis == Basis::Token, contracts, now)
-                        .is_some()
+                let name = match (hold.basis, &self.emsp) {
+                    (Basis::Delegate, Some(emsp)) => Name::Of(emsp),
+                    _ => Name::Own,
+                };
+                let is_emsp = hold.basis == Basis::Token;
+                !is_same(&hold.party, hold.basis) && self.basis(&hold.party, is_emsp, name, contracts, now).is_some()
+            }
+        }
+    }
+
+    fn is_steered_by(&self, party: &PartyId) -> bool {
+        self.steers_as(party).is_some()
+    }
+
+    fn steers_as(&self, party: &PartyId) -> Option<Basis> {
+        let (who, basis) = match &self.state {
+            State::Free => return None,
+            State::Pending { asked, .. } => (&asked.party, asked.basis),
+            State::Held(hold) => (&hold.party, hold.basis),
+        };
+        (who == party).then_some(basis)
+    }
+
+    /// Whether a contract that holds here gives another the precedence (2.1): the CPO's providers before the eMSP, or the eMSP, once it has
+    /// steered, before those of them whose every contract says so.
+    fn is_outranked(&self, party: &PartyId, basis: Basis, contracts: &[Contract], now: DateTime<Utc>) -> bool {
+        let mut here = contracts.iter().filter(|one| one.covers(&self.cpo, self.place(), now));
+        match basis {
+            Basis::Token | Basis::Delegate => here.any(|one| one.precedence == Precedence::Cpo),
+            Basis::Contract => {
+                let has_steered = self.subscribers.iter().any(|one| one.basis != Basis::Contract);
+                let mut own = here.filter(|one| one.scsp == *party);
+                has_steered && own.all(|one| one.precedence == Precedence::Emsp)
             }
         }
     }

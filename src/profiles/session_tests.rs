@@ -31,6 +31,27 @@ fn contract() -> Contract {
     Contract::read("C", wish.as_object().unwrap()).unwrap()
 }
 
+/// DE/MSA's word for FR/DEL, and that the hub is to ask in its name.
+fn t2() -> Contract {
+    let wish =
+        json!({"kind": "T2", "grantor": "DE/MSA", "scsp": "FR/DEL", "relay": "hub", "from": "2020-01-01T00:00:00Z"});
+    Contract::read("D", wish.as_object().unwrap()).unwrap()
+}
+
+fn with(precedence: Precedence) -> Contract {
+    Contract {
+        precedence,
+        ..contract()
+    }
+}
+
+fn itself(text: &str) -> Told {
+    Told {
+        party: party(text),
+        acts_for: None,
+    }
+}
+
 /// A session of DE/MSA's driver at NL/CPA, who has a contract with BE/SCS.
 struct Scene {
     session: Session,
@@ -56,11 +77,12 @@ impl Scene {
         let ask = Ask {
             party: &party,
             is_emsp: who.starts_with("DE"),
+            name: Name::Any,
             verb,
             request,
             answer_within: TimeDelta::seconds(10),
         };
-        self.session.admit(&ask, &self.contracts, &LIMITS, at(second))
+        self.session.admit(&ask, &self.contracts, &LIMITS, at(second)).map(drop)
     }
 
     fn put(&mut self, who: &str, request: &str, second: i64) -> Result<(), Refused> {
@@ -125,7 +147,7 @@ fn whoever_comes_second_may_read_and_nothing_else_until_the_first_lets_go() {
     scene.result(Verb::Delete, "d1", true, 101);
     scene.put(EMSP, "p3", 101).unwrap();
     let told = scene.session.told(&scene.contracts, at(101));
-    assert_eq!(told, [party(SCSP)], "S-43: until the session ends");
+    assert_eq!(told, [itself(SCSP)], "S-43: until the session ends");
 }
 
 // ECI-15
@@ -283,9 +305,136 @@ fn who_asks_too_often_hears_how_long_and_a_removal_is_free_for_each_profile() {
     assert_eq!(scene.put(EMSP, "q4", 0), Err(minute));
 }
 
+const DELEGATE: &str = "FR/DEL";
+
+// ECI-09, ECI-11
+#[test]
+fn who_acts_for_an_emsp_steers_in_its_name_and_is_another_than_the_emsp() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.put(DELEGATE, "p", 0), Err(Refused::Stranger));
+    scene.contracts.push(t2());
+    let (emsp, delegate, other) = (party(EMSP), party(DELEGATE), party("DE/XXX"));
+    let ask = |name| Ask {
+        party: &delegate,
+        is_emsp: false,
+        name,
+        verb: Verb::Put,
+        request: "p1",
+        answer_within: TimeDelta::seconds(10),
+    };
+    let mut session = scene.session.clone();
+    assert_eq!(
+        session.admit(&ask(Name::Own), &scene.contracts, &LIMITS, at(0)),
+        Err(Refused::Stranger)
+    );
+    assert_eq!(
+        session.admit(&ask(Name::Of(&other)), &scene.contracts, &LIMITS, at(0)),
+        Err(Refused::Stranger)
+    );
+    for name in [Name::Any, Name::Of(&emsp)] {
+        let mut session = scene.session.clone();
+        assert_eq!(
+            session.admit(&ask(name), &scene.contracts, &LIMITS, at(0)),
+            Ok(Some(emsp.clone()))
+        );
+    }
+    scene.put(DELEGATE, "p1", 0).unwrap();
+    scene.result(Verb::Put, "p1", true, 1);
+    assert_eq!(
+        scene.put(EMSP, "p2", 2),
+        Err(Refused::Controlled),
+        "topologies are not mixed"
+    );
+    let told = scene.session.told(&scene.contracts, at(2));
+    assert_eq!(
+        (told.len(), &told[0].party, &told[0].acts_for),
+        (1, &party(DELEGATE), &Some(emsp))
+    );
+    // With its contract ends what it holds; the eMSP never lost its right.
+    scene.contracts.retain(|one| one.id == "C");
+    assert!(scene.session.told(&scene.contracts, at(3)).is_empty());
+    scene.put(EMSP, "p3", 3).unwrap();
+}
+
+// ECI-09
+#[test]
+fn a_provider_that_two_let_steer_does_not_change_names_while_it_steers() {
+    let mut scene = Scene::new();
+    let both = Contract {
+        scsp: party(SCSP),
+        ..t2()
+    };
+    scene.contracts = vec![both.clone()];
+    scene.put(SCSP, "p1", 0).unwrap();
+    scene.result(Verb::Put, "p1", true, 1);
+    scene.contracts = vec![contract(), both];
+    let provider = party(SCSP);
+    let ask = |name, verb, request| Ask {
+        party: &provider,
+        is_emsp: false,
+        name,
+        verb,
+        request,
+        answer_within: TimeDelta::seconds(10),
+    };
+    let emsp = Ok(Some(party(EMSP)));
+    let mut session = scene.session.clone();
+    assert_eq!(
+        session.admit(&ask(Name::Own, Verb::Put, "p2"), &scene.contracts, &LIMITS, at(2)),
+        Err(Refused::Controlled)
+    );
+    assert_eq!(
+        session.admit(&ask(Name::Any, Verb::Delete, "d1"), &scene.contracts, &LIMITS, at(2)),
+        emsp
+    );
+    session.result(Verb::Delete, "d1", true, at(3));
+    assert_eq!(
+        session.admit(&ask(Name::Any, Verb::Put, "p3"), &scene.contracts, &LIMITS, at(4)),
+        Ok(None),
+        "its own right first"
+    );
+}
+
+// ECI-09
+#[test]
+fn precedence_keeps_the_one_out_and_lets_whoever_holds_let_go() {
+    let mut scene = Scene::new();
+    scene.put(EMSP, "p1", 0).unwrap();
+    scene.result(Verb::Put, "p1", true, 1);
+    scene.contracts = vec![with(Precedence::Cpo), t2()];
+    assert_eq!(
+        scene.put(SCSP, "p2", 2),
+        Err(Refused::Controlled),
+        "until the holder lets go"
+    );
+    assert_eq!(scene.put(EMSP, "p2", 2), Err(Refused::Outranked));
+    scene.ask(EMSP, Verb::Get, "g", 2).unwrap();
+    scene.ask(EMSP, Verb::Delete, "d1", 2).unwrap();
+    scene.result(Verb::Delete, "d1", true, 3);
+    for outranked in [EMSP, DELEGATE] {
+        assert_eq!(scene.put(outranked, "p3", 4), Err(Refused::Outranked));
+        assert_eq!(scene.ask(outranked, Verb::Delete, "d", 4), Err(Refused::Outranked));
+    }
+    scene.put(SCSP, "p4", 4).unwrap();
+    scene.result(Verb::Put, "p4", false, 5);
+    // The eMSP has steered this one; another it has not.
+    scene.contracts = vec![with(Precedence::Emsp)];
+    assert_eq!(scene.put(SCSP, "p5", 6), Err(Refused::Outranked));
+    let mut another = Scene::new();
+    another.contracts = vec![with(Precedence::Emsp)];
+    another.put(SCSP, "p1", 0).unwrap();
+    another.result(Verb::Put, "p1", true, 1);
+    assert_eq!(
+        another.put(EMSP, "p2", 2),
+        Err(Refused::Controlled),
+        "until the holder lets go"
+    );
+    another.put(SCSP, "p3", 2).unwrap();
+}
+
 // ---- against a model ----
 
-const WHO: [&str; 3] = [EMSP, SCSP, "DE/XXX"];
+const WHO: [&str; 4] = [EMSP, SCSP, "DE/XXX", DELEGATE];
 
 const PLENTY: Limits = Limits {
     put: Rate {
@@ -304,7 +453,8 @@ enum Event {
     Answered(usize, Answered),
     Result(usize, bool),
     Pass(i64),
-    Contract(bool),
+    Contract(Option<Precedence>),
+    Delegation(bool),
     TokenOf(usize),
     Freed,
     Ended,
@@ -314,13 +464,16 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        8 => (0_usize..3, prop_oneof![4 => Just(Verb::Put), 2 => Just(Verb::Delete), 1 => Just(Verb::Get)])
+        8 => (0_usize..4, prop_oneof![4 => Just(Verb::Put), 2 => Just(Verb::Delete), 1 => Just(Verb::Get)])
             .prop_map(|(who, verb)| Event::Ask(who, verb)),
         4 => (0_usize..12, prop_oneof![(0_u64..300).prop_map(Answered::Accepted), Just(Answered::No)])
             .prop_map(|(back, answered)| Event::Answered(back, answered)),
         6 => (0_usize..12, any::<bool>()).prop_map(|(back, accepted)| Event::Result(back, accepted)),
         4 => (0_i64..200).prop_map(Event::Pass),
-        1 => any::<bool>().prop_map(Event::Contract),
+        1 => prop_oneof![
+            Just(None), Just(Some(Precedence::First)), Just(Some(Precedence::Cpo)), Just(Some(Precedence::Emsp)),
+        ].prop_map(Event::Contract),
+        1 => any::<bool>().prop_map(Event::Delegation),
         1 => (0_usize..3).prop_map(Event::TokenOf),
         1 => Just(Event::Freed),
         1 => Just(Event::Ended),
@@ -333,12 +486,17 @@ fn event() -> impl Strategy<Value = Event> {
 struct Model {
     now: i64,
     owner: usize,
-    has_contract: bool,
+    /// The CPO's contract with the provider.
+    contract: Option<Precedence>,
+    /// The first eMSP's with who acts for it.
+    has_delegate: bool,
     is_over: bool,
     holder: Option<usize>,
     under_way: Option<usize>,
-    told: Vec<usize>,
+    /// Who, and whether by a contract of the CPO's.
+    told: Vec<(usize, bool)>,
     asked: Vec<(usize, Verb)>,
+    by_contract: Vec<bool>,
     /// Until when each keeps others out.
     until: Vec<i64>,
     /// Of `asked`, those whose result still counts, in the order in which they came to wait.
@@ -347,7 +505,19 @@ struct Model {
 
 impl Model {
     fn may(&self, who: usize) -> bool {
-        who == self.owner || (who == 1 && self.has_contract)
+        who == self.owner || (who == 1 && self.contract.is_some()) || (who == 3 && self.has_delegate && self.owner == 0)
+    }
+
+    fn is_by_contract(&self, who: usize) -> bool {
+        who == 1 && who != self.owner
+    }
+
+    fn is_outranked(&self, who: usize) -> bool {
+        match self.contract {
+            Some(Precedence::Cpo) => !self.is_by_contract(who),
+            Some(Precedence::Emsp) => self.is_by_contract(who) && self.told.iter().any(|(_, by_contract)| !by_contract),
+            Some(Precedence::First) | None => false,
+        }
     }
 
     fn pass(&mut self) {
@@ -399,12 +569,14 @@ impl Model {
         }
         let mut then = Model {
             told: Vec::new(),
+            by_contract: Vec::new(),
             asked: self.asked.clone(),
             until: self.until.clone(),
             waiting: self.waiting.clone(),
             ..*self
         };
         then.pass();
+        let steering = then.under_way.map(|asked| self.asked[asked].0).or(self.holder);
         let busy = match then.under_way {
             Some(asked) => Some(self.asked[asked].0),
             None => self.holder.filter(|holder| self.may(*holder)),
@@ -412,7 +584,12 @@ impl Model {
         if verb != Verb::Get && busy.is_some_and(|busy| busy != who) {
             return Err(Refused::Controlled);
         }
+        let lets_go = verb == Verb::Delete && steering == Some(who);
+        if verb != Verb::Get && !lets_go && self.is_outranked(who) {
+            return Err(Refused::Outranked);
+        }
         self.pass();
+        self.by_contract.push(self.is_by_contract(who));
         self.asked.push((who, verb));
         self.until.push(self.now + 70);
         let asked = self.asked.len() - 1;
@@ -469,8 +646,8 @@ impl Model {
                 self.holder = Some(who);
                 let all = &self.asked;
                 self.waiting.retain(|one| all[*one].1 != Verb::Delete || *one > asked);
-                if !self.told.contains(&who) {
-                    self.told.push(who);
+                if !self.told.iter().any(|(told, _)| *told == who) {
+                    self.told.push((who, self.by_contract[asked]));
                 }
             }
             Verb::Delete => self.holder = None,
@@ -493,7 +670,7 @@ proptest! {
     #[test]
     fn whatever_happens_in_whatever_order_the_ledger_is_as_the_model_says(events in proptest::collection::vec(event(), 1..60)) {
         let mut scene = Scene::new();
-        let mut model = Model { has_contract: true, ..Model::default() };
+        let mut model = Model { contract: Some(Precedence::First), ..Model::default() };
         for event in events {
             let now = at(model.now);
             // The one so many requests back; a GET's result changes nothing.
@@ -503,10 +680,12 @@ proptest! {
                     let request = model.asked.len().to_string();
                     let asker = party(WHO[*who]);
                     let ask = Ask {
-                        party: &asker, is_emsp: *who != 1, verb: *verb, request: &request, answer_within: TimeDelta::seconds(10),
+                        party: &asker, is_emsp: *who % 2 == 0, name: Name::Any, verb: *verb, request: &request,
+                        answer_within: TimeDelta::seconds(10),
                     };
                     let said = scene.session.admit(&ask, &scene.contracts, &PLENTY, now);
-                    prop_assert_eq!(said, model.ask(*who, *verb), "{:?}", event);
+                    let acts_for = (*who == 3).then(|| party(EMSP));
+                    prop_assert_eq!(said, model.ask(*who, *verb).map(|()| acts_for), "{:?}", event);
                 }
                 Event::Answered(so_many, answered) => if let Some(asked) = back(*so_many, &model) {
                     scene.session.answered(&asked.to_string(), *answered, now);
@@ -518,10 +697,8 @@ proptest! {
                     model.result(asked, *is_accepted);
                 },
                 Event::Pass(seconds) => model.now += seconds,
-                Event::Contract(holds) => {
-                    scene.contracts = if *holds { vec![contract()] } else { Vec::new() };
-                    model.has_contract = *holds;
-                }
+                Event::Contract(precedence) => model.contract = *precedence,
+                Event::Delegation(holds) => model.has_delegate = *holds,
                 Event::TokenOf(who) => {
                     scene.session.seen(Seen { emsp: Some(party(WHO[*who])), ..Seen::default() });
                     if !model.is_over {
@@ -548,6 +725,7 @@ proptest! {
                     scene.session = again;
                 }
             }
+            scene.contracts = model.contract.map(with).into_iter().chain(model.has_delegate.then(t2)).collect();
             let mut seen = scene.session.clone();
             seen.let_time_pass(at(model.now));
             model.pass();
@@ -559,7 +737,10 @@ proptest! {
             prop_assert_eq!(under_way, expected, "{:?}", event);
             scene.session = seen;
             prop_assert_eq!(scene.holder(), model.holder.map(|who| WHO[who].to_owned()), "{:?}", event);
-            let told: Vec<PartyId> = model.told.iter().filter(|who| model.may(**who)).map(|who| party(WHO[*who])).collect();
+            let still = model.told.iter().map(|(who, _)| *who).filter(|who| model.may(*who));
+            let told: Vec<Told> = still
+                .map(|who| Told { acts_for: (who == 3).then(|| party(EMSP)), ..itself(WHO[who]) })
+                .collect();
             prop_assert_eq!(scene.session.told(&scene.contracts, at(model.now)), told);
         }
     }

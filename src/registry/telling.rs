@@ -135,6 +135,7 @@ impl Telling {
             to_party,
             object: format!("{}/{id}", one.cpo),
             body: object(one, id, found.learned_at(), is_own).to_string(),
+            shown: None,
         };
         Some(
             self.delivery

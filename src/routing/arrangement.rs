@@ -177,7 +177,10 @@ fn host(directory: &Directory, party: &PartyId, interface: &Interface) -> Option
 }
 
 /// The party a caller speaks for, given or inferred, in a role that calls the interface, and of its own objects.
-fn speaker(caller: &Platform, asked: Asked<'_>, is_for_everybody: bool) -> Result<Speaker, Refusal> {
+///
+/// # Errors
+/// 403 when `from` is not the caller's; 2001 when it cannot be inferred, or has no role that calls the interface; 404 for another's object.
+pub fn speaker(caller: &Platform, asked: Asked<'_>, is_for_everybody: bool) -> Result<Speaker, Refusal> {
     let Some(from) = &asked.routing.from else {
         let mut candidates = distinct(fitting(caller, asked));
         return match (candidates.pop(), candidates.pop()) {

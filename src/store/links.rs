@@ -36,6 +36,8 @@ pub struct LentRow {
     pub receiver_country_code: String,
     /// The party that was asked, as registered.
     pub receiver_party_id: String,
+    /// The eMSP in whose name the requester asks, as registered: `DE/ABC`; to the receiver it is the requester.
+    pub acts_for: Option<String>,
     /// The URL it stands for, exactly as given.
     pub url: String,
     /// When it was first lent.
@@ -107,6 +109,7 @@ pub(in crate::store) struct LentRecord {
     created_at: i64,
     expires_at: i64,
     object: String,
+    acts_for: Option<String>,
 }
 
 both! {
@@ -174,6 +177,7 @@ impl From<LentRow> for LentRecord {
             created_at: micros(row.created_at),
             expires_at: micros(row.expires_at),
             object: row.object,
+            acts_for: row.acts_for,
         }
     }
 }
@@ -196,6 +200,7 @@ impl LentRecord {
             created_at: instant(self.created_at)?,
             expires_at: instant(self.expires_at)?,
             object: self.object,
+            acts_for: self.acts_for,
         })
     }
 }

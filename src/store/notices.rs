@@ -1,4 +1,5 @@
-//! What platforms are told through the hub's own custom modules: a message beside its duty, and how far the registry's log was told.
+//! What platforms are told through the hub's own custom modules, and the Sessions providers are shown: a message beside its duty. And how far
+//! the registry's log was told.
 //!
 //! A notice is a state, not an event: while one about the same object is owed to the same platform, a newer one takes its place. It is
 //! written with what it is about, or with the place of the log it was read from, so that none is lost and none is made twice.
@@ -18,7 +19,7 @@ pub struct NewNotice {
     pub message: Message,
 }
 
-/// A message to the RECEIVER interface of a custom module.
+/// A message to the RECEIVER interface of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The module's id, as peers list it.
@@ -33,6 +34,19 @@ pub struct Message {
     pub object: String,
     /// The body.
     pub body: String,
+    /// Whose it is, where it is not the hub's own.
+    pub shown: Option<UnderContract>,
+}
+
+/// Somebody's object that a contract lets another see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderContract {
+    /// In whose name, as `DE/ABC`.
+    pub from_party: String,
+    /// Under which contract.
+    pub contract: String,
+    /// Where the body is a change: the whole object, for who does not know the rest. In the place of an older message it is what is owed.
+    pub whole: Option<String>,
 }
 
 /// A message that is owed.
@@ -112,6 +126,9 @@ pub(in crate::store) struct NoticeRecord {
     to_party: String,
     object: String,
     body: String,
+    from_party: Option<String>,
+    contract: Option<String>,
+    whole: Option<String>,
 }
 
 #[derive(Clone, Insertable)]
@@ -173,7 +190,7 @@ both! {
         }
         let id: String = older().select(outbox::id).first(c).await?;
         diesel::delete(notices::table.filter(notices::duty.eq(&id))).execute(c).await?;
-        let notice = NoticeRecord { duty: id, ..notice.clone() };
+        let notice = NoticeRecord { duty: id, ..notice.clone().without_the_older() };
         diesel::insert_into(notices::table).values(&notice).execute(c).await?;
         Ok(())
     }
@@ -190,6 +207,17 @@ both! {
     /// The message goes with its duty.
     pub(in crate::store) async fn forget(c: &mut Connection, duty_id: &str) -> Result<(), StoreError> {
         diesel::delete(notices::table.filter(notices::duty.eq(duty_id))).execute(c).await?;
+        Ok(())
+    }
+
+    /// What is owed under a contract is not told any more: it ended, or says something else now.
+    pub(in crate::store) async fn forget_under(c: &mut Connection, contract: &str) -> Result<(), StoreError> {
+        let under = || notices::table.filter(notices::contract.eq(contract));
+        let duties: Vec<String> = under().select(notices::duty).load(c).await?;
+        for some in duties.chunks(500) {
+            diesel::delete(outbox::table.filter(outbox::id.eq_any(some))).execute(c).await?;
+        }
+        diesel::delete(under()).execute(c).await?;
         Ok(())
     }
 
@@ -239,11 +267,22 @@ pub(in crate::store) fn records(new: NewNotice) -> Result<(DutyRecord, NoticeRec
         to_party: new.message.to_party,
         object: new.message.object,
         body: new.message.body,
+        from_party: new.message.shown.as_ref().map(|shown| shown.from_party.clone()),
+        contract: new.message.shown.as_ref().map(|shown| shown.contract.clone()),
+        whole: new.message.shown.and_then(|shown| shown.whole),
     };
     Ok((DutyRecord::from(new.duty), notice))
 }
 
 impl NoticeRecord {
+    /// The same for who was not told what was to be told before: a change is told as the whole.
+    fn without_the_older(mut self) -> NoticeRecord {
+        if let Some(whole) = self.whole.take() {
+            (self.method, self.body) = ("PUT".to_owned(), whole);
+        }
+        self
+    }
+
     fn read(self) -> Result<Message, StoreError> {
         Ok(Message {
             identifier: self.identifier,
@@ -253,6 +292,14 @@ impl NoticeRecord {
             to_party: self.to_party,
             object: self.object,
             body: self.body,
+            shown: match (self.from_party, self.contract) {
+                (Some(from_party), Some(contract)) => Some(UnderContract {
+                    from_party,
+                    contract,
+                    whole: self.whole,
+                }),
+                _ => None,
+            },
         })
     }
 }

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 
 use diesel::{Insertable, Queryable, Selectable};
 
+use super::notices::{self, NewNotice, NoticeRecord};
+use super::outbox::DutyRecord;
 use super::schema::{contracts, controls};
 use super::value::{self, instant, micros};
 use super::{Store, StoreError, ask, both, change};
@@ -22,6 +24,10 @@ pub struct ContractRow {
     pub document: String,
     /// When it was last written.
     pub updated_at: DateTime<Utc>,
+    /// What its pseudonyms are made with. Kept as long as the contract is: one in its place goes on with it.
+    pub secret: String,
+    /// Whether it stands in the configuration file.
+    pub is_configured: bool,
 }
 
 /// Who steers a session, as it is kept.
@@ -43,6 +49,21 @@ pub struct ControlRow {
     pub document: String,
     /// When it counts no more.
     pub expires_at: DateTime<Utc>,
+    /// The Session, while a provider is to see it.
+    pub copy: Option<String>,
+}
+
+/// What became of a contract that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractKept {
+    /// There was none of that id.
+    New,
+    /// It took another's place.
+    Replaced,
+    /// It is what it was, and nothing was written.
+    Unchanged,
+    /// The configuration file says what stands under that id; nothing was written.
+    Configured,
 }
 
 /// Which sessions a list is of.
@@ -55,10 +76,15 @@ pub struct ControlFilter {
 }
 
 impl Store {
-    /// Keeps a contract in place of any other of that id. Whether it is new.
-    pub async fn contract_put(&self, row: ContractRow) -> Result<bool, StoreError> {
+    /// Keeps a contract in place of any other of that id. What was owed to its provider under the other is owed no more.
+    pub async fn contract_put(&self, row: ContractRow) -> Result<ContractKept, StoreError> {
         let record = ContractRecord::from(row);
         change!(self, put_contract(record))
+    }
+
+    /// Ends the contracts of the configuration file that are not among these any more, and returns their ids.
+    pub async fn contracts_configured(&self, ids: Vec<String>) -> Result<Vec<String>, StoreError> {
+        change!(self, keep_configured(ids))
     }
 
     /// The contract of that id.
@@ -67,7 +93,7 @@ impl Store {
         ask!(self, contract(id))?.map(ContractRecord::read).transpose()
     }
 
-    /// Removes a contract. `false` where there is none.
+    /// Removes a contract that is not in the configuration file, and what is owed under it. `false` where there is none.
     pub async fn contract_delete(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
         change!(self, delete_contract(id))
@@ -85,10 +111,9 @@ impl Store {
         Ok(value::page(rows, limit, |row: &ContractRow| &row.id))
     }
 
-    /// All contracts in which this party (as `DE/ABC`, upper case) gives its word.
-    pub async fn contracts_of(&self, grantor_key: &str) -> Result<Vec<ContractRow>, StoreError> {
-        let grantor_key = grantor_key.to_owned();
-        let found = ask!(self, contracts_of_grantor(grantor_key))?;
+    /// All contracts in which one of these parties (as `DE/ABC`, upper case) gives its word, in the order of their ids.
+    pub async fn contracts_of(&self, grantor_keys: Vec<String>) -> Result<Vec<ContractRow>, StoreError> {
+        let found = ask!(self, contracts_of_grantors(grantor_keys))?;
         found.into_iter().map(ContractRecord::read).collect()
     }
 
@@ -100,11 +125,20 @@ impl Store {
             .transpose()
     }
 
-    /// Writes who steers a session, on condition that its row still has the revision `replaces`, or that there is none. `false`: somebody
-    /// was quicker, and nothing was written.
-    pub async fn control_put(&self, row: ControlRow, replaces: Option<i64>) -> Result<bool, StoreError> {
+    /// Writes who steers a session, on condition that its row still has the revision `replaces`, or that there is none; and owes what follows
+    /// from it. `false`: somebody was quicker, and nothing was written.
+    pub async fn control_put(
+        &self,
+        row: ControlRow,
+        replaces: Option<i64>,
+        owed: Vec<NewNotice>,
+    ) -> Result<bool, StoreError> {
         let record = ControlRecord::from(row);
-        change!(self, put_control(record, replaces))
+        let owed: Vec<(DutyRecord, NoticeRecord)> = owed
+            .into_iter()
+            .map(notices::records)
+            .collect::<Result<_, StoreError>>()?;
+        change!(self, put_control(record, replaces, owed))
     }
 
     /// The rows of all sessions of that id, whoever the CPO is, in the order of their CPOs.
@@ -143,6 +177,8 @@ pub(in crate::store) struct ContractRecord {
     grantor_key: String,
     document: String,
     updated_at: i64,
+    secret: String,
+    is_configured: i64,
 }
 
 #[derive(Clone, Insertable, Queryable, Selectable)]
@@ -156,23 +192,44 @@ pub(in crate::store) struct ControlRecord {
     is_over: i64,
     document: String,
     expires_at: i64,
+    copy: Option<String>,
 }
 
 both! {
-    pub(super) async fn put_contract(c: &mut Connection, record: &ContractRecord) -> Result<bool, StoreError> {
-        let there = contracts::table.filter(contracts::id.eq(&record.id));
-        let replaced = diesel::update(there)
+    pub(super) async fn put_contract(c: &mut Connection, record: &ContractRecord) -> Result<ContractKept, StoreError> {
+        let there = || contracts::table.filter(contracts::id.eq(&record.id));
+        let Some(old) = contract(c, &record.id).await? else {
+            diesel::insert_into(contracts::table).values(record).execute(c).await?;
+            return Ok(ContractKept::New);
+        };
+        if old.is_configured != 0 && record.is_configured == 0 {
+            return Ok(ContractKept::Configured);
+        }
+        if old.document == record.document && old.is_configured == record.is_configured {
+            return Ok(ContractKept::Unchanged);
+        }
+        diesel::update(there())
             .set((
                 contracts::grantor_key.eq(&record.grantor_key),
                 contracts::document.eq(&record.document),
                 contracts::updated_at.eq(record.updated_at),
+                contracts::is_configured.eq(record.is_configured),
             ))
             .execute(c)
             .await?;
-        if replaced == 0 {
-            diesel::insert_into(contracts::table).values(record).execute(c).await?;
+        telling::forget_under(c, &record.id).await?;
+        Ok(ContractKept::Replaced)
+    }
+
+    pub(super) async fn keep_configured(c: &mut Connection, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        let all: Vec<String> =
+            contracts::table.filter(contracts::is_configured.eq(1)).select(contracts::id).load(c).await?;
+        let gone: Vec<String> = all.into_iter().filter(|id| !ids.contains(id)).collect();
+        for id in &gone {
+            diesel::delete(contracts::table.filter(contracts::id.eq(id))).execute(c).await?;
+            telling::forget_under(c, id).await?;
         }
-        Ok(replaced == 0)
+        Ok(gone)
     }
 
     pub(super) async fn contract(c: &mut Connection, id: &str) -> Result<Option<ContractRecord>, StoreError> {
@@ -181,7 +238,12 @@ both! {
     }
 
     pub(super) async fn delete_contract(c: &mut Connection, id: &str) -> Result<bool, StoreError> {
-        Ok(diesel::delete(contracts::table.filter(contracts::id.eq(id))).execute(c).await? == 1)
+        let own = contracts::table.filter(contracts::id.eq(id)).filter(contracts::is_configured.eq(0));
+        let is_deleted = diesel::delete(own).execute(c).await? == 1;
+        if is_deleted {
+            telling::forget_under(c, id).await?;
+        }
+        Ok(is_deleted)
     }
 
     pub(super) async fn contracts_after(
@@ -193,8 +255,11 @@ both! {
         Ok(behind.select(ContractRecord::as_select()).load(c).await?)
     }
 
-    pub(super) async fn contracts_of_grantor(c: &mut Connection, key: &str) -> Result<Vec<ContractRecord>, StoreError> {
-        let of = contracts::table.filter(contracts::grantor_key.eq(key)).order(contracts::id.asc());
+    pub(super) async fn contracts_of_grantors(
+        c: &mut Connection,
+        keys: &[String],
+    ) -> Result<Vec<ContractRecord>, StoreError> {
+        let of = contracts::table.filter(contracts::grantor_key.eq_any(keys)).order(contracts::id.asc());
         Ok(of.select(ContractRecord::as_select()).load(c).await?)
     }
 
@@ -211,29 +276,38 @@ both! {
         c: &mut Connection,
         record: &ControlRecord,
         replaces: &Option<i64>,
+        owed: &[(DutyRecord, NoticeRecord)],
     ) -> Result<bool, StoreError> {
-        let Some(replaces) = replaces else {
-            let new = diesel::insert_into(controls::table)
-                .values(record)
-                .on_conflict((controls::cpo_key, controls::session_key))
-                .do_nothing();
-            return Ok(new.execute(c).await? == 1);
+        let written = match replaces {
+            None => {
+                let new = diesel::insert_into(controls::table)
+                    .values(record)
+                    .on_conflict((controls::cpo_key, controls::session_key))
+                    .do_nothing();
+                new.execute(c).await?
+            }
+            Some(replaces) => {
+                let there = controls::table
+                    .filter(controls::cpo_key.eq(&record.cpo_key))
+                    .filter(controls::session_key.eq(&record.session_key))
+                    .filter(controls::revision.eq(*replaces));
+                let new = (
+                    controls::revision.eq(record.revision),
+                    controls::is_steered.eq(record.is_steered),
+                    controls::is_over.eq(record.is_over),
+                    controls::document.eq(&record.document),
+                    controls::expires_at.eq(record.expires_at),
+                    controls::copy.eq(&record.copy),
+                );
+                diesel::update(there).set(new).execute(c).await?
+            }
         };
-        let there = controls::table
-            .filter(controls::cpo_key.eq(&record.cpo_key))
-            .filter(controls::session_key.eq(&record.session_key))
-            .filter(controls::revision.eq(*replaces));
-        let replaced = diesel::update(there)
-            .set((
-                controls::revision.eq(record.revision),
-                controls::is_steered.eq(record.is_steered),
-                controls::is_over.eq(record.is_over),
-                controls::document.eq(&record.document),
-                controls::expires_at.eq(record.expires_at),
-            ))
-            .execute(c)
-            .await?;
-        Ok(replaced == 1)
+        if written == 1 {
+            for (duty, notice) in owed {
+                telling::owe(c, duty, notice).await?;
+            }
+        }
+        Ok(written == 1)
     }
 
     pub(super) async fn controls_of(c: &mut Connection, key: &str) -> Result<Vec<ControlRecord>, StoreError> {
@@ -284,6 +358,8 @@ impl From<ContractRow> for ContractRecord {
             grantor_key: row.grantor_key,
             document: row.document,
             updated_at: micros(row.updated_at),
+            secret: row.secret,
+            is_configured: i64::from(row.is_configured),
         }
     }
 }
@@ -295,6 +371,8 @@ impl ContractRecord {
             grantor_key: self.grantor_key,
             document: self.document,
             updated_at: instant(self.updated_at)?,
+            secret: self.secret,
+            is_configured: self.is_configured != 0,
         })
     }
 }
@@ -310,6 +388,7 @@ impl From<ControlRow> for ControlRecord {
             is_over: i64::from(row.is_over),
             document: row.document,
             expires_at: micros(row.expires_at),
+            copy: row.copy,
         }
     }
 }
@@ -325,6 +404,7 @@ impl ControlRecord {
             is_over: self.is_over != 0,
             document: self.document,
             expires_at: instant(self.expires_at)?,
+            copy: self.copy,
         })
     }
 }

@@ -139,6 +139,8 @@ diesel::table! {
         grantor_key -> Text,
         document -> Text,
         updated_at -> BigInt,
+        secret -> Text,
+        is_configured -> BigInt,
     }
 }
 
@@ -152,6 +154,7 @@ diesel::table! {
         is_over -> BigInt,
         document -> Text,
         expires_at -> BigInt,
+        copy -> Nullable<Text>,
     }
 }
 
@@ -278,6 +281,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         object -> Text,
+        acts_for -> Nullable<Text>,
     }
 }
 
@@ -331,6 +335,9 @@ diesel::table! {
         to_party -> Text,
         object -> Text,
         body -> Text,
+        from_party -> Nullable<Text>,
+        contract -> Nullable<Text>,
+        whole -> Nullable<Text>,
     }
 }
 

@@ -115,6 +115,7 @@ pub fn routes() -> Vec<Route> {
         partner::transparency::routes(),
         partner::waivers::routes(),
         partner::observations::routes(),
+        partner::profiles::routes(),
         partner::conformity::routes(),
         operator::platforms::routes(),
         operator::parties::routes(),

@@ -93,13 +93,19 @@ impl Site {
 
     /// The process ends and another one begins at the same address.
     pub async fn restarted(self) -> Site {
+        let more = self.more.clone();
+        self.restarted_with(&more).await
+    }
+
+    /// The same, and its configuration file says something else besides.
+    pub async fn restarted_with(self, more: &str) -> Site {
         let address = self.hub.url.trim_start_matches("http://").to_owned();
         self.hub.stop().await;
         Site::begin(
             &address,
             &format!("http://{address}"),
             self.place,
-            self.more,
+            more.to_owned(),
             self.clock,
         )
         .await

@@ -73,6 +73,13 @@ impl World {
         }
     }
 
+    /// The same, and the configuration file says this besides.
+    pub async fn restarted_with(self, more: &str) -> World {
+        World {
+            site: self.site.restarted_with(more).await,
+        }
+    }
+
     /// An operator and a provider.
     pub async fn pair(&self) -> (Neighbour, Neighbour) {
         let cpo = self.join(complete("NL/CPA", Role::Cpo)).await;

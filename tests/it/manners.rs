@@ -91,7 +91,7 @@ fn the_demo_comes_out_as_expected_and_leaves_nothing_behind() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        said.contains("19 steps") && said.trim_end().ends_with("all as expected."),
+        said.contains("21 steps") && said.trim_end().ends_with("all as expected."),
         "{said}"
     );
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -54,6 +54,11 @@ fn contract() -> BTreeMap<&'static str, (Hears, Value)> {
             "GET /partner/v1/cdrs/{country_code}/{party_id}/{id}/transparency.raw",
             (Nothing, none.clone()),
         ),
+        // Of a session that is there: who_may_ask_about_a_session_reads_what_was_last_active_and_how_old_that_is.
+        (
+            "GET /partner/v1/sessions/{country_code}/{party_id}/{session_id}/profile",
+            (Nothing, none.clone()),
+        ),
         ("GET /partner/v1/transparency", (NothingOfIt, none.clone())),
         ("GET /partner/v1/reports", (NothingOfIt, none.clone())),
         ("GET /partner/v1/registrations", (NothingOfIt, none.clone())),
@@ -262,6 +267,7 @@ on_both! {
                 .replace("{country_code}", "DE")
                 .replace("{party_id}", "ABC")
                 .replace("{id}", "C-1")
+                .replace("{session_id}", "S-1")
                 .replace("{hash}", &town.evidence);
             let method: Method = method.parse().unwrap();
             let nobody = town.site.send(method.clone(), &path, Vec::new(), None).await;

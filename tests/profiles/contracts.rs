@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use truewatt::client::Method;
 
 use crate::on_both;
-use crate::scene::{Scene, instant, is_the_hubs_no, said, set, t3};
+use crate::scene::{LEDGER, Scene, instant, is_the_hubs_no, said, set, t3};
 
 fn with(member: &str, value: Value) -> Value {
     let mut contract = t3();
@@ -40,13 +40,14 @@ on_both! {
         Some(())
     }
 
-    // ECI-07: what this version does not honour is not kept silently.
-    async fn what_a_contract_cannot_promise_yet_is_refused_by_name(on) {
+    // ECI-07
+    async fn what_is_no_contract_is_refused_by_the_name_of_its_member(on) {
         let scene = Scene::start(on).await?;
         for (contract, member) in [
-            (with("relay", json!("hub")), "/relay"),
-            (with("privacy", json!("full")), "/privacy"),
-            (with("precedence", json!("cpo")), "/precedence"),
+            (with("relay", json!("scsp")), "/relay"),
+            (with("privacy", json!("none")), "/privacy"),
+            (with("precedence", json!("scsp")), "/precedence"),
+            (with("costs", json!(true)), "/costs"),
             (with("kind", json!("T1")), "/kind"),
             (with("from", json!("soon")), "/from"),
             (json!({"kind": "T2", "grantor": "DE/MSA", "scsp": "BE/SCS", "from": "2026-01-01T00:00:00Z", "scope": {"locations": ["L"]}}), "/scope"),
@@ -56,6 +57,58 @@ on_both! {
         }
         assert_eq!(scene.world.operate(Method::PUT, "/operator/v1/contracts/a%20b", Some(t3())).await.0, 422);
         assert!(scene.world.operator(Method::GET, "/contracts", None).await["items"].as_array().unwrap().is_empty());
+        Some(())
+    }
+
+    // ECI-09, smart-charging.md 2.3
+    async fn precedence_keeps_one_out_where_the_other_may_steer(on) {
+        let scene = Scene::start(on).await?;
+        let (cpo, emsp, scsp) = (&scene.cpo.to, &scene.emsp, &scene.scsp);
+        scene.agree("c", with("precedence", json!("cpo"))).await;
+        scene.session("S1").await;
+        let reached = scene.reached();
+        is_the_hubs_no(&set(emsp, "S1", cpo).await, "REJECTED", &[scsp]);
+        is_the_hubs_no(&emsp.voice.clear_profile("S1", cpo).await.unwrap(), "REJECTED", &[scsp]);
+        assert_eq!(scene.reached(), reached);
+        assert_eq!(said(&emsp.voice.get_profile("S1", 300, cpo).await.unwrap()), "ACCEPTED", "it may look");
+        scene.steers(scsp, "S1").await;
+        // The other way round: the provider steers what the eMSP has not.
+        scene.agree("c", with("precedence", json!("emsp"))).await;
+        for session in ["S2", "S3"] {
+            scene.session(session).await;
+        }
+        scene.steers(scsp, "S2").await;
+        is_the_hubs_no(&set(emsp, "S2", cpo).await, "REJECTED", &[scsp]);
+        scene.steers(emsp, "S3").await;
+        emsp.voice.clear_profile("S3", cpo).await.unwrap();
+        scene.result("ACCEPTED").await;
+        is_the_hubs_no(&set(scsp, "S3", cpo).await, "REJECTED", &[emsp]);
+        scene.steers(emsp, "S3").await;
+        Some(())
+    }
+
+    // ECI-07, design.md 3.4
+    async fn a_contract_of_the_configuration_holds_as_long_as_it_stands_there_and_changes_only_there(on) {
+        let configured = "[[smart_charging.contracts]]\nid = \"file\"\nkind = \"T3\"\ngrantor = \"NL/CPA\"\nscsp = \"BE/SCS\"\n\
+                          from = 2020-01-01T00:00:00Z\nscope = { locations = [\"LOC-1\"] }\n";
+        let scene = Scene::start_with(on, &format!("{LEDGER}{configured}")).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        let at = "/operator/v1/contracts/file";
+        let (status, kept) = scene.world.operate(Method::GET, at, None).await;
+        assert_eq!((status, &kept["configured"], &kept["scope"]["locations"]), (200, &json!(true), &json!(["LOC-1"])));
+        for (method, body) in [(Method::PUT, Some(t3())), (Method::DELETE, None)] {
+            assert_eq!(scene.world.operate(method, at, body).await.0, 409);
+        }
+        assert_eq!(scene.world.operate(Method::GET, at, None).await.1, kept);
+        scene.agree("own", with("scsp", json!("BE/OTH"))).await;
+        let Scene { world, clock, cpo, emsp, scsp } = scene;
+        let scene = Scene { world: world.restarted_with(LEDGER).await, clock, cpo, emsp, scsp };
+        let left = scene.world.operator(Method::GET, "/contracts", None).await;
+        let ids: Vec<&Value> = left["items"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+        assert_eq!(ids, [&json!("own")], "gone with the file, and only what stood in it");
+        is_the_hubs_no(&set(&scene.scsp, "S1", &scene.cpo.to).await, "REJECTED", &[&scene.emsp]);
+        scene.steers(&scene.emsp, "S1").await;
         Some(())
     }
 

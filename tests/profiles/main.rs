@@ -9,6 +9,7 @@
 mod common;
 mod contracts;
 mod deciding;
+mod delegating;
 mod often;
 mod operating;
 #[allow(
@@ -21,6 +22,7 @@ mod operating;
 mod process;
 mod racing;
 mod scene;
+mod showing;
 mod surviving;
 mod telling;
 mod topologies;

@@ -11,7 +11,7 @@ use truewatt::sandbox::{Door, Draft, Execution, Got, Later, Ordered, Plan, To};
 
 use crate::common::place::On;
 use crate::orders::{EVERY, session_of};
-use crate::world::{Neighbour, SOON, World, at, codes, complete};
+use crate::world::{Neighbour, SOON, World, codes, complete};
 
 pub const NOON: &str = "2026-11-21T12:00:00Z";
 

@@ -92,4 +92,50 @@ on_both! {
         assert_eq!(said(&set(&scene.emsp, "S1", &scene.cpo.to).await), "ACCEPTED");
         Some(())
     }
+
+    // smart-charging.md 2.6
+    async fn who_may_ask_about_a_session_reads_what_was_last_active_and_how_old_that_is(on) {
+        let scene = Scene::with_contract(on).await?;
+        let stranger = scene.world.join(crate::world::complete("DE/OTH", truewatt::ocpi::role::Role::Emsp)).await;
+        scene.session("S1").await;
+        let reads = async |by: &crate::world::Neighbour, session: &str| {
+            let at = format!("/partner/v1/sessions/nl/CPA/{session}/profile");
+            let url = format!("{}{at}", scene.world.hub.url);
+            let reply = by.platform.call(Method::GET, &url, &[], None).await.unwrap();
+            (reply.http, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap())
+        };
+        assert_eq!(reads(&scene.scsp, "S1").await.0, 404, "nothing was told");
+        scene.steers(&scene.scsp, "S1").await;
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 1000));
+        scene.clock.advance(chrono::TimeDelta::seconds(90));
+        for by in [&scene.scsp, &scene.emsp, &scene.cpo] {
+            let (status, told) = reads(by, "S1").await;
+            assert_eq!((status, &told["age_s"], &told["told_at"]), (200, &json!(90), &json!("2026-11-21T12:00:00Z")));
+            assert_eq!(told["profile"]["charging_profile"]["charging_rate_unit"], "W");
+        }
+        assert_eq!((reads(&stranger, "S1").await.0, reads(&scene.scsp, "S2").await.0), (404, 404));
+        scene.world.operator(Method::DELETE, "/contracts/all", None).await;
+        assert_eq!(reads(&scene.scsp, "S1").await.0, 404);
+        scene.patch("S1", r#""status":"COMPLETED""#).await;
+        assert_eq!(reads(&scene.emsp, "S1").await.0, 404, "what is over has no active profile");
+        Some(())
+    }
+
+    // ECI-05
+    async fn eci_05_a_car_that_draws_less_than_it_may_is_no_event_and_no_failure(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        let before = scene.seen("S1").await;
+        let reached = scene.reached();
+        for kwh in ["0.10", "0.10", "0.11"] {
+            scene.patch("S1", &format!(r#""kwh":{kwh},"charging_periods":[{{"start_date_time":"2026-11-21T12:30:00Z","dimensions":[{{"type":"POWER","volume":0.0}}]}}]"#)).await;
+        }
+        assert_eq!(scene.seen("S1").await, before, "a limit is kept by drawing less");
+        assert_eq!((told(&scene.scsp).len(), told(&scene.emsp).len(), scene.reached()), (0, 0, reached));
+        let journal = scene.world.operator(Method::GET, "/journal?object=NL/CPA/S1", None).await;
+        let lines = journal["items"].as_array().unwrap();
+        assert!(lines.iter().all(|line| line["status_code"] == 1000), "{lines:?}");
+        Some(())
+    }
 }

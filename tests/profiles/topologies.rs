@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use truewatt::client::Method;
 use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Door, Execution, Later, Order};
 
@@ -196,6 +197,28 @@ on_both! {
             let came = |got: &truewatt::sandbox::Got| format!("http://{}{}?{}", scene.scsp.platform.host(), got.path, got.query);
             let got = scene.scsp.platform.got();
             assert!(got.iter().any(|got| got.method == "POST" && came(got) == url), "{url}");
+        }
+        Some(())
+    }
+
+    // ECI-16, smart-charging.md 2.5
+    async fn a_response_url_that_nobody_encoded_is_taken_with_its_own_query(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        for (order, method) in [(Order::GetProfile, Method::GET), (Order::ClearProfile, Method::DELETE)] {
+            let lent = scene.scsp.platform.lend(order);
+            let url = format!("{lent}{}request_id=5678&part=%2B+2", if lent.contains('?') { "&" } else { "?" });
+            let duration = if order == Order::GetProfile { "duration=900&" } else { "" };
+            let errand = scene.scsp.voice.errand(method, "chargingprofiles", truewatt::ocpi::role::InterfaceRole::Receiver);
+            let errand = errand.at(&["S1"]).query(&format!("{duration}response_url={url}")).to(&scene.cpo.to);
+            let reply = errand.send().await.unwrap();
+            assert_eq!(codes(&reply), (200, 1000), "{reply:?}");
+            let got = scene.cpo.last("chargingprofiles");
+            assert!(!got.query.contains("://") && !got.query.contains("5678"), "ours, encoded: {}", got.query);
+            let taken = scene.cpo.platform.taken().pop().unwrap();
+            scene.cpo.platform.post_result(&taken, &Later::word("ACCEPTED")).await.unwrap();
+            let came = |got: &truewatt::sandbox::Got| format!("http://{}{}?{}", scene.scsp.platform.host(), got.path, got.query);
+            assert!(scene.scsp.platform.got().iter().any(|got| got.method == "POST" && came(got) == url), "{url}");
         }
         Some(())
     }

@@ -8,7 +8,7 @@ use truewatt::ocpi::role::Role;
 use truewatt::sandbox::{Behaviour, Door, Draft, Execution, Later, Order, To};
 
 use crate::orders::session_of;
-use crate::world::{Neighbour, SOON, World, at, codes, complete, named};
+use crate::world::{SOON, World, codes, complete, named};
 
 const ACTIVE: &str =
     r#"{ "start_date_time":"2026-11-21T10:00:00Z","charging_profile":{"charging_rate_unit":"W","x":1.0} }"#;

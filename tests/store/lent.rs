@@ -21,6 +21,7 @@ pub fn lent(name: &str) -> LentRow {
         receiver_platform: "cpo".to_owned(),
         receiver_country_code: "DE".to_owned(),
         receiver_party_id: "ABC".to_owned(),
+        acts_for: Some("DE/MSA".to_owned()),
         url: "https://emsp.example/r?token=%C3%A4&x='y'&$1".to_owned(),
         created_at: at(0),
         expires_at: at(60),

@@ -28,6 +28,7 @@ fn notice(platform: &str, object: &str, body: &str) -> NewNotice {
             to_party: "DE/ABC".to_owned(),
             object: format!("DE/ABC/{object}"),
             body: body.to_owned(),
+            shown: None,
         },
     }
 }

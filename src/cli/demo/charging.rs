@@ -132,14 +132,14 @@ async fn a_charging_profile(cast: &Cast, stage: &mut Stage) -> Result<(), NotDon
 }
 
 /// What is active without a profile: the most the EVSE can do.
-fn active_profile(cast: &Cast) -> String {
+pub(super) fn active_profile(cast: &Cast) -> String {
     format!(
         r#"{{ "start_date_time":"{}" ,"charging_profile":{{"charging_rate_unit":"W","charging_profile_period":[{{"start_period":0,"limit":1.10E4}}]}}}}"#,
         time::write(cast.now())
     )
 }
 
-fn pushed(platform: &SandboxParty, module: &str) -> Vec<Got> {
+pub(super) fn pushed(platform: &SandboxParty, module: &str) -> Vec<Got> {
     let got = platform.got_for(module);
     got.into_iter().filter(|got| got.method == "PUT").collect()
 }

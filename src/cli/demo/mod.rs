@@ -14,6 +14,7 @@ mod looks;
 mod places;
 mod proof;
 pub mod stage;
+mod steering;
 pub mod story;
 
 use super::NotDone;

@@ -9,7 +9,7 @@ use super::people::Operator;
 use super::{Members, Page, Problem, Query, cdrs, page};
 use crate::ocpi::ids::{PartyId, key_of};
 use crate::ocpi::time;
-use crate::profiles::session::Basis;
+use crate::profiles::session::{Active, Basis};
 use crate::profiles::{Hold, Released, Session, State};
 use crate::store::ControlFilter;
 use crate::web::{Document, Doors, Route};
@@ -72,14 +72,6 @@ fn shown(session: &Session, now: DateTime<Utc>) -> Value {
             ("PENDING", before.as_ref(), Some(pending))
         }
     };
-    let active = session.active.as_ref().map(|active| {
-        let profile = serde_json::from_str::<Value>(&active.profile).unwrap_or(Value::Null);
-        json!({
-            "told_at": time::write(active.at),
-            "age_s": (now - active.at).num_seconds().max(0),
-            "profile": profile,
-        })
-    });
     json!({
         "cpo": session.cpo.to_string(),
         "session": session.id,
@@ -87,17 +79,33 @@ fn shown(session: &Session, now: DateTime<Utc>) -> Value {
         "location": session.location,
         "evse_uid": session.evse,
         "state": state,
-        "holder": holder.map(held),
+        "holder": holder.map(|hold| held(hold, session.emsp.as_ref())),
         "pending": pending,
         "subscribers": session.subscribers.iter().map(|one| one.party.to_string()).collect::<Vec<_>>(),
-        "active": active,
+        "active": session.active.as_ref().map(|active| told(active, now)),
     })
 }
 
-fn held(hold: &Hold) -> Value {
+/// The last known active profile and how old it is.
+pub(crate) fn told(active: &Active, now: DateTime<Utc>) -> Value {
+    let profile = serde_json::from_str::<Value>(&active.profile).unwrap_or(Value::Null);
+    json!({
+        "told_at": time::write(active.at),
+        "age_s": (now - active.at).num_seconds().max(0),
+        "profile": profile,
+    })
+}
+
+fn held(hold: &Hold, emsp: Option<&PartyId>) -> Value {
     let kind = match hold.basis {
         Basis::Token => "T1",
         Basis::Contract => "T3",
+        Basis::Delegate => "T2",
     };
-    json!({"party": hold.party.to_string(), "kind": kind, "since": time::write(hold.since)})
+    // To the CPO it is the eMSP that steers, whoever does so for it.
+    let (party, delegate) = match emsp.filter(|_| hold.basis == Basis::Delegate) {
+        Some(emsp) => (emsp, Some(hold.party.to_string())),
+        None => (&hold.party, None),
+    };
+    json!({"party": party.to_string(), "delegate": delegate, "kind": kind, "since": time::write(hold.since)})
 }

@@ -116,7 +116,7 @@ async fn view(duty: &DutyRow, doors: &Doors) -> Result<Value, Problem> {
         })
     } else if duty.kind == kinds::CONFIRMATION {
         Some(format!("registrations/{}", duty.object_id))
-    } else if [kinds::PUBLIC_KEYS, kinds::CDR_VALIDATIONS].contains(&duty.kind.as_str()) {
+    } else if [kinds::PUBLIC_KEYS, kinds::CDR_VALIDATIONS, kinds::SESSION].contains(&duty.kind.as_str()) {
         let owed = doors.store.notice(&duty.id).await;
         let owed = owed.map_err(|error| Fault::new("reading a notice", error))?;
         owed.map(|owed| owed.message.object)

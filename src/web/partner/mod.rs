@@ -9,6 +9,7 @@
 pub mod cdrs;
 pub mod conformity;
 pub mod observations;
+pub mod profiles;
 pub mod registrations;
 pub mod repeat;
 pub mod reports;
