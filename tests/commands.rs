@@ -493,7 +493,7 @@ fn what_is_old_is_shown_before_it_is_removed_and_gone_afterwards() {
     let mut database = diesel::SqliteConnection::establish(folder.join("truewatt.db").to_str().unwrap()).unwrap();
     database
         .batch_execute(
-            "INSERT INTO journal (id, at, correlation_id, module, method, outcome) \
+            "PRAGMA busy_timeout = 10000; INSERT INTO journal (id, at, correlation_id, module, method, outcome) \
              VALUES ('00000000-0000-7000-8000-000000000000', 0, 'old', 'cdrs', 'POST', 'taken')",
         )
         .unwrap();

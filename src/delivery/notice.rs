@@ -27,7 +27,7 @@ use crate::routing::directory::{Directory, Platform, PlatformStatus};
 use crate::seeing::Module;
 use crate::store::journal::JournalEntry;
 use crate::store::outbox::{DutyRow, NewDuty};
-use crate::store::{Message, NewNotice, Told};
+use crate::store::{Message, NewNotice, Told, UnderContract};
 
 /// The URL at which a platform listens to one of the hub's own modules; `None` where it does not, or is not to be told.
 #[must_use]
@@ -87,6 +87,12 @@ impl Delivery {
             // It left, or nobody wants it told any more.
             return self.settle_told(duty, revision, Told::Ended, None).await;
         };
+        let shown = message.shown.as_ref();
+        if let Some(shown) = shown
+            && (now >= duty.give_up_at || !self.is_allowed(shown).await?)
+        {
+            return self.settle_told(duty, revision, Told::Ended, None).await;
+        }
         if platform.status == PlatformStatus::Offline {
             let settled = self.settle_told(duty, revision, self.until_it_is_back(), None).await;
             self.nudge_if_back(&id).await;
@@ -94,7 +100,6 @@ impl Delivery {
         }
         let correlation_id = Uuid::new_v4().to_string();
         let segments = message.path.iter().map(String::as_str).collect::<Vec<_>>();
-        let shown = message.shown.as_ref();
         let from = shown.map_or(Some(directory.hub.clone()), |shown| {
             PartyId::from_slash(&shown.from_party).ok()
         });
@@ -120,8 +125,13 @@ impl Delivery {
             max_answer: Some(MAX_ANSWER),
         };
         let line = self.parties.line();
-        let mut outcome = line.send(platform, call(&message.method, &message.body)).await;
-        if let (Ok(answered), Some(whole)) = (&outcome, shown.and_then(|shown| shown.whole.as_ref()))
+        let whole = shown.and_then(|shown| shown.whole.as_ref());
+        let mut outcome = match whole {
+            // Nobody knows whether an attempt before this one changed something; the whole is the same however often it comes.
+            Some(whole) if duty.attempts > 0 => line.send(platform, call("PUT", whole)).await,
+            _ => line.send(platform, call(&message.method, &message.body)).await,
+        };
+        if let (Ok(answered), Some(whole)) = (&outcome, whole)
             && does_not_know_it(answered)
         {
             outcome = line.send(platform, call("PUT", whole)).await;
@@ -140,6 +150,16 @@ impl Delivery {
         let entry = line.journal(duty, &outcome, &told, ended);
         self.settle_told(duty, revision, told, Some(entry)).await?;
         Ok(attempt)
+    }
+}
+
+impl Delivery {
+    /// Whether the contract is still there; what it said may have changed, and what is owed under it went with that.
+    async fn is_allowed(&self, shown: &UnderContract) -> Result<bool, Fault> {
+        let contract = self.store.contract_get(&shown.contract).await;
+        Ok(contract
+            .map_err(|error| Fault::new("reading a contract", error))?
+            .is_some())
     }
 }
 
@@ -192,7 +212,10 @@ impl Line<'_> {
             correlation_id: self.correlation_id,
             request_id: None,
             from_party: Some(from.unwrap_or_else(|| self.hub.key())),
-            to_party: Some(self.message.to_party.clone()),
+            to_party: Some(
+                PartyId::from_slash(&self.message.to_party)
+                    .map_or_else(|_| self.message.to_party.clone(), |to| to.key()),
+            ),
             platform: Some(duty.platform_id.clone()),
             module: self.message.identifier.clone(),
             method: self.message.method.clone(),

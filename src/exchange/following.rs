@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::hop::Hop;
+use super::proxy::in_its_name;
 use super::relay::Exchange;
 use super::reply::Reply;
 use crate::links::{Carried, Lent};
@@ -84,7 +85,12 @@ impl Exchange {
         };
         self.learn(&result);
         self.settle(&result).await;
-        self.links.carry(result).await.map(Reply::from)
+        let (acts_for, cpo) = (result.acts_for.clone(), result.from.clone());
+        let outcome = self.links.carry(result).await.map(Reply::from);
+        match acts_for {
+            Some(emsp) => in_its_name(outcome, &emsp, &cpo),
+            None => outcome,
+        }
     }
 
     fn learn(&self, result: &Carried) {

@@ -11,16 +11,38 @@
 use super::incoming::Incoming;
 use super::open::only;
 use super::relay::Exchange;
-use super::reply::Reply;
-use super::steering::is_only_an_emsp;
+use super::reply::{Reply, Words};
 use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::Role;
+use crate::ocpi::status::StatusCode;
 use crate::parties::Failure;
 use crate::profiles::contract::Relay;
 use crate::profiles::{Name, Told};
 use crate::routing::arrangement::{Asked, Speaker, Way, is_acquainted, speaker, way};
+
+/// What a CPO hears of an answer of somebody who acts for an eMSP: how it ended, from the eMSP, and not a word of anybody else's.
+pub(super) fn in_its_name(outcome: Result<Reply, Failure>, emsp: &PartyId, cpo: &PartyId) -> Result<Reply, Failure> {
+    match outcome {
+        Ok(reply) => Ok(Reply {
+            http: reply.http,
+            words: Words::Own {
+                code: reply.code().unwrap_or(StatusCode::CLIENT_ERROR),
+                message: None,
+                data: None,
+            },
+            to: Some(cpo.clone()),
+            from: emsp.clone(),
+            headers: Vec::new(),
+        }),
+        Err(Failure::Refused(refusal)) => Err(Failure::Refused(Refusal {
+            message: format!("this did not reach {emsp}"),
+            ..refusal
+        })),
+        Err(ours) => Err(ours),
+    }
+}
 
 /// A request to an eMSP that the hub takes for it.
 pub(super) enum Proxy {
@@ -48,10 +70,12 @@ impl Exchange {
             return Ok(None);
         };
         let directory = incoming.caller.directory();
-        let Some((platform, entry)) = directory.host(to, Role::Emsp) else {
+        let Some((_, entry)) = directory.host(to, Role::Emsp) else {
             return Ok(None);
         };
-        if !is_only_an_emsp(&platform, to) {
+        let session = incoming.object()?.unwrap_or_default();
+        // One that is a CPO, too, may be asked about a session of its own.
+        if asks && directory.host(to, Role::Cpo).is_some() && self.profiles.knows((to, &session)).await? {
             return Ok(None);
         }
         let asked = incoming.asked(None);
@@ -67,10 +91,11 @@ impl Exchange {
                 emsp: entry.party,
             }));
         }
-        let session = incoming.object()?.unwrap_or_default();
+        // The eMSP itself, where it had a profile accepted, too.
         let mut told = self.profiles.told((&from.party, &session)).await?;
-        told.retain(|one| one.acts_for.as_ref() == Some(to));
-        Ok((!told.is_empty()).then_some(Proxy::Told { from, told }))
+        told.retain(|one| one.acts_for.as_ref().unwrap_or(&one.party) == to);
+        let by_another = told.iter().any(|one| one.acts_for.is_some());
+        Ok(by_another.then_some(Proxy::Told { from, told }))
     }
 
     /// Does for the eMSP what it would do.

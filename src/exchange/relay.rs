@@ -387,7 +387,12 @@ impl Exchange {
             }
             Answer::LaterInQuery => {
                 let query = incoming.query.clone().unwrap_or_default();
-                let found = splice::nested_url(&query, RESPONSE_URL, &["duration"])?;
+                let others: &[&str] = if incoming.route.method == "GET" {
+                    &["duration"]
+                } else {
+                    &[]
+                };
+                let found = splice::nested_url(&query, RESPONSE_URL, others)?;
                 let found = found.ok_or_else(|| Refusal::invalid_parameter("parameter response_url: is missing"))?;
                 let kind = learning::awaited(incoming)?;
                 let lent = self.links.lend_answer(lending(&kind, &found.decoded)).await?;

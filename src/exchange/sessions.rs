@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::incoming::Incoming;
 use super::learning;
 use super::relay::Exchange;
+use super::steering::lives_as;
 use crate::delivery::kinds;
 use crate::ocpi::fields::Fields;
 use crate::ocpi::headers::Routing;
@@ -40,16 +41,18 @@ impl Exchange {
         let place = (cpo, session.as_str());
         let mut seen = read_session(body);
         // Who steers a session gets it as well and does not pay for it (SES-19).
-        if !way.platform.has_role(&way.to, Role::Emsp) {
-            return self.profiles.seen(place, &seen).await;
-        }
-        seen.emsp = seen.emsp.or_else(|| Some(way.to.clone()));
-        let contracts = self.profiles.contracts_about(cpo, seen.emsp.as_ref()).await?;
-        let (Some(_), Ok(body)) = (contracts.first(), std::str::from_utf8(body)) else {
+        let Ok(body) = std::str::from_utf8(body) else {
             return self.profiles.seen(place, &seen).await;
         };
+        if !lives_as(&way.platform, &way.to, Role::Emsp) {
+            return self.profiles.seen(place, &seen).await;
+        }
+        seen.addressee = Some(way.to.clone());
+        let payer = seen.emsp.as_ref().unwrap_or(&way.to);
+        let contracts = self.profiles.contracts_about(cpo, Some(payer)).await?;
         let is_whole = incoming.route.method == "PUT";
-        let earlier = match !is_whole && self.profiles.lacks_a_copy(place).await? {
+        let lacks = !is_whole && !contracts.is_empty() && self.profiles.lacks_a_copy(place).await?;
+        let earlier = match lacks {
             true => self.mirror.session_of(cpo, &session).await?.map(|(_, body)| body),
             false => None,
         };
@@ -159,6 +162,7 @@ fn read_session(body: &[u8]) -> Seen {
     let said = |member| fields.text(member).ok().flatten();
     Seen {
         emsp: learning::payer_named(body),
+        addressee: None,
         location: said("location_id").map(Into::into),
         evse: said("evse_uid").map(Into::into),
         ends_at: said("end_date_time").and_then(|text| time::parse(&text).ok()),

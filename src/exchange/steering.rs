@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use super::incoming::Incoming;
+use super::proxy::in_its_name;
 use super::relay::{Exchange, is_profile};
 use super::reply::{Reply, Words};
 use crate::delivery::relay::Relayed;
@@ -56,13 +57,18 @@ impl Exchange {
         if !self.is_asking(incoming) {
             return Ok(Admission::Carried);
         }
-        if is_only_an_emsp(&way.platform, &way.to) {
+        if lives_as(&way.platform, &way.to, Role::Emsp) {
+            let is_cpo = lives_as(&way.platform, &way.to, Role::Cpo);
+            let session = incoming.object()?.unwrap_or_default();
+            let is_its_own = is_cpo && self.profiles.knows((&way.to, &session)).await?;
             // T2: it is for the eMSP to send its own request, and only that one is about control.
-            if self.profiles.lets_act(&way.to, &way.from).await?.is_some() {
+            if !is_its_own && self.profiles.lets_act(&way.to, &way.from).await?.is_some() {
                 return Ok(Admission::Carried);
             }
-            self.profiles.no_contract();
-            return Ok(Admission::Refused(self.no(way, Refused::Stranger)));
+            if !is_cpo {
+                self.profiles.no_contract();
+                return Ok(Admission::Refused(self.no(way, Refused::Stranger)));
+            }
         }
         self.admission_as(incoming, way, &way.to, Name::Any).await
     }
@@ -85,7 +91,7 @@ impl Exchange {
         let mut steering = Steering {
             session,
             verb,
-            is_emsp: incoming.caller.platform.has_role(&way.from, Role::Emsp),
+            is_emsp: lives_as(&incoming.caller.platform, &way.from, Role::Emsp),
             answer_within: TimeDelta::from_std(self.deadline(incoming, way)).unwrap_or(TimeDelta::MAX),
             onward: None,
         };
@@ -152,7 +158,10 @@ impl Exchange {
             return;
         };
         let Some(verb) = Verb::of(profile.verb) else { return };
-        let active = profile.active.as_deref().filter(|_| verb == Verb::Get);
+        let active = profile
+            .active
+            .as_deref()
+            .filter(|_| verb == Verb::Get && profile.is_accepted);
         let (request, place) = (request(profile.id), (&result.from, profile.session));
         let settled = self
             .profiles
@@ -205,8 +214,7 @@ impl Exchange {
         self.carry(incoming, owner, way).await
     }
 
-    /// A report to nobody in particular: to everybody who is told of that session. Who steers now is asked first, and one that takes it
-    /// answers for all.
+    /// A report to nobody in particular: to everybody who is told of that session, at once. The first of them that takes it answers for all.
     pub(super) async fn report(
         &self,
         incoming: &Incoming,
@@ -214,8 +222,25 @@ impl Exchange {
         from: &Speaker,
     ) -> Result<Reply, Failure> {
         let session = incoming.object()?.unwrap_or_default();
-        let told = self.profiles.told((&from.party, &session)).await?;
+        let told = self.told_by(incoming, &from.party, &session).await?;
         self.report_to_each(incoming, owner, from, &told).await
+    }
+
+    /// Whom a party tells of a session's profile: a CPO those who had one accepted; an eMSP in the path (T2) those who set one through it and
+    /// may act for it.
+    async fn told_by(&self, incoming: &Incoming, from: &PartyId, session: &str) -> Result<Vec<Told>, Failure> {
+        let mut told = match lives_as(&incoming.caller.platform, from, Role::Cpo) {
+            true => self.profiles.told((from, session)).await?,
+            false => Vec::new(),
+        };
+        if told.is_empty() && lives_as(&incoming.caller.platform, from, Role::Emsp) {
+            for party in self.hints.setters_of_session(from, session).await? {
+                if self.profiles.lets_act(from, &party).await?.is_some() {
+                    told.push(Told { party, acts_for: None });
+                }
+            }
+        }
+        Ok(told)
     }
 
     /// The same to some of those who are told. Who acts for an eMSP is told in its name, and the CPO hears the eMSP answer.
@@ -226,27 +251,20 @@ impl Exchange {
         from: &Speaker,
         told: &[Told],
     ) -> Result<Reply, Failure> {
-        if !told.is_empty() {
+        if !told.is_empty() && lives_as(&incoming.caller.platform, &from.party, Role::Cpo) {
             let session = incoming.object()?.unwrap_or_default();
             self.keep_report(incoming, &from.party, &session).await?;
         }
-        let ways = told.iter().filter_map(|one| {
-            let way = match &one.acts_for {
-                None => self.way(incoming, from, &one.party),
-                Some(emsp) => self.way_for(incoming, emsp, &one.party),
+        let all = told.iter().map(|one| async move {
+            let Some(emsp) = &one.acts_for else {
+                let way = self.way(incoming, from, &one.party)?;
+                return self.carry(incoming, owner, &way).await;
             };
-            way.ok().map(|way| (way, one.acts_for.as_ref()))
-        });
-        let all = ways.map(|(way, acts_for)| async move {
-            let reply = self.carry(incoming, owner, &way).await?;
-            Ok(match acts_for {
-                None => reply,
-                Some(emsp) => Reply {
-                    to: Some(from.party.clone()),
-                    from: emsp.clone(),
-                    ..reply
-                },
-            })
+            let told = async {
+                let way = self.way_for(incoming, emsp, &one.party)?;
+                self.carry(incoming, owner, &way).await
+            };
+            in_its_name(told.await, emsp, &from.party)
         });
         let mut heard: Vec<Result<Reply, Failure>> = futures_util::future::join_all(all).await;
         let taken = heard.iter().position(|one| one.as_ref().is_ok_and(Reply::is_success));
@@ -331,7 +349,9 @@ fn word_of(relayed: &Relayed) -> ResultWord {
     ResultWord::read(data.as_ref().map_or("", |data| data.get()))
 }
 
-/// Whether a party lives there as an eMSP and not as a CPO, too.
-pub(super) fn is_only_an_emsp(platform: &Platform, party: &PartyId) -> bool {
-    platform.has_role(party, Role::Emsp) && !platform.has_role(party, Role::Cpo)
+/// Whether a party lives there in that role: registered, or carried by a peer hub.
+pub(super) fn lives_as(platform: &Platform, party: &PartyId, role: Role) -> bool {
+    platform
+        .party_role(party, role)
+        .is_some_and(|entry| platform.is_live(entry))
 }

@@ -35,7 +35,7 @@ pub struct Carried {
     /// Who asked.
     pub to: PartyId,
     /// In whose name, where not in its own: what the asked one thinks it answers to, and who tells the result.
-    acts_for: Option<PartyId>,
+    pub acts_for: Option<PartyId>,
     ids: MessageIds,
     body: Bytes,
 }

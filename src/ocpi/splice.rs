@@ -106,7 +106,9 @@ pub fn nested_url(query: &str, name: &str, siblings: &[&str]) -> Result<Option<F
     let mut before: Vec<&str> = Vec::new();
     for pair in query.get(start..).unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let is_nested = value.split_once("://").is_some_and(|(_, behind)| behind.contains('?'));
+        // An encoded one has no `=` left in it, whatever else its writer left.
+        let own_query = value.split_once("://").and_then(|(_, behind)| behind.split_once('?'));
+        let is_nested = own_query.is_some_and(|(_, own)| own.contains('='));
         if key == name && is_nested {
             let range = start + key.len() + 1..query.len();
             let value = query.get(range.clone()).unwrap_or_default();
@@ -183,6 +185,11 @@ mod tests {
             ),
             (
                 "response_url=https%3A%2F%2Fx.example%2Fr%3Fa%3D1%26b%3D2&duration=900",
+                "https://x.example/r?a=1&b=2",
+                "response_url=NEW&duration=900",
+            ),
+            (
+                "response_url=https://x.example/r?a%3D1%26b%3D2&duration=900",
                 "https://x.example/r?a=1&b=2",
                 "response_url=NEW&duration=900",
             ),

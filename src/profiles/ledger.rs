@@ -249,7 +249,13 @@ impl Profiles {
     ) -> Result<usize, Fault> {
         let pass = |session: &mut Session, now| {
             let showings = showing::pass(session, seen.clone(), Some(push), contracts, now);
-            let owed: Vec<NewNotice> = showings.iter().filter_map(|one| owe(one, now)).collect();
+            let mut owed = Vec::new();
+            for showing in &showings {
+                match owe(showing, now) {
+                    Some(notice) => owed.push(notice),
+                    None => session.shown_to.retain(|one| *one != showing.contract.scsp),
+                }
+            }
             (owed.len(), owed)
         };
         Ok(self.change_and_owe(place, true, pass).await?.unwrap_or(0))
@@ -293,8 +299,11 @@ impl Profiles {
         };
         let contracts = self.contracts_about(place.0, session.emsp.as_ref()).await?;
         let now = self.clock.now();
+        let told = session.told(&contracts, now);
         let may = |party: &PartyId| {
-            *party == session.cpo || session.basis(party, false, Name::Any, &contracts, now).is_some()
+            *party == session.cpo
+                || session.basis(party, false, Name::Any, &contracts, now).is_some()
+                || told.iter().any(|one| one.party == *party)
         };
         Ok(session.active.clone().filter(|_| parties.iter().any(may)))
     }
@@ -423,14 +432,18 @@ impl Profiles {
     }
 
     async fn keep(&self, contract: &Contract) -> Result<ContractKept, Fault> {
-        let mut secret = [0_u8; 32];
-        getrandom::fill(&mut secret).map_err(|error| Fault::new("drawing a secret", error))?;
+        let mut fresh = [0_u8; 32];
+        getrandom::fill(&mut fresh).map_err(|error| Fault::new("drawing a secret", error))?;
+        // Between the same two parties a pseudonym stays what it is.
+        let before = self.contract(&contract.id).await?;
+        let same = before.filter(|one| (&one.grantor, &one.scsp) == (&contract.grantor, &contract.scsp));
+        let secret = same.map_or_else(|| hex::encode(fresh), |one| one.secret.expose().to_owned());
         let row = ContractRow {
             id: contract.id.clone(),
             grantor_key: contract.grantor.key(),
             document: contract.document().to_string(),
             updated_at: self.clock.now(),
-            secret: hex::encode(secret),
+            secret,
             is_configured: contract.is_configured,
         };
         let kept = self.store.contract_put(row).await;

@@ -9,6 +9,7 @@
 //! A pseudonym cannot be undone without the contract's secret, and two providers cannot compare theirs. Everything here is pure.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::value::RawValue;
 use sha2::Sha256;
 
 use crate::ocpi::ids::fold;
@@ -36,24 +37,56 @@ const SHOWN: [&str; 16] = [
 ];
 /// The same of its `cdr_token`.
 const OF_THE_TOKEN: [&str; 5] = ["country_code", "party_id", "uid", "type", "contract_id"];
+/// The same of a charging period.
+const OF_A_PERIOD: [&str; 3] = ["start_date_time", "dimensions", "tariff_id"];
+/// The same of what was measured in one.
+const OF_A_DIMENSION: [&str; 2] = ["type", "volume"];
 
 /// A Session, whole or in part, as it is shown under a contract with that secret. `None` for what is no JSON object.
 #[must_use]
 pub fn session(body: &str, secret: &str) -> Option<String> {
     object(body, &SHOWN, |name, value| match name {
         "cdr_token" => token(value, secret),
+        "charging_periods" => list(value, |period| {
+            object(period, &OF_A_PERIOD, |name, value| match name {
+                "dimensions" => list(value, |one| {
+                    object(one, &OF_A_DIMENSION, |_, value| Some(value.to_owned()))
+                }),
+                _ => Some(value.to_owned()),
+            })
+        }),
         _ => Some(value.to_owned()),
     })
+}
+
+/// The elements of a list, each as `show` says; null stays null, and what is no list is nothing.
+fn list(value: &str, show: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let elements: Option<Vec<&RawValue>> = serde_json::from_str(value).ok()?;
+    let Some(elements) = elements else {
+        return Some(value.to_owned());
+    };
+    let shown: Vec<String> = elements.iter().filter_map(|one| show(one.get())).collect();
+    Some(format!("[{}]", shown.join(",")))
 }
 
 fn token(value: &str, secret: &str) -> Option<String> {
     if value == "null" {
         return Some(value.to_owned());
     }
+    let members = json::top_level(value.as_bytes()).ok()?;
+    let of = |wanted: &str| {
+        let found = members.iter().rfind(|(name, _)| name == wanted);
+        found.and_then(|(_, text)| serde_json::from_str::<String>(text.get()).ok())
+    };
+    let party = of("country_code").zip(of("party_id"));
     object(value, &OF_THE_TOKEN, |name, value| match name {
         "uid" | "contract_id" => {
             let text: String = serde_json::from_str(value).ok()?;
-            let kept = if name == "contract_id" { issuer(&text) } else { 0 };
+            let kept = if name == "contract_id" {
+                issuer(&text, party.as_ref())
+            } else {
+                0
+            };
             let (issuer, rest) = text.split_at(kept);
             Some(json_string(&format!("{issuer}{}", pseudonym(rest, name, secret))))
         }
@@ -72,19 +105,17 @@ fn object(body: &str, shown: &[&str], show: impl Fn(&str, &str) -> Option<String
     Some(format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
 }
 
-/// How many octets of a contract's id name its issuer: country and provider of an eMAID, `DE-ABC-` or `DEABC`. Who that is stands beside it.
-fn issuer(contract: &str) -> usize {
-    let letters = |from: usize, to: usize, fits: fn(&u8) -> bool| {
-        contract
-            .as_bytes()
-            .get(from..to)
-            .is_some_and(|part| part.iter().all(fits))
-    };
-    let hyphen = |at: usize| usize::from(contract.as_bytes().get(at) == Some(&b'-'));
-    let provider = 2 + hyphen(2);
-    let is_one = letters(0, 2, u8::is_ascii_alphabetic) && letters(provider, provider + 3, u8::is_ascii_alphanumeric);
-    let end = provider + 3 + hyphen(provider + 3);
-    if is_one && contract.len() > end { end } else { 0 }
+/// How many octets of a contract's id name the token's own party, `DE-ABC-` or `DEABC`: that stands beside it in any case.
+fn issuer(contract: &str, party: Option<&(String, String)>) -> usize {
+    let Some((country, party)) = party else { return 0 };
+    for hyphen in ["-", ""] {
+        let prefix = format!("{country}{hyphen}{party}{hyphen}");
+        let there = contract.get(..prefix.len());
+        if there.is_some_and(|there| fold(there) == fold(&prefix)) && contract.len() > prefix.len() {
+            return prefix.len();
+        }
+    }
+    0
 }
 
 /// A text of the same syntax: digits for digits, letters for letters in the same case, hexadecimal digits where there are no others; everything
@@ -137,7 +168,7 @@ mod tests {
     const SESSION: &str = r#"{ "country_code":"NL","party_id":"CPA","id":"S1","kwh":1.50,
         "cdr_token":{"country_code":"DE","party_id":"MSA","uid":"04A2B3C4D5E6F7","type":"RFID","contract_id":"DE-MSA-C00012345-X","name":"Ada"},
         "auth_method":"WHITELIST","authorization_reference":"A-1","total_cost":{"excl_vat":4.00},"x_driver":"Ada Lovelace",
-        "charging_periods":[{"dimensions":[{"type":"ENERGY","volume":1.50}]}],"status":"ACTIVE" }"#;
+        "charging_periods":[{"dimensions":[{"type":"ENERGY","volume":1.50,"by":"Ada"}],"x_note":"Ada"}],"status":"ACTIVE" }"#;
 
     fn token_of(session: &str) -> Value {
         serde_json::from_str::<Value>(session).unwrap()["cdr_token"].clone()
@@ -197,6 +228,9 @@ mod tests {
         let elsewhere = token_of(&session(SESSION, "other").unwrap());
         assert!(once["uid"] != elsewhere["uid"] && once["contract_id"] != elsewhere["contract_id"]);
         // One token, however it is spelled.
+        // What begins like an issuer and is not the token's is no issuer.
+        let other = token_of(&session(&SESSION.replace("DE-MSA-C00012345-X", "AB1234567"), "secret").unwrap());
+        assert_ne!(&other["contract_id"].as_str().unwrap()[..5], "AB123");
         let lower = token_of(&session(&SESSION.replace("04A2B3C4D5E6F7", "04a2b3c4d5e6f7"), "secret").unwrap());
         assert!(
             once["uid"]

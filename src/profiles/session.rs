@@ -238,6 +238,8 @@ pub enum Answered {
 pub struct Seen {
     /// Whose token.
     pub emsp: Option<PartyId>,
+    /// The eMSP it went to: whose token it is where nobody ever said so.
+    pub addressee: Option<PartyId>,
     /// The location.
     pub location: Option<String>,
     /// The EVSE.
@@ -428,7 +430,7 @@ impl Session {
         };
         known(seen.location, &mut self.location);
         known(seen.evse, &mut self.evse);
-        self.emsp = seen.emsp.or_else(|| self.emsp.take());
+        self.emsp = seen.emsp.or_else(|| self.emsp.take()).or(seen.addressee);
         self.ends_at = seen.ends_at.or(self.ends_at);
         if seen.is_over {
             self.is_over = true;

@@ -11,7 +11,7 @@ use super::session::{Seen, Session};
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::patch;
 
-/// The largest Session that is kept for showing, in octets: a week of charging periods, one each minute. A larger one is shown when it is put.
+/// The largest Session that is kept for showing, in octets: a week of charging periods, one each minute. A larger one is not shown.
 const LARGEST: usize = 1024 * 1024;
 
 /// A Session as it went by.
@@ -52,9 +52,11 @@ pub fn pass(
         return Vec::new();
     };
     let allowed = allowed(session, contracts, now);
-    let whole = whole(session.copy.take(), push).filter(|_| !allowed.is_empty());
-    let known = std::mem::take(&mut session.shown_to);
-    let Some(whole) = whole else {
+    let (copy, known) = (session.copy.take(), std::mem::take(&mut session.shown_to));
+    if allowed.is_empty() {
+        return Vec::new();
+    }
+    let Some(whole) = whole(copy, push) else {
         return Vec::new();
     };
     let show = |contract: &Contract, body: &str| match contract.privacy {
@@ -116,7 +118,8 @@ mod tests {
     use super::*;
     use crate::ocpi::time;
 
-    const WHOLE: &str = r#"{"id":"S1","kwh":1.00,"charging_periods":[{"n":1}],"cdr_token":{"uid":"ABCDEF12"}}"#;
+    const WHOLE: &str =
+        r#"{"id":"S1","kwh":1.00,"charging_periods":[{"tariff_id":"1"}],"cdr_token":{"uid":"ABCDEF12"}}"#;
 
     fn contract(id: &str, document: &Value) -> Contract {
         Contract::read(id, document.as_object().unwrap()).unwrap()
@@ -172,9 +175,9 @@ mod tests {
         let mut session = session();
         let first = pass_by(&mut session, true, WHOLE, &[t3()]);
         assert_eq!(first, [("t3".to_owned(), "NL/CPA".to_owned(), None, WHOLE.to_owned())]);
-        let change = r#"{"kwh":2.00,"charging_periods":[{"n":2}]}"#;
+        let change = r#"{"kwh":2.00,"charging_periods":[{"tariff_id":"2"}]}"#;
         let second = pass_by(&mut session, false, change, &[t2(), t3()]);
-        let whole = r#"{"id":"S1","kwh":2.00,"charging_periods":[{"n":1},{"n":2}],"cdr_token":{"uid":"ABCDEF12"}}"#;
+        let whole = r#"{"id":"S1","kwh":2.00,"charging_periods":[{"tariff_id":"1"},{"tariff_id":"2"}],"cdr_token":{"uid":"ABCDEF12"}}"#;
         assert_eq!(
             second[0],
             (
@@ -186,7 +189,9 @@ mod tests {
         );
         let (id, from, is_change, shown) = &second[1];
         assert_eq!((id.as_str(), from.as_str(), is_change), ("t2", "DE/MSA", &None));
-        assert!(shown.contains("\"kwh\":2.00") && shown.contains("{\"n\":1}") && !shown.contains("ABCDEF12"));
+        assert!(
+            shown.contains("\"kwh\":2.00") && shown.contains("{\"tariff_id\":\"1\"}") && !shown.contains("ABCDEF12")
+        );
         assert!(
             pass_by(&mut session, false, change, &[t2(), t3()])
                 .iter()

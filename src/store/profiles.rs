@@ -24,7 +24,7 @@ pub struct ContractRow {
     pub document: String,
     /// When it was last written.
     pub updated_at: DateTime<Utc>,
-    /// What its pseudonyms are made with. Kept as long as the contract is: one in its place goes on with it.
+    /// What its pseudonyms are made with.
     pub secret: String,
     /// Whether it stands in the configuration file.
     pub is_configured: bool,
@@ -214,6 +214,7 @@ both! {
                 contracts::document.eq(&record.document),
                 contracts::updated_at.eq(record.updated_at),
                 contracts::is_configured.eq(record.is_configured),
+                contracts::secret.eq(&record.secret),
             ))
             .execute(c)
             .await?;

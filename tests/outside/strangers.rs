@@ -7,6 +7,10 @@ use truewatt::client::Method;
 use truewatt::clock::ManualClock;
 use truewatt::metering::key::Curve;
 use truewatt::metering::sign::SigningMeter;
+use truewatt::ocpi::ids::{PartyId, key_of};
+use truewatt::profiles::Session;
+use truewatt::profiles::session::Active;
+use truewatt::store::ControlRow;
 use truewatt::web::{Document, routes};
 
 use crate::common::listed::{Heard, Platform, bare};
@@ -54,7 +58,6 @@ fn contract() -> BTreeMap<&'static str, (Hears, Value)> {
             "GET /partner/v1/cdrs/{country_code}/{party_id}/{id}/transparency.raw",
             (Nothing, none.clone()),
         ),
-        // Of a session that is there: who_may_ask_about_a_session_reads_what_was_last_active_and_how_old_that_is.
         (
             "GET /partner/v1/sessions/{country_code}/{party_id}/{session_id}/profile",
             (Nothing, none.clone()),
@@ -217,6 +220,24 @@ async fn town(site: Site) -> Town {
         )
         .await;
     assert_eq!(waived.http, 201, "{}", waived.text());
+    let mut session = Session::new(&PartyId::from_slash("DE/ABC").unwrap(), "S-1");
+    session.emsp = PartyId::from_slash("DE/MSP").ok();
+    session.active = Some(Active {
+        profile: r#"{"start_date_time":"2026-11-21T12:00:00Z"}"#.to_owned(),
+        at: "2026-11-21T12:00:00Z".parse().unwrap(),
+    });
+    let row = ControlRow {
+        cpo_key: "DE/ABC".to_owned(),
+        session_key: key_of("S-1").unwrap(),
+        id: "a session".to_owned(),
+        revision: 1,
+        is_steered: false,
+        is_over: false,
+        document: serde_json::to_string(&session).unwrap(),
+        expires_at: "2026-12-21T12:00:00Z".parse().unwrap(),
+        copy: None,
+    };
+    assert!(town.site.hub.store.control_put(row, None, Vec::new()).await.unwrap());
     let heard = json!({"evse_id": "DE*ABC*E2", "source": "OCPP", "public_key": key(&meter("unregistered"))});
     let noted = town
         .write(&town.cpo, Method::POST, "/partner/v1/observations", &heard)

@@ -176,4 +176,50 @@ on_both! {
         assert_eq!(scene.seen("S1").await["state"], "FREE");
         Some(())
     }
+
+    // ECI-11
+    async fn nothing_the_operator_hears_in_answer_names_who_acts_for_the_emsp(on) {
+        let scene = delegated(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        let host = scsp.platform.host();
+        let quiet = |reply: &truewatt::sandbox::Reply| {
+            let all = format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body));
+            assert!(!all.contains("SCS") && !all.contains(&host), "{all}");
+            assert_eq!(named(reply), ["NL/CPA".to_owned(), "DE/MSA".to_owned()], "{all}");
+        };
+        let telling = |message: &str| truewatt::sandbox::Behaviour::Envelope { http: 200, code: 1000, message: message.to_owned() };
+        scsp.platform.behave(Door::Sender("chargingprofiles"), telling("hello from BE/SCS"));
+        set(scsp, "S1", &emsp.to).await;
+        let taken = cpo.platform.taken().pop().unwrap();
+        let heard = cpo.platform.post_result(&taken, &Later::word("ACCEPTED")).await.unwrap();
+        assert!(heard.accepted());
+        quiet(&heard);
+        let reported = cpo.voice.report_profile("S1", ACTIVE, &emsp.to).await.unwrap();
+        assert!(reported.accepted());
+        quiet(&reported);
+        // Nor when it is not there: known to be away, or found to be.
+        scsp.platform.go_away().await.unwrap();
+        for _ in 0..2 {
+            let heard = cpo.platform.post_result(&taken, &Later::word("ACCEPTED")).await.unwrap();
+            assert!(!heard.accepted() && !format!("{heard:?} {}", String::from_utf8_lossy(&heard.body)).contains("SCS"), "{heard:?}");
+            let reported = cpo.voice.report_profile("S1", ACTIVE, &emsp.to).await.unwrap();
+            assert!(!reported.accepted() && !String::from_utf8_lossy(&reported.body).contains("SCS"), "{reported:?}");
+            scene.world.until_status(scsp, "OFFLINE").await;
+        }
+        scsp.platform.come_back().unwrap();
+        Some(())
+    }
+
+    // ECI-17
+    async fn an_emsp_that_set_a_profile_itself_is_told_beside_who_acts_for_it(on) {
+        let scene = delegated(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        scene.steers(scsp, "S1").await;
+        scsp.voice.clear_profile("S1", &emsp.to).await.unwrap();
+        scene.result("ACCEPTED").await;
+        scene.steers(emsp, "S1").await;
+        assert_eq!(codes(&cpo.voice.report_profile("S1", ACTIVE, &emsp.to).await.unwrap()), (200, 1000));
+        assert_eq!((told(scsp).len(), told(emsp).len()), (1, 1));
+        Some(())
+    }
 }

@@ -81,9 +81,13 @@ impl Scene {
         assert!(reply.accepted(), "{session}: {reply:?}");
     }
 
-    /// One round on a session of its own; each of the two asks at another URL where there are two.
-    async fn round(&self, number: usize, hubs: [&str; 2]) {
+    /// One round on a session of its own, which every second time has been seen; each of the two asks at another URL where there are two.
+    /// Whether one of the two acts for the other says what the operator sees.
+    async fn round(&self, number: usize, hubs: [&str; 2], acts_for: bool) {
         let session = format!("R-{number}");
+        if acts_for || number.is_multiple_of(2) {
+            self.session(&session).await;
+        }
         let parties = [&self.emsp, &self.scsp];
         let (one, other) = tokio::join!(
             ask(parties[0], Method::PUT, hubs[number % 2], &session, &self.cpo.id),
@@ -97,7 +101,8 @@ impl Scene {
         assert_eq!(words[1 - winner], "REJECTED", "{session}");
         let came = self.came(&session);
         assert_eq!(came.len(), 1, "{session}: never both");
-        assert_eq!(came[0].pair("from"), Some(parties[winner].id.to_string()));
+        let seen = if acts_for { parties[0] } else { parties[winner] };
+        assert_eq!(came[0].pair("from"), Some(seen.id.to_string()));
         if !number.is_multiple_of(AGAIN) {
             return;
         }
@@ -119,9 +124,9 @@ impl Scene {
         assert_eq!(self.came(&session).len(), 3);
     }
 
-    async fn rounds(&self, hubs: [&str; 2]) {
-        for begin in (0..ROUNDS).step_by(TOGETHER) {
-            join_all((begin..begin + TOGETHER).map(|number| self.round(number, hubs))).await;
+    async fn rounds(&self, rounds: usize, hubs: [&str; 2], acts_for: bool) {
+        for begin in (0..rounds).step_by(TOGETHER) {
+            join_all((begin..begin + TOGETHER).map(|number| self.round(number, hubs, acts_for))).await;
         }
     }
 }
@@ -131,7 +136,16 @@ on_both! {
     async fn eci_09_of_two_at_the_same_instant_one_is_forwarded_and_the_other_refused(on) {
         let scene = Scene::with_contract(on).await?;
         let hub = scene.world.hub.url.clone();
-        scene.rounds([&hub, &hub]).await;
+        scene.rounds(ROUNDS, [&hub, &hub], false).await;
+        Some(())
+    }
+
+    // ECI-09, ECI-11
+    async fn eci_09_an_emsp_and_who_acts_for_it_at_the_same_instant_are_one_too_many(on) {
+        let scene = Scene::start(on).await?;
+        scene.agree("t2", crate::delegating::relayed()).await;
+        let hub = scene.world.hub.url.clone();
+        scene.rounds(ROUNDS / 4, [&hub, &hub], true).await;
         Some(())
     }
 }
@@ -145,6 +159,6 @@ async fn eci_09_of_two_at_the_same_instant_at_two_processes_one_is_forwarded_and
     scene.agree("all", t3()).await;
     let beside = scene.world.beside().await;
     let hubs = [scene.world.hub.url.clone(), beside.hub.url.clone()];
-    scene.rounds([&hubs[0], &hubs[1]]).await;
+    scene.rounds(ROUNDS, [&hubs[0], &hubs[1]], false).await;
     beside.ended().await;
 }

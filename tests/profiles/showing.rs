@@ -46,6 +46,17 @@ async fn owed(scene: &Scene) -> Vec<Value> {
     duties
 }
 
+/// Waits until an attempt was made in vain and is to be made again.
+async fn postponed(scene: &Scene) {
+    for _ in 0..400 {
+        if owed(scene).await.iter().any(|duty| duty["attempts"] != 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nothing was tried in vain");
+}
+
 /// A session whose driver is known by name, as the operator wrote it.
 fn session(cpo: &Neighbour, emsp: &Neighbour, id: &str) -> String {
     Draft::session(&cpo.id, id, "04A2B3C4D5E6F7", Some(&emsp.id), at())
@@ -188,6 +199,7 @@ on_both! {
         scene.agree("all", t3()).await;
         scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
         push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
+        postponed(&scene).await;
         for kwh in ["0.20", "0.30"] {
             push(cpo, Method::PATCH, "S1", &Draft::session_patch(kwh, at()).odd(), &emsp.to).await;
         }
@@ -210,7 +222,7 @@ on_both! {
         scene.agree("all", t3()).await;
         scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
         push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
-        assert!(scsp.platform.wait_for_count("sessions", 1, SOON).await);
+        postponed(&scene).await;
         scene.world.operator(Method::DELETE, "/contracts/all", None).await;
         assert!(owed(&scene).await.is_empty());
         scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Proper);
@@ -254,6 +266,88 @@ on_both! {
         assert!(!reply.accepted());
         session_of(cpo, emsp, "S2").await;
         assert!(shown(&scene, scsp, 1).await[0].path.ends_with("/S2"));
+        Some(())
+    }
+
+    // ECI-08
+    async fn a_session_is_shown_to_nobody_after_its_contracts_last_instant_and_owed_no_longer_than_a_day(on) {
+        let scene = Scene::start(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        scene.agree("short", with(t3(), "to", json!("2026-11-21T12:10:00Z"))).await;
+        scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
+        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
+        postponed(&scene).await;
+        scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Proper);
+        scene.clock.advance(TimeDelta::minutes(11));
+        assert_eq!(shown(&scene, scsp, 1).await.len(), 1, "too late");
+        // One that went away for good: the driver's data does not lie around for it.
+        scene.agree("long", t3()).await;
+        scsp.platform.go_away().await.unwrap();
+        push(cpo, Method::PUT, "S2", &session(cpo, emsp, "S2"), &emsp.to).await;
+        for _ in 0..3 {
+            // Somebody asks it something, and the hub sees that it is not there.
+            cpo.voice.push(Method::PUT, "sessions", &cpo.id, &["S3"], &session(cpo, emsp, "S3"), &scsp.to).await.unwrap();
+        }
+        scene.world.until_status(scsp, "OFFLINE").await;
+        assert_eq!(owed(&scene).await.len(), 1);
+        scene.clock.advance(TimeDelta::hours(25));
+        shown(&scene, scsp, 1).await;
+        assert!(owed(&scene).await.is_empty(), "{:?}", owed(&scene).await);
+        scsp.platform.come_back().unwrap();
+        Some(())
+    }
+
+    // ECI-14, SES-19
+    async fn a_session_that_an_operator_sends_to_a_provider_itself_is_carried_as_it_is(on) {
+        let scene = Scene::start(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        let body = session(cpo, emsp, "S1");
+        push(cpo, Method::PUT, "S1", &body, &scsp.to).await;
+        let got = shown(&scene, scsp, 1).await;
+        assert_eq!((got[0].text(), emsp.got("sessions").len()), (body, 0));
+        Some(())
+    }
+
+    // smart-charging.md: `control = "relay"`
+    async fn without_a_ledger_no_session_is_copied(on) {
+        let scene = Scene::start_with(on, "[smart_charging]\ncontrol = \"relay\"\n").await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        scene.agree("all", t3()).await;
+        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
+        assert!(owed(&scene).await.is_empty() && scsp.got("sessions").is_empty());
+        Some(())
+    }
+
+    // ECI-08, SES-12
+    async fn what_a_provider_missed_between_two_contracts_it_is_shown_whole(on) {
+        let scene = Scene::start(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        scene.agree("all", t3()).await;
+        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &To::Open).await;
+        shown(&scene, scsp, 1).await;
+        scene.world.operator(Method::DELETE, "/contracts/all", None).await;
+        push(cpo, Method::PATCH, "S1", &Draft::session_patch("0.20", at()).odd(), &To::Open).await;
+        scene.agree("all", t3()).await;
+        push(cpo, Method::PATCH, "S1", &Draft::session_patch("0.30", at()).odd(), &To::Open).await;
+        let got = shown(&scene, scsp, 2).await;
+        assert_eq!((got[1].method.as_str(), json_of(&got[1])["charging_periods"].as_array().unwrap().len()), ("PUT", 3));
+        Some(())
+    }
+
+    // ECI-12
+    async fn a_change_whose_answer_was_lost_is_told_again_as_the_whole(on) {
+        let scene = Scene::start(on).await?;
+        let Scene { cpo, emsp, scsp, .. } = &scene;
+        scene.agree("all", t3()).await;
+        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
+        shown(&scene, scsp, 1).await;
+        scsp.platform.behave_once(Door::Receiver("sessions"), Behaviour::HangUp);
+        push(cpo, Method::PATCH, "S1", &Draft::session_patch("0.20", at()).odd(), &emsp.to).await;
+        postponed(&scene).await;
+        scene.clock.advance(TimeDelta::minutes(30));
+        let got = shown(&scene, scsp, 3).await;
+        assert_eq!((got[1].method.as_str(), got[2].method.as_str()), ("PATCH", "PUT"), "whether it was taken nobody knows");
+        assert_eq!(json_of(&got[2])["charging_periods"].as_array().unwrap().len(), 2);
         Some(())
     }
 }

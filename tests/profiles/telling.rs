@@ -138,4 +138,38 @@ on_both! {
         assert!(lines.iter().all(|line| line["status_code"] == 1000), "{lines:?}");
         Some(())
     }
+
+    // R-42, ECI-17
+    async fn a_report_to_who_is_told_and_away_is_a_4003_and_not_an_unknown_one(on) {
+        let scene = Scene::with_contract(on).await?;
+        scene.session("S1").await;
+        scene.steers(&scene.scsp, "S1").await;
+        scene.scsp.platform.go_away().await.unwrap();
+        for _ in 0..3 {
+            scene.report("S1", ACTIVE, &To::Open).await;
+        }
+        scene.world.until_status(&scene.scsp, "OFFLINE").await;
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4003));
+        scene.scsp.platform.come_back().unwrap();
+        Some(())
+    }
+
+    // ECI-17
+    async fn a_session_is_over_when_it_is_invalid_or_a_day_after_the_end_it_announced(on) {
+        let scene = Scene::with_contract(on).await?;
+        for session in ["S1", "S2"] {
+            scene.session(session).await;
+            scene.steers(&scene.scsp, session).await;
+        }
+        scene.patch("S1", r#""status":"INVALID""#).await;
+        assert_eq!(scene.seen("S1").await, json!(null));
+        assert_eq!(scene.report("S1", ACTIVE, &To::Open).await, (200, 4001));
+        scene.patch("S2", r#""end_date_time":"2026-11-21T14:00:00Z""#).await;
+        scene.clock.advance(chrono::TimeDelta::hours(25));
+        assert_eq!(scene.seen("S2").await["state"], "HELD");
+        scene.clock.advance(chrono::TimeDelta::hours(2));
+        assert_eq!(scene.seen("S2").await, json!(null));
+        assert_eq!(scene.report("S2", ACTIVE, &To::Open).await, (200, 4001));
+        Some(())
+    }
 }

@@ -134,6 +134,9 @@ on_both! {
         assert_eq!(codes(&cpo.voice.report_profile("S1", ACTIVE, &emsp.to).await.unwrap()), (200, 1000));
         assert_eq!(codes(&emsp.voice.report_profile("S1", ACTIVE, &scsp.to).await.unwrap()), (200, 1000));
         assert_eq!((told(&emsp).len(), told(&scsp).len()), (1, 1));
+        // Also where the provider names nobody: it is for who set one through it.
+        assert_eq!(codes(&emsp.voice.report_profile("S1", ACTIVE, &truewatt::sandbox::To::Open).await.unwrap()), (200, 1000));
+        assert_eq!(told(&scsp).len(), 2);
         // Itself it may not ask the operator: the contract is the provider's.
         assert_eq!(said(&set(&scsp, "S1", &cpo.to).await), "REJECTED");
 

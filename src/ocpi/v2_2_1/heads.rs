@@ -160,7 +160,9 @@ impl ResultWord {
     /// Whether a result will follow (CMD-04, CP-05).
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        self.result.as_deref() == Some("ACCEPTED")
+        self.result
+            .as_deref()
+            .is_some_and(|word| word.eq_ignore_ascii_case("ACCEPTED"))
     }
 }
 
@@ -279,7 +281,8 @@ mod tests {
         ] {
             let word = ResultWord::read(data);
             assert_eq!((word.result.as_deref(), word.timeout), (result, timeout), "{data}");
-            assert_eq!(word.is_accepted(), result == Some("ACCEPTED"), "{data}");
+            let is_accepted = result.is_some_and(|word| word.eq_ignore_ascii_case("ACCEPTED"));
+            assert_eq!(word.is_accepted(), is_accepted, "{data}");
         }
     }
 
