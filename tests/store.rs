@@ -1657,6 +1657,7 @@ promises! {
     a_contract_of_the_configuration_is_changed_and_ended_by_the_configuration_alone,
     a_session_is_owed_with_the_row_it_follows_from_and_a_change_becomes_the_whole_behind_what_was_not_told,
     what_is_owed_under_a_contract_ends_with_it,
+    a_session_kept_for_providers_is_forgotten_when_nothing_more_is_said_of_it,
     processes_starting_at_once_migrate_once,
     an_empty_database_says_what_is_pending,
     a_newer_schema_is_refused,

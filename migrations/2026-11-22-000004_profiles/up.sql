@@ -21,13 +21,15 @@ CREATE TABLE controls (
     is_over BIGINT NOT NULL,
     document TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
-    -- The Session, while a provider is to see it.
+    -- The Session, while a provider is to see it, and how long at most if nothing more is said of it.
     copy TEXT,
+    copy_until BIGINT NOT NULL,
     PRIMARY KEY (cpo_key, session_key)
 );
 CREATE UNIQUE INDEX controls_in_order ON controls (id);
 CREATE INDEX controls_of_a_session ON controls (session_key);
 CREATE INDEX controls_by_end ON controls (expires_at);
+CREATE INDEX controls_with_a_copy ON controls (copy_until) WHERE copy IS NOT NULL;
 
 -- A Session shown to a provider: in whose name, under which contract, and all of it where the body is a change.
 ALTER TABLE notices ADD COLUMN from_party TEXT;

@@ -32,6 +32,8 @@ const AFTER_ITS_TIME: TimeDelta = TimeDelta::hours(24);
 const WITHOUT_AN_END: TimeDelta = TimeDelta::days(400);
 /// The same where no Session was ever seen, only requests about it.
 const NEVER_SEEN: TimeDelta = TimeDelta::days(7);
+/// How long a Session is kept for providers of which nothing more is said: what is in it is a driver's.
+const WITHOUT_A_WORD: TimeDelta = TimeDelta::days(2);
 /// Ends closer together than this are the same.
 const ABOUT: TimeDelta = TimeDelta::hours(1);
 /// The longest active profile that is kept for the operator to read.
@@ -504,6 +506,9 @@ impl Profiles {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            if let Err(error) = self.store.controls_forget_copies(self.clock.now()).await {
+                log::error!("{}", Fault::new("forgetting Sessions", error).chain());
+            }
             loop {
                 match self.store.controls_forget_expired(self.clock.now(), AT_ONCE).await {
                     Ok(deleted) if deleted >= u64::from(AT_ONCE) => {}
@@ -583,6 +588,7 @@ impl Profiles {
                 document,
                 expires_at,
                 copy: session.copy.take(),
+                copy_until: now.checked_add_signed(WITHOUT_A_WORD).unwrap_or(now),
             };
             let kept = self.store.control_put(next, row.map(|row| row.revision), owed).await;
             if kept.map_err(|error| Fault::new("keeping who steers a session", error))? {

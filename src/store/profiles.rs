@@ -51,6 +51,8 @@ pub struct ControlRow {
     pub expires_at: DateTime<Utc>,
     /// The Session, while a provider is to see it.
     pub copy: Option<String>,
+    /// Until when, if nothing more is said of it.
+    pub copy_until: DateTime<Utc>,
 }
 
 /// What became of a contract that was written.
@@ -141,14 +143,14 @@ impl Store {
         change!(self, put_control(record, replaces, owed))
     }
 
-    /// The rows of all sessions of that id, whoever the CPO is, in the order of their CPOs.
+    /// The rows of all sessions of that id, whoever the CPO is, in the order of their CPOs; without copies.
     pub async fn controls_of_session(&self, session_key: &str) -> Result<Vec<ControlRow>, StoreError> {
         let session_key = session_key.to_owned();
         let found = ask!(self, controls_of(session_key))?;
         found.into_iter().map(ControlRecord::read).collect()
     }
 
-    /// Sessions that are not over, in the order in which they came to be known, behind the id `after`, and where the next page begins after.
+    /// Sessions that are not over, without copies, in the order in which they came to be known, behind the id `after`, and where the next page begins after.
     pub async fn control_list(
         &self,
         filter: ControlFilter,
@@ -161,6 +163,12 @@ impl Store {
         let found = ask!(self, controls_after(filter, after, rows, now))?;
         let rows = found.into_iter().map(ControlRecord::read).collect::<Result<_, _>>()?;
         Ok(value::page(rows, limit, |row: &ControlRow| &row.id))
+    }
+
+    /// Forgets the Sessions of which nothing was said for so long, and returns how many.
+    pub async fn controls_forget_copies(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let now = micros(now);
+        change!(self, forget_copies(now))
     }
 
     /// Deletes up to `limit` rows whose time is over, and returns how many: fewer than `limit` means all.
@@ -193,6 +201,35 @@ pub(in crate::store) struct ControlRecord {
     document: String,
     expires_at: i64,
     copy: Option<String>,
+    copy_until: i64,
+}
+
+/// The columns of a [`ControlRecord`] where many are read: a Session may be large, and nobody looks at it there.
+#[allow(clippy::type_complexity, reason = "the columns of a row")]
+fn without_copy() -> (
+    controls::cpo_key,
+    controls::session_key,
+    controls::id,
+    controls::revision,
+    controls::is_steered,
+    controls::is_over,
+    controls::document,
+    controls::expires_at,
+    diesel::expression::SqlLiteral<diesel::sql_types::Nullable<diesel::sql_types::Text>>,
+    controls::copy_until,
+) {
+    (
+        controls::cpo_key,
+        controls::session_key,
+        controls::id,
+        controls::revision,
+        controls::is_steered,
+        controls::is_over,
+        controls::document,
+        controls::expires_at,
+        diesel::dsl::sql("NULL"),
+        controls::copy_until,
+    )
 }
 
 both! {
@@ -299,6 +336,7 @@ both! {
                     controls::document.eq(&record.document),
                     controls::expires_at.eq(record.expires_at),
                     controls::copy.eq(&record.copy),
+                    controls::copy_until.eq(record.copy_until),
                 );
                 diesel::update(there).set(new).execute(c).await?
             }
@@ -313,7 +351,7 @@ both! {
 
     pub(super) async fn controls_of(c: &mut Connection, key: &str) -> Result<Vec<ControlRecord>, StoreError> {
         let of = controls::table.filter(controls::session_key.eq(key)).order(controls::cpo_key.asc());
-        Ok(of.select(ControlRecord::as_select()).load(c).await?)
+        Ok(of.select(without_copy()).load(c).await?)
     }
 
     pub(super) async fn controls_after(
@@ -334,7 +372,12 @@ both! {
         if let Some(is_steered) = filter.is_steered {
             behind = behind.filter(controls::is_steered.eq(i64::from(is_steered)));
         }
-        Ok(behind.order(controls::id.asc()).limit(*rows).select(ControlRecord::as_select()).load(c).await?)
+        Ok(behind.order(controls::id.asc()).limit(*rows).select(without_copy()).load(c).await?)
+    }
+
+    pub(super) async fn forget_copies(c: &mut Connection, now: &i64) -> Result<u64, StoreError> {
+        let old = controls::table.filter(controls::copy.is_not_null()).filter(controls::copy_until.le(*now));
+        Ok(diesel::update(old).set(controls::copy.eq(None::<String>)).execute(c).await? as u64)
     }
 
     /// The condition stands on the deletion too: what was written between the choice and the deletion stays.
@@ -390,6 +433,7 @@ impl From<ControlRow> for ControlRecord {
             document: row.document,
             expires_at: micros(row.expires_at),
             copy: row.copy,
+            copy_until: micros(row.copy_until),
         }
     }
 }
@@ -406,6 +450,7 @@ impl ControlRecord {
             document: self.document,
             expires_at: instant(self.expires_at)?,
             copy: self.copy,
+            copy_until: instant(self.copy_until)?,
         })
     }
 }

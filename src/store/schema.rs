@@ -155,6 +155,7 @@ diesel::table! {
         document -> Text,
         expires_at -> BigInt,
         copy -> Nullable<Text>,
+        copy_until -> BigInt,
     }
 }
 

@@ -236,6 +236,7 @@ async fn town(site: Site) -> Town {
         document: serde_json::to_string(&session).unwrap(),
         expires_at: "2026-12-21T12:00:00Z".parse().unwrap(),
         copy: None,
+        copy_until: "2026-12-21T12:00:00Z".parse().unwrap(),
     };
     assert!(town.site.hub.store.control_put(row, None, Vec::new()).await.unwrap());
     let heard = json!({"evse_id": "DE*ABC*E2", "source": "OCPP", "public_key": key(&meter("unregistered"))});

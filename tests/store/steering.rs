@@ -17,6 +17,7 @@ fn control(cpo: &str, session: &str, revision: i64) -> ControlRow {
         document: format!("{{\"revision\":{revision}}}"),
         expires_at: at(100),
         copy: Some(format!("copy {revision}")),
+        copy_until: at(50),
     }
 }
 
@@ -74,7 +75,14 @@ pub async fn sessions_of_one_id_are_found_whoever_the_cpo_is_and_listed_page_by_
     for row in &rows {
         assert!(store.control_put(row.clone(), None, Vec::new()).await.unwrap());
     }
-    assert_eq!(store.controls_of_session("S1").await.unwrap(), rows[..2]);
+    let listed = |rows: &[ControlRow]| {
+        let without_copy = |row: &ControlRow| ControlRow {
+            copy: None,
+            ..row.clone()
+        };
+        rows.iter().map(without_copy).collect::<Vec<_>>()
+    };
+    assert_eq!(store.controls_of_session("S1").await.unwrap(), listed(&rows[..2]));
     let ids = async |filter: ControlFilter, after: Option<&str>, limit, now| {
         let (rows, next) = store.control_list(filter, after, limit, at(now)).await.unwrap();
         (rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), next)
@@ -127,6 +135,23 @@ pub async fn who_steered_is_forgotten_when_its_time_is_over_and_not_before(place
             "{session}"
         );
     }
+}
+
+// ECI-08, N-07
+pub async fn a_session_kept_for_providers_is_forgotten_when_nothing_more_is_said_of_it(place: &Place) {
+    let store = place.store().await;
+    for (session, until) in [("S1", 50), ("S2", 60)] {
+        let row = ControlRow {
+            copy_until: at(until),
+            ..control("NL/CPA", session, 1)
+        };
+        assert!(store.control_put(row, None, Vec::new()).await.unwrap());
+    }
+    assert_eq!(store.controls_forget_copies(at(49)).await.unwrap(), 0);
+    assert_eq!(store.controls_forget_copies(at(50)).await.unwrap(), 1);
+    let copy = async |session: &str| store.control_get("NL/CPA", session).await.unwrap().unwrap().copy;
+    assert_eq!((copy("S1").await, copy("S2").await.is_some()), (None, true));
+    assert_eq!(store.controls_forget_copies(at(50)).await.unwrap(), 0);
 }
 
 // ECI-07
