@@ -378,6 +378,7 @@ impl Session {
 
     /// The CPO's first answer to a request. One that never came changes nothing: it may have acted all the same.
     pub fn answered(&mut self, request: &str, answered: Answered, now: DateTime<Utc>) {
+        self.let_time_pass(now);
         let Answered::Accepted(timeout) = answered else {
             return self.undo(request, now);
         };
