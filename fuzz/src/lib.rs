@@ -16,7 +16,7 @@ pub mod wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: that of its file in `fuzz_targets/` and of its folder in `seeds/`.
-pub const TARGETS: [(&str, Target); 29] = [
+pub const TARGETS: [(&str, Target); 30] = [
     ("public_key", keys::public_key),
     ("ocmf", records::ocmf),
     ("alfen", records::alfen),
@@ -37,6 +37,7 @@ pub const TARGETS: [(&str, Target); 29] = [
     ("structure", messages::structure),
     ("patch", messages::patch),
     ("splice", messages::splice),
+    ("shown_session", messages::shown_session),
     ("metering_json", messages::metering_json),
     ("envelope", wire::envelope),
     ("headers", wire::headers),

@@ -1,10 +1,13 @@
 //! JSON that is held against its table, laid over, or changed in one place, and JSON that a meter signed.
 
 use truewatt::metering::json as metering;
-use truewatt::ocpi::splice::{json_string, query_parameter, replace_parameter, replace_range, string_member};
+use truewatt::ocpi::splice::{
+    json_string, nested_url, query_parameter, replace_parameter, replace_range, string_member,
+};
 use truewatt::ocpi::v2_2_1::heads;
 use truewatt::ocpi::v2_2_1::structure::{STRUCTURES, first_error, validate, validate_patch};
 use truewatt::ocpi::{json, patch as laid_over};
+use truewatt::profiles::pseudonym;
 
 /// Whatever somebody pushes is held against its table or refused, never a panic; and it stays a document of bounded complaints.
 ///
@@ -80,6 +83,27 @@ pub fn splice(data: &[u8]) {
             .expect("still a query")
             .expect("still there");
         assert_eq!(again.decoded, new);
+    }
+    if let Ok(Some(found)) = nested_url(query, "u", &["d"]) {
+        let replaced = replace_parameter(query, &found.range, &new);
+        assert!(replaced.starts_with(&query[..found.range.start]));
+        assert!(replaced.ends_with(&query[found.range.end..]));
+    }
+}
+
+/// What a provider is shown of whatever came as a Session is a document, has no member that the Session has not, and every value but the
+/// token's and the periods' is a piece of it.
+pub fn shown_session(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(shown) = pseudonym::session(text, "secret") else {
+        return;
+    };
+    let members = json::top_level(shown.as_bytes()).expect("a document");
+    let came = json::top_level(data).expect("it was read");
+    for (name, value) in members {
+        let is_made = ["cdr_token", "charging_periods"].contains(&name.as_str());
+        let mut came = came.iter().filter(|(other, _)| *other == name);
+        assert!(came.any(|(_, it)| is_made || it.get() == value.get()), "{name}");
     }
 }
 

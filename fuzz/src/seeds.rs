@@ -224,6 +224,16 @@ impl Seeds {
             "{\"u\":\"https://a.example/1\",\"v\":[1]}\0https://b.example/\u{e4}",
         );
         self.add("splice", "query", "u=a%20b&offset=1\0https://b.example/?c=d");
+        self.add(
+            "splice",
+            "nested",
+            "d=9&u=https://a.example/?b=1&c=%2B\0https://b.example/?c=d",
+        );
+        self.add(
+            "shown_session",
+            "session",
+            r#"{"id":"S1","kwh":1.50,"cdr_token":{"country_code":"DE","uid":"04A2B3C4","contract_id":"DE-ABC-C12345678"},"x":1}"#,
+        );
         self.add("metering_json", "payload", BOTH_READINGS);
         self.add("metering_json", "receipt", charge_point(&self.large, 1, 2).0);
     }
