@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-/// The prefixes of checklist sections 1.1 to 1.18, and of the registry's rows.
-const PREFIXES: [&str; 19] = [
+/// The prefixes of checklist sections 1.1 to 1.18, of the registry's rows, and of smart charging's.
+const PREFIXES: [&str; 20] = [
     "T", "U", "M", "S", "P", "R", "V", "CR", "HCI", "LOC", "SES", "CDR", "TAR", "TOK", "CMD", "CP", "N", "SAF", "PC",
+    "ECI",
 ];
 
 /// Macros whose functions are tests although no attribute says so.
