@@ -103,6 +103,7 @@ impl Delivery {
         let from = shown.map_or(Some(directory.hub.clone()), |shown| {
             PartyId::from_slash(&shown.from_party).ok()
         });
+        let to = PartyId::from_slash(&message.to_party).ok();
         let call = |method: &str, body: &str| Call {
             method: match method {
                 "PUT" => Method::PUT,
@@ -112,7 +113,7 @@ impl Delivery {
             to: Target::Url(Module::named(&duty.kind), url::join(endpoint, &segments)),
             query: None,
             routing: Some(Routing {
-                to: PartyId::from_slash(&message.to_party).ok(),
+                to: to.clone(),
                 from: from.clone(),
             }),
             ids: MessageIds {
@@ -143,7 +144,8 @@ impl Delivery {
         let (told, attempt) = self.read_told(duty, "a notice", &outcome, ended);
         let line = Line {
             message: &message,
-            hub: &directory.hub,
+            from: from.as_ref(),
+            to: to.as_ref(),
             correlation_id,
             took: (ended - now).num_milliseconds(),
         };
@@ -151,9 +153,7 @@ impl Delivery {
         self.settle_told(duty, revision, told, Some(entry)).await?;
         Ok(attempt)
     }
-}
 
-impl Delivery {
     /// Whether the contract is still there; what it said may have changed, and what is owed under it went with that.
     async fn is_allowed(&self, shown: &UnderContract) -> Result<bool, Fault> {
         let contract = self.store.contract_get(&shown.contract).await;
@@ -191,7 +191,8 @@ fn does_not_know_it(outcome: &Outcome) -> bool {
 /// What the journal says about an attempt.
 struct Line<'a> {
     message: &'a Message,
-    hub: &'a PartyId,
+    from: Option<&'a PartyId>,
+    to: Option<&'a PartyId>,
     correlation_id: String,
     took: i64,
 }
@@ -203,19 +204,13 @@ impl Line<'_> {
             Told::Ended => "told".to_owned(),
             Told::Postponed { outcome, .. } => outcome.clone(),
         };
-        let shown = self.message.shown.as_ref();
-        let from = shown.and_then(|shown| PartyId::from_slash(&shown.from_party).ok());
-        let from = from.map(|party| party.key());
         JournalEntry {
             id: Uuid::now_v7().to_string(),
             at,
             correlation_id: self.correlation_id,
             request_id: None,
-            from_party: Some(from.unwrap_or_else(|| self.hub.key())),
-            to_party: Some(
-                PartyId::from_slash(&self.message.to_party)
-                    .map_or_else(|_| self.message.to_party.clone(), |to| to.key()),
-            ),
+            from_party: self.from.map(PartyId::key),
+            to_party: self.to.map(PartyId::key),
             platform: Some(duty.platform_id.clone()),
             module: self.message.identifier.clone(),
             method: self.message.method.clone(),
@@ -223,7 +218,7 @@ impl Line<'_> {
             http_status,
             status_code,
             // ECI-25: whose word it was that let the provider see it.
-            outcome: match shown {
+            outcome: match &self.message.shown {
                 Some(shown) => format!("{said}, under contract {}", shown.contract),
                 None => said,
             },

@@ -20,7 +20,6 @@ use super::learning;
 use super::relay::{Exchange, is_authorization, is_profile};
 use super::reply::Reply;
 use crate::ocpi::fields::Fields;
-use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::modules::{COMMANDS, LOCATIONS, SESSIONS};
 use crate::ocpi::page;
@@ -205,9 +204,7 @@ impl Exchange {
 
     /// The way to a party that was found in the content.
     pub(super) fn way(&self, incoming: &Incoming, from: &Speaker, to: &PartyId) -> Result<Way, Refusal> {
-        let routing = Routing::default();
-        let mut asked = incoming.asked(None);
-        asked.routing = &routing;
+        let asked = incoming.asked(None);
         way(incoming.caller.directory(), &incoming.caller.platform, from, to, asked)
     }
 }

@@ -12,7 +12,6 @@ use super::incoming::Incoming;
 use super::open::only;
 use super::relay::Exchange;
 use super::reply::{Reply, Words};
-use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::PartyId;
 use crate::ocpi::refusal::Refusal;
 use crate::ocpi::role::Role;
@@ -20,7 +19,7 @@ use crate::ocpi::status::StatusCode;
 use crate::parties::Failure;
 use crate::profiles::contract::Relay;
 use crate::profiles::{Name, Told};
-use crate::routing::arrangement::{Asked, Speaker, Way, is_acquainted, speaker, way};
+use crate::routing::arrangement::{Speaker, Way, is_acquainted, speaker, way};
 
 /// What a CPO hears of an answer of somebody who acts for an eMSP: how it ended, from the eMSP, and not a word of anybody else's.
 pub(super) fn in_its_name(outcome: Result<Reply, Failure>, emsp: &PartyId, cpo: &PartyId) -> Result<Reply, Failure> {
@@ -144,11 +143,6 @@ impl Exchange {
             party: entry.party,
             role: Role::Emsp,
         };
-        let routing = Routing::default();
-        let asked = Asked {
-            routing: &routing,
-            ..incoming.asked(None)
-        };
-        way(directory, &platform, &from, to, asked)
+        way(directory, &platform, &from, to, incoming.asked(None))
     }
 }

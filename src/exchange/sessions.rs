@@ -11,7 +11,6 @@ use super::relay::Exchange;
 use super::steering::lives_as;
 use crate::delivery::kinds;
 use crate::ocpi::fields::Fields;
-use crate::ocpi::headers::Routing;
 use crate::ocpi::ids::{PartyId, fold};
 use crate::ocpi::modules::SESSIONS;
 use crate::ocpi::role::{InterfaceRole, Role};
@@ -19,7 +18,7 @@ use crate::ocpi::time;
 use crate::parties::Fault;
 use crate::profiles::ledger::Place;
 use crate::profiles::{Contract, Push, Seen, Showing};
-use crate::routing::arrangement::{Asked, Speaker, Way, is_acquainted};
+use crate::routing::arrangement::{Speaker, Way, is_acquainted};
 use crate::store::{Message, NewNotice, UnderContract};
 
 impl Exchange {
@@ -41,12 +40,10 @@ impl Exchange {
         let place = (cpo, session.as_str());
         let mut seen = read_session(body);
         // Who steers a session gets it as well and does not pay for it (SES-19).
-        let Ok(body) = std::str::from_utf8(body) else {
+        let is_payer = lives_as(&way.platform, &way.to, Role::Emsp);
+        let Some(body) = std::str::from_utf8(body).ok().filter(|_| is_payer) else {
             return self.profiles.seen(place, &seen).await;
         };
-        if !lives_as(&way.platform, &way.to, Role::Emsp) {
-            return self.profiles.seen(place, &seen).await;
-        }
         seen.addressee = Some(way.to.clone());
         let payer = seen.emsp.as_ref().unwrap_or(&way.to);
         let contracts = self.profiles.contracts_about(cpo, Some(payer)).await?;
@@ -91,12 +88,7 @@ impl Exchange {
             party: showing.from.clone(),
             role: if showing.from == *cpo { Role::Cpo } else { Role::Emsp },
         };
-        let routing = Routing::default();
-        let asked = Asked {
-            routing: &routing,
-            ..incoming.asked(None)
-        };
-        if !is_acquainted(directory, &from, scsp, asked) {
+        if !is_acquainted(directory, &from, scsp, incoming.asked(None)) {
             return None;
         }
         let (method, body, whole) = match &showing.change {

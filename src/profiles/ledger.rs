@@ -250,7 +250,7 @@ impl Profiles {
         owe: impl Fn(&Showing, DateTime<Utc>) -> Option<NewNotice>,
     ) -> Result<usize, Fault> {
         let pass = |session: &mut Session, now| {
-            let showings = showing::pass(session, seen.clone(), Some(push), contracts, now);
+            let showings = showing::pass(session, seen.clone(), push, contracts, now);
             let mut owed = Vec::new();
             for showing in &showings {
                 match owe(showing, now) {

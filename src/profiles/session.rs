@@ -295,7 +295,7 @@ impl Session {
             if next.is_anothers(ask.party, basis, contracts, now) {
                 return Err(Refused::Controlled);
             }
-            let lets_go = ask.verb == Verb::Delete && next.is_steered_by(ask.party);
+            let lets_go = ask.verb == Verb::Delete && next.steers_as(ask.party).is_some();
             if !lets_go && next.is_outranked(ask.party, basis, contracts, now) {
                 return Err(Refused::Outranked);
             }
@@ -485,10 +485,6 @@ impl Session {
                 !is_same(&hold.party, hold.basis) && self.basis(&hold.party, is_emsp, name, contracts, now).is_some()
             }
         }
-    }
-
-    fn is_steered_by(&self, party: &PartyId) -> bool {
-        self.steers_as(party).is_some()
     }
 
     fn steers_as(&self, party: &PartyId) -> Option<Basis> {

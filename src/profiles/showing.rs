@@ -42,15 +42,15 @@ pub struct Showing {
 pub fn pass(
     session: &mut Session,
     seen: Seen,
-    push: Option<&Push<'_>>,
+    push: &Push<'_>,
     contracts: &[Contract],
     now: DateTime<Utc>,
 ) -> Vec<Showing> {
     let was_over = session.is_over;
     session.seen(seen);
-    let Some(push) = push.filter(|_| !was_over) else {
+    if was_over {
         return Vec::new();
-    };
+    }
     let allowed = allowed(session, contracts, now);
     let (copy, known) = (session.copy.take(), std::mem::take(&mut session.shown_to));
     if allowed.is_empty() {
@@ -158,7 +158,7 @@ mod tests {
             earlier: None,
         };
         let now = time::parse("2026-11-21T12:00:00Z").unwrap();
-        let showings = pass(session, seen(), Some(&push), contracts, now);
+        let showings = pass(session, seen(), &push, contracts, now);
         showings
             .into_iter()
             .map(|one| (one.contract.id, one.from.to_string(), one.change, one.whole))
@@ -221,9 +221,9 @@ mod tests {
             is_over: true,
             ..seen()
         };
-        assert_eq!(pass(&mut session, over, Some(&push), &[t3()], now).len(), 1);
+        assert_eq!(pass(&mut session, over, &push, &[t3()], now).len(), 1);
         assert_eq!(session.copy, None);
-        assert!(pass(&mut session, seen(), Some(&push), &[t3()], now).is_empty());
+        assert!(pass(&mut session, seen(), &push, &[t3()], now).is_empty());
     }
 
     // ECI-12
@@ -263,7 +263,7 @@ mod tests {
             body: r#"{"kwh":3}"#,
             earlier: Some(WHOLE),
         };
-        let shown = pass(&mut session(), seen(), Some(&push), &[t3()], now);
+        let shown = pass(&mut session(), seen(), &push, &[t3()], now);
         assert!(shown[0].change.is_none() && shown[0].whole.contains("\"kwh\":3"));
         let mut session = session();
         let huge = format!(r#"{{"id":"S1","x":"{}"}}"#, "y".repeat(LARGEST));

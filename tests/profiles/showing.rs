@@ -57,6 +57,14 @@ async fn postponed(scene: &Scene) {
     panic!("nothing was tried in vain");
 }
 
+/// The one who steers is in trouble, and the session S1 was tried at it in vain.
+async fn in_vain(scene: &Scene) {
+    let Scene { cpo, emsp, scsp, .. } = scene;
+    scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
+    push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
+    postponed(scene).await;
+}
+
 /// A session whose driver is known by name, as the operator wrote it.
 fn session(cpo: &Neighbour, emsp: &Neighbour, id: &str) -> String {
     Draft::session(&cpo.id, id, "04A2B3C4D5E6F7", Some(&emsp.id), at())
@@ -197,9 +205,7 @@ on_both! {
         let scene = Scene::start(on).await?;
         let Scene { cpo, emsp, scsp, .. } = &scene;
         scene.agree("all", t3()).await;
-        scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
-        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
-        postponed(&scene).await;
+        in_vain(&scene).await;
         for kwh in ["0.20", "0.30"] {
             push(cpo, Method::PATCH, "S1", &Draft::session_patch(kwh, at()).odd(), &emsp.to).await;
         }
@@ -220,9 +226,7 @@ on_both! {
         let scene = Scene::start(on).await?;
         let Scene { cpo, emsp, scsp, .. } = &scene;
         scene.agree("all", t3()).await;
-        scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
-        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
-        postponed(&scene).await;
+        in_vain(&scene).await;
         scene.world.operator(Method::DELETE, "/contracts/all", None).await;
         assert!(owed(&scene).await.is_empty());
         scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Proper);
@@ -274,9 +278,7 @@ on_both! {
         let scene = Scene::start(on).await?;
         let Scene { cpo, emsp, scsp, .. } = &scene;
         scene.agree("short", with(t3(), "to", json!("2026-11-21T12:10:00Z"))).await;
-        scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Plain(503));
-        push(cpo, Method::PUT, "S1", &session(cpo, emsp, "S1"), &emsp.to).await;
-        postponed(&scene).await;
+        in_vain(&scene).await;
         scsp.platform.behave(Door::Receiver("sessions"), Behaviour::Proper);
         scene.clock.advance(TimeDelta::minutes(11));
         assert_eq!(shown(&scene, scsp, 1).await.len(), 1, "too late");
